@@ -1,0 +1,44 @@
+"""Where things are: the home of all state, the cache, and what ships beside the package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+PACKAGE = Path(__file__).resolve().parents[2]
+Kind = Literal["apps", "plugins", "policies"]
+
+
+def shipped(kind: Kind) -> Path:
+    """The folder of bundled apps, plugins or policies: in the wheel `_share/KIND`, else beside the package."""
+    packed = PACKAGE / "_share" / kind
+    return packed if packed.is_dir() else PACKAGE.parent / kind
+
+
+def search_path(kind: Kind, home: Path) -> Iterator[Path]:
+    """Folders searched for apps, plugins or policies, bundled ones first; only those that exist."""
+    for folder in (shipped(kind), home / kind):
+        if folder.is_dir():
+            yield folder
+
+
+def default_home() -> Path:
+    """`LLMASOS_HOME`, else the XDG data folder."""
+    named = os.environ.get("LLMASOS_HOME")
+    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_data_dir("llmasos", appauthor=False))
+
+
+def cache_dir() -> Path:
+    """`LLMASOS_CACHE`, else the XDG cache folder: requantized models, nothing private."""
+    named = os.environ.get("LLMASOS_CACHE")
+    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("llmasos", appauthor=False))
+
+
+def private_dir(path: Path) -> Path:
+    """Make a folder that only its owner can enter."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

@@ -1,0 +1,78 @@
+"""The words that all layers speak: calls, programs, results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+Effect = Literal["read", "write", "destroy", "final", "external"]
+
+REFERENCE = re.compile(r"\$([1-9])")
+"""A whole argument of this form names the result of an earlier call of the same program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One syscall with its arguments, not yet run.
+
+    Attributes:
+        syscall: The name, `room.verb`.
+        args: Argument name -> value; `$n` only where `references` lists the argument.
+        references: Arguments whose value is the result of an earlier call. A `$1` that the person typed is text
+            and isn't listed here.
+    """
+
+    syscall: str
+    args: dict[str, Any] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that `interpret` prints."""
+        return {"syscall": self.syscall, "args": self.args}
+
+    def __str__(self) -> str:
+        return f"{self.syscall}({', '.join(f'{k}={v!r}' for k, v in self.args.items())})"
+
+
+Program: TypeAlias = tuple[Call, ...]
+"""Calls in order; the empty program means that nothing fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one call.
+
+    Attributes:
+        call: The call with the values it ran with.
+        value: The syscall's return value, JSON.
+        error: An errno-like code, or empty.
+        message: What to tell the person: the error with its remedy, or a note.
+        rule: The id of the policy rule that decided.
+        undoable: Whether `undo` can take it back.
+    """
+
+    call: Call
+    value: Any = None
+    error: str = ""
+    message: str = ""
+    rule: str = ""
+    undoable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call was done."""
+        return not self.error
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        shown: dict[str, Any] = {**self.call.to_json(), "ok": self.ok}
+        if self.ok:
+            shown["value"] = self.value
+        else:
+            shown |= {"error": self.error, "message": self.message}
+        if self.rule:
+            shown["rule"] = self.rule
+        return shown

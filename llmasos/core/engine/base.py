@@ -1,0 +1,206 @@
+"""The engine's contract: what the kernel may ask of any model backend.
+
+A *sequence* is one live context: token ids whose KV state is resident. The kernel gives each process at most one,
+forks it, saves it, closes it. A *step* is one forward pass of a batch; which sequences take part in it is asked of a
+`RunQueue` each time, so that the scheduler, which is the kernel's, is the only queue there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do; the kernel adapts and says what is missing."""
+
+    fork: bool = True
+    save: bool = True
+    grammar: bool = True
+    log_probs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is drawn.
+
+    Attributes:
+        temperature: 0 takes the likeliest token.
+        top_p: Smallest set of tokens whose probabilities reach this sum.
+        top_k: At most so many candidates; 0 for all.
+        min_p: Candidates below this share of the likeliest one's probability are dropped.
+        repeat_penalty: Divides the logits of tokens seen among the last `repeat_window`; 1 is off.
+        max_tokens: Where to stop at the latest.
+        seed: The same seed, prompt and model draw the same tokens; None draws one.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.05
+    repeat_penalty: float = 1.1
+    repeat_window: int = 64
+    max_tokens: int = 256
+    seed: int | None = None
+
+
+GREEDY = Sampling(temperature=0.0, repeat_penalty=1.0)
+
+
+class Constraint(Protocol):
+    """A grammar in the middle of a text: which tokens may come next."""
+
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Shape (vocabulary,): True where a token may follow. The end token is allowed where the text may end."""
+
+    def forced(self) -> list[int]:
+        """Tokens that must come next, so that they need no sampling; they aren't consumed yet."""
+
+    def consume(self, token: int) -> bool:
+        """Take a token; False where the grammar forbids it."""
+
+    def finished(self) -> bool:
+        """Whether nothing but the end may follow."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a sequence has cost so far.
+
+    Attributes:
+        prefilled: Prompt tokens computed.
+        reused: Prompt tokens taken from a forked or kept prefix.
+        decoded: Tokens generated, forced ones included.
+    """
+
+    prefilled: int = 0
+    reused: int = 0
+    decoded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of generated text.
+
+    Attributes:
+        text: Whole characters only, possibly empty.
+        tokens: The token ids it came from.
+        log_probs: Of each token under the constraint, natural logarithm; forced tokens have 0.
+        done: `stop` (end of text or a stop string), `length`, or empty while it goes on.
+    """
+
+    text: str
+    tokens: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+    done: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outcome of `choose`: log-probabilities of all options, in their order, and the index of the best."""
+
+    index: int
+    log_probs: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class LiveSequence:
+    """One live context. Opaque to all but its engine; `tokens` is what it has read and written so far."""
+
+    id: int
+    tokens: list[int] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    owner: int = 0
+    """The pid it belongs to, for accounts; 0 for the engine's own."""
+
+
+class RunQueue(Protocol):
+    """Who runs next; the kernel's scheduler implements it."""
+
+    def select(self, runnable: Sequence[LiveSequence], limit: int) -> Sequence[LiveSequence]:
+        """Up to `limit` of the runnable sequences, the most urgent first."""
+
+    def charge(self, sequence: LiveSequence, tokens: int) -> None:
+        """Account for tokens computed for a sequence."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A model that can be asked. All coroutines may be cancelled; a cancelled request frees its place at the next step."""
+
+    name: str
+    n_ctx: int
+    capabilities: Capabilities
+
+    def tokenize(self, text: str, *, special: bool = False) -> list[int]:
+        """Token ids of a text; `special` reads `<|im_start|>` and the like as markers, never from untrusted text."""
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of token ids; broken UTF-8 is replaced."""
+
+    def constrain(self, lark: str) -> Constraint:
+        """A fresh constraint from a Lark grammar in llguidance's dialect.
+
+        Raises:
+            EngineError: The grammar is wrong, or the backend has none.
+        """
+
+    async def open(self, owner: int = 0) -> LiveSequence:
+        """A new, empty sequence.
+
+        Raises:
+            EngineError: All sequences are in use.
+        """
+
+    def generate(
+        self,
+        sequence: LiveSequence,
+        prompt: Sequence[int],
+        *,
+        sampling: Sampling = GREEDY,
+        constraint: Constraint | None = None,
+        stop: Sequence[str] = (),
+    ) -> AsyncIterator[Piece]:
+        """Append a prompt to a sequence and stream what follows.
+
+        Raises:
+            EngineError: The sequence is closed, the context is full, or the backend failed.
+        """
+
+    async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
+        """Which option is likeliest after the prompt, by log-probability per token; the sequence is left as it was."""
+
+    async def prefill(self, sequence: LiveSequence, prompt: Sequence[int]) -> None:
+        """Append a prompt without generating."""
+
+    async def fork(self, sequence: LiveSequence, owner: int = 0) -> LiveSequence:
+        """A copy that goes its own way; shares the state where the backend can."""
+
+    async def save(self, sequence: LiveSequence) -> bytes:
+        """The sequence's state, to be restored by the same model."""
+
+    async def restore(self, state: bytes, owner: int = 0) -> LiveSequence:
+        """A sequence from a saved state.
+
+        Raises:
+            EngineError: The state is of another model or damaged.
+        """
+
+    async def close(self, sequence: LiveSequence) -> None:
+        """Free the sequence and its cells; closing twice is fine."""
+
+    def set_queue(self, queue: RunQueue) -> None:
+        """Whom to ask what runs."""
+
+    def stats(self) -> dict[str, float]:
+        """Counters: `sequences`, `cells_used`, `cells`, `steps`, `decoded`, `prefilled`, `tokens_per_second`."""
+
+    async def shutdown(self) -> None:
+        """Stop the engine's threads and free the model."""

@@ -1,0 +1,1 @@
+"""The service layer: what the syscalls do."""

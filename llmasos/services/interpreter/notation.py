@@ -1,0 +1,67 @@
+"""The notation the adapter writes: a program as lines of text. Used alike by training, grammar and parser.
+
+    files.find
+     query: dentist invoice
+    files.move
+     source: $1
+     destination: paid bills
+
+A name at the start of a line begins a call; an indented line is an argument, in the order of the definition. A string
+is written as it was said; every other type, and a string that holds a line break, as JSON. `none` alone says that
+nothing fits. Short and without quoting, so that a small model copies the person's words token by token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+NOTHING = "none"
+END = "<|im_end|>"
+
+StringArgument = Callable[[str, str], bool]
+"""Whether (syscall, argument) holds a plain string."""
+
+
+def prompt(sentence: str, definitions: str = "") -> str:
+    """What the model reads before it writes a program.
+
+    Args:
+        sentence: One line, normalised.
+        definitions: Functions described by `definitions.render`, for those that aren't in the adapter's weights.
+    """
+    head = f"<|im_start|>system\n{definitions}{END}\n" if definitions else ""
+    return f"{head}<|im_start|>user\n{sentence}{END}\n<|im_start|>assistant\n"
+
+
+def write(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """A program as text; ends with a line break."""
+    lines: list[str] = []
+    for name, args in calls:
+        lines.append(name)
+        for argument, value in args.items():
+            plain = isinstance(value, str) and "\n" not in value
+            lines.append(f" {argument}: {value if plain else json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines or [NOTHING]) + "\n"
+
+
+def read(text: str, is_string: StringArgument) -> list[tuple[str, dict[str, Any]]]:
+    """The program in a text that `write` or the model wrote.
+
+    Raises:
+        ValueError: A line fits nothing.
+    """
+    calls: list[tuple[str, dict[str, Any]]] = []
+    for line in text.rstrip("\n").split("\n"):
+        if line == NOTHING and not calls:
+            continue
+        if not line.startswith(" "):
+            calls.append((line, {}))
+            continue
+        argument, separator, value = line[1:].partition(": ")
+        if not separator or not calls:
+            raise ValueError(f"no argument line: {line!r}")
+        name, args = calls[-1]
+        args[argument] = value if is_string(name, argument) else json.loads(value)
+    return calls
