@@ -1,0 +1,85 @@
+"""The shapes a syscall's result can have: JSON that every front end can show and that `$n` can refer to.
+
+Four shapes only, so that a shell, a server and a program need no case for each syscall:
+
+- *items*: a list of things, each with a `ref`, what another call would name it by
+- *text*: words, and where they come from
+- *record*: one thing with fields
+- *done*: an effect, in one sentence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+Source = Literal["file", "person", "model", "plugin", "system", "character"]
+
+
+def items(kind: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str = "") -> dict[str, Any]:
+    """A list of things.
+
+    Args:
+        kind: What they are: `file`, `event`, `task`, ...
+        rows: Each with a `ref` and the columns' values.
+        columns: What to show, in order.
+        empty: What to say where there are none.
+    """
+    return {"type": "items", "kind": kind, "items": [dict(r) for r in rows], "columns": list(columns), "empty": empty}
+
+
+def text(words: str, *, source: Source, ref: str = "", title: str = "", format: str = "plain", note: str = "") -> dict[str, Any]:
+    """Words.
+
+    Args:
+        words: The text.
+        source: Where it comes from; `model` words are marked as such.
+        ref: What it is the text of, a path for instance.
+        title: What to head it with.
+        format: `plain` or `markdown`.
+        note: What the person should know about it.
+    """
+    return {"type": "text", "text": words, "source": source, "ref": ref, "title": title, "format": format, "note": note}
+
+
+def record(title: str, fields: Mapping[str, Any], *, ref: str = "") -> dict[str, Any]:
+    """One thing with fields; None fields are left out."""
+    return {"type": "record", "title": title, "fields": {k: v for k, v in fields.items() if v is not None}, "ref": ref}
+
+
+def done(message: str, *, ref: str = "", note: str = "") -> dict[str, Any]:
+    """An effect that happened.
+
+    Args:
+        message: What was done, with the resolved names.
+        ref: What it was done to or made.
+        note: What the person should know beside it.
+    """
+    return {"type": "done", "message": message, "ref": ref, "note": note}
+
+
+def plain(value: Any) -> str:
+    """A result as plain text: for `-c` into a pipe, and for `$n` where text is wanted."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    match value.get("type"):
+        case "items":
+            lines = ["  ".join(str(row.get(c, "")) for c in value["columns"] if row.get(c) not in ("", None)) for row in value["items"]]
+            return "\n".join(lines) or str(value["empty"])
+        case "text":
+            return str(value["text"])
+        case "record":
+            return "\n".join([str(value["title"]), *(f"{k}: {v}" for k, v in value["fields"].items())])
+        case "done":
+            return str(value["message"])
+    return str(dict(value))
+
+
+def references(value: Any) -> list[str]:
+    """What a result names, for a later call: the refs of its items, or its own."""
+    if not isinstance(value, Mapping):
+        return [str(value)]
+    if value.get("type") == "items":
+        return [str(row["ref"]) for row in value["items"]]
+    ref = str(value.get("ref") or "")
+    return [ref] if ref else []

@@ -1,0 +1,133 @@
+"""Cryptography: the one door to the `cryptography` package, and the few primitives that everything at rest uses.
+
+Sealing is AES-256-GCM with a random 96-bit nonce in front: `nonce(12) | ciphertext | tag(16)`. The associated data (AAD)
+says *what* is sealed, so that a sealed text moved to another place doesn't open there. Keys come from a random source,
+from another key by HKDF-SHA-256 with a label, or from a passphrase by Argon2id.
+
+Python can't promise to wipe a key from memory; what it can do is to keep keys out of files, arguments and environments.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import asdict, dataclass
+from os import urandom
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from llmasos.core.base.errors import StoreError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+OVERHEAD = NONCE_BYTES + TAG_BYTES
+"""How much longer a sealed text is than the plain one."""
+
+
+class Cipher:
+    """A key made ready, for many seals and opens; making it ready costs as much as sealing a short text."""
+
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+
+    def seal(self, plain: bytes, aad: bytes) -> bytes:
+        """Encrypt and authenticate; `aad` is authenticated only and must be given again to open."""
+        # Random nonces are safe for about 2^32 seals of one key; a key serves one subject of one home.
+        nonce = urandom(NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plain, aad)
+
+    def open(self, sealed: bytes, aad: bytes) -> bytes:
+        """Decrypt what `seal` made.
+
+        Raises:
+            StoreError: It was sealed with another key or for another place, or it was changed since.
+        """
+        try:
+            return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
+            raise StoreError(
+                "A sealed record doesn't open: it was changed, moved from another place, or sealed with another key.",
+                "Restore the latest backup.",
+            ) from None
+
+
+def random_key() -> bytes:
+    """A new 256-bit key."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def wrap_key(kek: bytes, key: bytes, aad: bytes) -> bytes:
+    """Seal a key with a key-encryption key; `aad` says whose key it is and what for."""
+    return Cipher(kek).seal(key, aad)
+
+
+def unwrap_key(kek: bytes, wrapped: bytes, aad: bytes) -> bytes:
+    """Open what `wrap_key` made.
+
+    Raises:
+        StoreError: Wrong key-encryption key, or the wrapped key is another's or damaged.
+    """
+    return Cipher(kek).open(wrapped, aad)
+
+
+def derive(key: bytes, label: str, *, salt: bytes = b"") -> bytes:
+    """A subkey for one purpose (HKDF-SHA-256, RFC 5869); it says nothing about `key` or about other labels."""
+    # Imported here, as is Argon2id: neither is needed before the first key is.
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), KEY_BYTES, salt or None, b"llmasos/" + label.encode()).derive(key)
+
+
+class Tagger:
+    """HMAC-SHA-256 cut to 16 bytes: the same text always gets the same tag, and only key holders can tell which."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        # Copying a keyed state is a third cheaper than keying anew, and every point read makes a tag.
+        self._keyed = hmac.new(key, digestmod="sha256")
+
+    def tag(self, data: bytes) -> bytes:
+        """The tag of `data`, 16 bytes."""
+        state = self._keyed.copy()
+        state.update(data)
+        return state.digest()[:TAG_BYTES]
+
+    def verify(self, data: bytes, tag: bytes) -> bool:
+        """Whether `tag` is the tag of `data`, compared in constant time."""
+        return hmac.compare_digest(self.tag(data), tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Cost:
+    """What one guess of a passphrase costs; the defaults are RFC 9106's second choice, about 0.15 s.
+
+    Attributes:
+        memory_kib: Memory.
+        iterations: Passes over it.
+        lanes: Lanes computed at once.
+    """
+
+    memory_kib: int = 64 * 1024
+    iterations: int = 3
+    lanes: int = 4
+
+    def to_json(self) -> dict[str, Any]:
+        """The form kept in the keyring's header."""
+        return asdict(self)
+
+
+def stretch(passphrase: str, salt: bytes, cost: Argon2Cost) -> bytes:
+    """A key from a passphrase (Argon2id, RFC 9106)."""
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    kdf = Argon2id(
+        salt=salt, length=KEY_BYTES, iterations=cost.iterations, lanes=cost.lanes, memory_cost=cost.memory_kib
+    )
+    return kdf.derive(passphrase.encode("utf-8", "surrogatepass"))

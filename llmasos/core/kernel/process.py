@@ -1,0 +1,281 @@
+"""Processes: a context of the model with everything the kernel knows about it, and the table of all of them.
+
+As in Unix: init is pid 1, children of a dead process become init's, a dead process stays a ZOMBIE until its parent
+waits for it. Unlike Unix, what is scheduled is the model: a RUNNING process is one whose tokens are being computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.engine.base import Engine, LiveSequence
+
+PriorityClass = Literal["interactive", "normal", "background"]
+KILLED = -9
+"""Exit status of a killed process."""
+
+
+class State(Enum):
+    """Where a process is in its life."""
+
+    NEW = "new"
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    SWAPPED = "swapped"
+    ZOMBIE = "zombie"
+
+
+LEGAL: dict[State, frozenset[State]] = {
+    State.NEW: frozenset({State.READY, State.ZOMBIE}),
+    State.READY: frozenset({State.RUNNING, State.WAITING, State.STOPPED, State.SWAPPED, State.ZOMBIE}),
+    State.RUNNING: frozenset({State.READY, State.WAITING, State.STOPPED, State.ZOMBIE}),
+    State.WAITING: frozenset({State.READY, State.RUNNING, State.STOPPED, State.SWAPPED, State.ZOMBIE}),
+    State.STOPPED: frozenset({State.READY, State.SWAPPED, State.ZOMBIE}),
+    State.SWAPPED: frozenset({State.READY, State.STOPPED, State.ZOMBIE}),
+    State.ZOMBIE: frozenset(),
+}
+"""The only moves there are; anything else is a defect and raises."""
+
+
+@dataclass
+class Budget:
+    """What a process may use up; None is unlimited."""
+
+    tokens: int | None = None
+    calls: int | None = None
+
+
+@dataclass(eq=False)
+class Process:
+    """The process control block.
+
+    Attributes:
+        pid: Unique while the kernel runs.
+        parent: The pid that waits for it.
+        owner: The person it works for.
+        name: What `ps` shows.
+        program: What it runs: `init`, `shell`, `character`, `job`, ...
+        subject: Who asks, as policy rules name it: `user:ada`, `character:Alice`, `plugin:calculator`.
+        state: Where it is in its life.
+        priority: Its scheduling class.
+        weight: Its share inside the class.
+        virtual_tokens: Tokens computed for it, divided by its weight; the fair scheduler takes the smallest.
+        exit_status: 0 done, above 0 failed, KILLED; None while it lives.
+        sequence: Its live context, where it has one.
+    """
+
+    pid: int
+    parent: int
+    owner: str
+    name: str
+    program: str
+    subject: str
+    started: str
+    state: State = State.NEW
+    priority: PriorityClass = "normal"
+    weight: float = 1.0
+    budget: Budget = field(default_factory=Budget)
+    virtual_tokens: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    exit_status: int | None = None
+    engine: Engine | None = None
+    sequence: LiveSequence | None = None
+    mailbox: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(maxsize=1024))
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    on_end: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def move(self, state: State) -> None:
+        """Change the state; staying where it is is no move.
+
+        Raises:
+            SyscallError: EINVAL, the move isn't legal.
+        """
+        if state is self.state:
+            return
+        if state not in LEGAL[self.state]:
+            raise SyscallError("EINVAL", f"Process {self.pid} is {self.state.value} and can't become {state.value}.")
+        self.state = state
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still run."""
+        return self.state is not State.ZOMBIE
+
+
+class ProcessTable:
+    """All processes. Only the kernel's event loop touches it."""
+
+    def __init__(self, clock: Clock, owner: str) -> None:
+        self._clock = clock
+        self._processes: dict[int, Process] = {}
+        self._next = 1
+        self.by_sequence: dict[tuple[int, int], Process] = {}
+        """(id of the engine, id of the sequence) -> its process; what the scheduler looks up each step."""
+        self.init = self.spawn(None, name="init", program="init", subject="kernel", owner=owner)
+        self.init.move(State.WAITING)
+
+    def spawn(
+        self,
+        parent: Process | None,
+        *,
+        name: str,
+        program: str,
+        subject: str = "",
+        owner: str = "",
+        priority: PriorityClass = "normal",
+        weight: float = 1.0,
+        budget: Budget | None = None,
+    ) -> Process:
+        """A new process, READY. Subject and owner are inherited where they aren't named.
+
+        Raises:
+            SyscallError: ESRCH, the parent is dead.
+        """
+        if parent is not None and not parent.alive:
+            raise SyscallError("ESRCH", f"Process {parent.pid} has ended and can't start another.")
+        process = Process(
+            pid=self._next,
+            parent=parent.pid if parent else 0,
+            owner=owner or (parent.owner if parent else ""),
+            name=name,
+            program=program,
+            subject=subject or (parent.subject if parent else ""),
+            started=self._clock.now().isoformat(timespec="seconds"),
+            priority=priority,
+            weight=weight,
+            budget=budget or Budget(),
+        )
+        self._next += 1
+        self._processes[process.pid] = process
+        process.move(State.READY)
+        return process
+
+    async def fork(self, process: Process, *, name: str = "") -> Process:
+        """A child with a copy of the process's context, sharing the computed state where the engine can."""
+        self.check_alive(process.pid)
+        child = self.spawn(
+            process, name=name or process.name, program=process.program, priority=process.priority, weight=process.weight
+        )
+        child.virtual_tokens = process.virtual_tokens
+        if process.engine and process.sequence:
+            self.attach(child, process.engine, await process.engine.fork(process.sequence, owner=child.pid))
+        return child
+
+    async def exec(self, process: Process, *, name: str, program: str) -> None:
+        """Become another program: same pid, context gone."""
+        self.check_alive(process.pid)
+        await self._free(process)
+        process.name, process.program = name, program
+
+    def attach(self, process: Process, engine: Engine, sequence: LiveSequence) -> None:
+        """Give a process its live sequence."""
+        process.engine, process.sequence = engine, sequence
+        sequence.owner = process.pid
+        self.by_sequence[id(engine), sequence.id] = process
+
+    def stop(self, pid: int) -> Process:
+        """Suspend: no token is computed for it until it is resumed."""
+        process = self.check_alive(pid)
+        self._guard(process, "stopped")
+        process.move(State.STOPPED)
+        return process
+
+    def resume(self, pid: int) -> Process:
+        """Continue a stopped or swapped process.
+
+        Raises:
+            SyscallError: EINVAL, it isn't stopped.
+        """
+        process = self.check_alive(pid)
+        if process.state not in (State.STOPPED, State.SWAPPED):
+            raise SyscallError("EINVAL", f"Process {pid} ({process.name}) isn't stopped; it is {process.state.value}.")
+        process.move(State.READY)
+        return process
+
+    async def kill(self, pid: int) -> Process:
+        """End a process at once: its waiting requests are cancelled and its cells freed."""
+        process = self.check_alive(pid)
+        self._guard(process, "killed")
+        await self.exit(process, KILLED)
+        return process
+
+    async def exit(self, process: Process, status: int = 0) -> None:
+        """Become a ZOMBIE: free the context, give children to init, wake whoever waits."""
+        if not process.alive:
+            return
+        process.move(State.ZOMBIE)
+        process.exit_status = status
+        for task in process.tasks - {asyncio.current_task()}:
+            task.cancel()
+        await self._free(process)
+        for child in self.children(process.pid):
+            child.parent = self.init.pid
+            if not child.alive:
+                self._reap(child)
+        for ending in process.on_end:
+            await ending()
+        process.ended.set()
+        if process.parent == self.init.pid:  # init waits for all of its children
+            self._reap(process)
+
+    async def wait(self, parent: Process, pid: int) -> int:
+        """Wait until a child ends; returns its exit status and forgets it.
+
+        Raises:
+            SyscallError: ESRCH, it isn't a child.
+        """
+        child = self._processes.get(pid)
+        if child is None or child.parent != parent.pid:
+            raise SyscallError("ESRCH", f"Process {pid} is no child of {parent.pid}.")
+        await child.ended.wait()
+        self._reap(child)
+        assert child.exit_status is not None
+        return child.exit_status
+
+    def children(self, pid: int) -> list[Process]:
+        """The children of a process, zombies included."""
+        return [p for p in self._processes.values() if p.parent == pid]
+
+    def check_alive(self, pid: int) -> Process:
+        """The living process of a pid.
+
+        Raises:
+            SyscallError: ESRCH, there is none.
+        """
+        process = self._processes.get(pid)
+        if process is None or not process.alive:
+            raise SyscallError("ESRCH", f"There is no process {pid}.", "'process.list' shows those there are.")
+        return process
+
+    def find(self, program: str, name: str) -> Process | None:
+        """The living process that runs a program under a name."""
+        return next((p for p in self if p.program == program and p.name == name and p.alive), None)
+
+    def __iter__(self) -> Iterator[Process]:
+        return iter(list(self._processes.values()))
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def _guard(self, process: Process, what: str) -> None:
+        if process.program in ("init", "shell"):
+            raise SyscallError("EACCES", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others.")
+
+    def _reap(self, process: Process) -> None:
+        self._processes.pop(process.pid, None)
+
+    async def _free(self, process: Process) -> None:
+        if process.engine and process.sequence:
+            self.by_sequence.pop((id(process.engine), process.sequence.id), None)
+            await process.engine.close(process.sequence)
+        process.engine = process.sequence = None

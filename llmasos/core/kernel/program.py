@@ -1,0 +1,63 @@
+"""Running a program: its calls in order, `$n` resolved, stopping at the first that fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.types import REFERENCE, Call, Program, Result
+from llmasos.core.base.values import plain, references
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.trap import Kernel
+
+
+async def run(kernel: Kernel, process: Process, session: Session, program: Program, *, request: str = "") -> list[Result]:
+    """Run a program.
+
+    Returns:
+        A result for each call that was tried; the last one failed where there are fewer than calls.
+    """
+    results: list[Result] = []
+    for call in program:
+        try:
+            ready = await _resolved(kernel, session, call, results)
+        except SyscallError as error:
+            failed = Result(call, error=error.code, message=str(error))
+            await session.front.after(failed)
+            results.append(failed)
+            break
+        results.append(await kernel.trap(process, session, ready, request=request))
+        if not results[-1].ok:
+            break
+    session.last = tuple(results)
+    return results
+
+
+async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[Result]) -> Call:
+    """The call with its references replaced by what they stand for."""
+    if not call.references:
+        return call
+    kinds = {a.name: a.kind for a in kernel.table[call.syscall].arguments}
+    args: dict[str, Any] = dict(call.args)
+    for name in call.references:
+        number = REFERENCE.fullmatch(str(args[name]))
+        if number is None or int(number[1]) > len(earlier):
+            raise SyscallError("EINVAL", f"{name} of {call.syscall} refers to {args[name]}, which isn't an earlier result.")
+        result = earlier[int(number[1]) - 1]
+        args[name] = await _one_of(session, result) if kinds.get(name) else plain(result.value)
+    return replace(call, args=args, references=frozenset())
+
+
+async def _one_of(session: Session, result: Result) -> str:
+    """The one thing a result names: none stops the program, several ask which."""
+    named = references(result.value)
+    if not named:
+        raise SyscallError("ENOENT", f"{result.call.syscall} found nothing, so the rest was not done.", "Say it in other words.")
+    if len(named) == 1:
+        return named[0]
+    index = await session.front.choose("Which one?", named)
+    if index is None:
+        raise SyscallError("EAMBIG", f"{len(named)} things match: {', '.join(named[:8])}.", "Say which one.", choices=tuple(named))
+    return named[index]

@@ -1,0 +1,97 @@
+"""A session: one person at one front end, in one workspace. What a call may ask back goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from llmasos.core.base.types import Call, Result
+
+
+Answer = Literal["once", "session", "no"]
+"""Yes this time, yes for this session, no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A question before an effect.
+
+    Attributes:
+        call: What would run.
+        shown: Argument -> resolved value, as the person should see it.
+        effect: How far it reaches.
+        rule: The policy rule that asks.
+        subject: Who wants it.
+    """
+
+    call: Call
+    shown: Mapping[str, str]
+    effect: str
+    rule: str
+    subject: str
+
+
+class FrontEnd(Protocol):
+    """What a session shows to and asks of its person: a terminal, a script, nobody."""
+
+    async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
+        """A call is about to run, with resolved values."""
+
+    async def after(self, result: Result) -> None:
+        """A call has ended."""
+
+    async def consent(self, question: Consent) -> Answer | None:
+        """The person's answer, or None where nobody can answer."""
+
+    async def choose(self, question: str, options: Sequence[str]) -> int | None:
+        """The index of one of several options, or None where nobody can or wants to answer."""
+
+    async def words(self, piece: str) -> None:
+        """A piece of streamed text that belongs to the running call."""
+
+
+class Nobody:
+    """A front end without a person: shows nothing, answers nothing; with `yes`, consents to what policy asks about."""
+
+    def __init__(self, *, yes: bool = False) -> None:
+        self.yes = yes
+
+    async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
+        """Not shown."""
+
+    async def after(self, result: Result) -> None:
+        """Not shown."""
+
+    async def consent(self, question: Consent) -> Answer | None:
+        """Yes where it was said beforehand, else nobody is there."""
+        return "once" if self.yes else None
+
+    async def choose(self, question: str, options: Sequence[str]) -> int | None:
+        """Nobody chooses."""
+        return None
+
+    async def words(self, piece: str) -> None:
+        """Not shown; the whole text is in the result."""
+
+
+@dataclass
+class Session:
+    """One person at one front end.
+
+    Attributes:
+        person: Who.
+        workspace: The folder that `files.*` sees.
+        front: How to show and ask.
+        cwd: The current folder inside the workspace, relative, "" at its top.
+        last: Results of the last request, for "it" and "the second one".
+        state: What services keep for this session only.
+    """
+
+    person: str
+    workspace: Path
+    front: FrontEnd
+    cwd: str = ""
+    last: tuple[Result, ...] = ()
+    state: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,214 @@
+"""The one door. Every syscall of every process comes through `Kernel.trap`, whoever asks and however it was said.
+
+alive? -> lookup -> validate -> policy -> preview -> consent -> journal intent -> run -> journal outcome -> result.
+A refusal or a failure is a result with an errno-like code, never an exception; only a kill passes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
+from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.journal import Entry, Journal
+from llmasos.core.kernel.policy import Decision, Policy
+from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.session import Consent, Session
+from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.syscall import Syscall, SyscallTable
+
+log = logging.getLogger(__name__)
+
+LIMIT = 4 * 1024 * 1024
+"""Characters in one argument; more is E2BIG."""
+
+TrapHook = Callable[[Process, Call, Decision, float], None]
+"""An instrument: called after each trap with the seconds it took."""
+
+
+@dataclass
+class Caller:
+    """Who makes a call, and what its handler may ask of the kernel while it runs."""
+
+    kernel: Kernel
+    process: Process
+    session: Session
+    call: Call
+    entry: Entry | None = None
+    request: str = ""
+
+    async def prepare(self, inverse: str, payload: dict[str, Any], blobs: tuple[str, ...] = ()) -> None:
+        """Persist what takes this effect back, BEFORE the effect happens.
+
+        Args:
+            inverse: Name of the inverse in the table.
+            payload: Its argument, JSON.
+            blobs: Ids of store blobs that the payload refers to; they live as long as the journal entry.
+        """
+        if self.entry is not None:
+            self.kernel.journal.prepare_inverse(self.entry.id, inverse, payload, blobs=blobs)
+
+    async def choose(self, question: str, options: list[str]) -> str:
+        """Which of several matches is meant.
+
+        Raises:
+            SyscallError: EAMBIG with the options, where nobody answers.
+        """
+        index = await self.session.front.choose(question, options)
+        if index is None:
+            raise SyscallError("EAMBIG", f"{question} {', '.join(options[:8])}", "Say which.", choices=tuple(options))
+        return options[index]
+
+
+@dataclass
+class Kernel:
+    """The kernel's parts, and the door."""
+
+    table: SyscallTable
+    processes: ProcessTable
+    policy: Policy
+    journal: Journal
+    store: Store
+    clock: Clock
+    hooks: list[TrapHook] = field(default_factory=list)
+
+    async def trap(self, process: Process, session: Session, call: Call, *, request: str = "") -> Result:
+        """Run one call for a process.
+
+        Raises:
+            ProcessKilled: The process was killed before or while it ran.
+        """
+        self._check_alive(process)
+        started = time.perf_counter()
+        decision = Decision("deny", "")
+        try:
+            row = self.table[call.syscall]
+            call = replace(call, args=row.validate(_bounded(call.args)))
+            decision = self.policy.decide(process.subject, row.name, row.effect, call.args)
+            result = await self._decided(row, decision, Caller(self, process, session, call, request=request))
+        except LlmasosError as error:
+            result = self._failed(call, error, decision)
+        except asyncio.CancelledError:
+            self._check_alive(process)  # a kill, not a Ctrl-C
+            raise
+        except RecursionError:
+            result = self._failed(call, SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply."), decision)
+        except Exception as error:  # noqa: BLE001 - the door holds whatever a handler does; the log has the traceback
+            log.exception("syscall %s failed", call.syscall)
+            what = f"{call.syscall} failed: {type(error).__name__}: {error}"
+            result = self._failed(call, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is."), decision)
+        self._check_alive(process)
+        process.calls += 1
+        for hook in self.hooks:
+            hook(process, call, decision, time.perf_counter() - started)
+        await session.front.after(result)
+        return result
+
+    async def undo(self, caller: Caller, entry: Entry) -> str:
+        """Take an earlier effect back through its inverse.
+
+        Raises:
+            SyscallError: ESTALE, what it changed has changed since; nothing was done.
+        """
+        assert entry.inverse is not None
+        handler = self.table.inverses.get(entry.inverse["name"])
+        if handler is None:
+            raise SyscallError("ENOSYS", f"What takes back {entry.call['syscall']} isn't loaded.", "Load its plugin again.")
+        message: str = await handler(caller, entry.inverse["payload"])
+        self.journal.undone(entry.id)
+        return message
+
+    async def _decided(self, row: Syscall, decision: Decision, caller: Caller) -> Result:
+        call, session = caller.call, caller.session
+        if decision.verdict == "deny":
+            raise SyscallError(
+                "EACCES",
+                f"{row.name} is denied by the rule {decision.rule!r} of the policy {self.policy.name!r}.",
+                "Start with another --policy if this should be possible.",
+            )
+        if row.effect != "read":
+            shown = {name: str(value) for name, value in call.args.items()}
+            if row.preview:
+                shown |= await row.preview(caller, **call.args)
+            if decision.verdict == "ask":
+                await self._ask(row, decision, caller, shown)
+            await session.front.before(call, shown, row.effect)
+            caller.entry = self.journal.intend(
+                person=session.person,
+                workspace=str(session.workspace),
+                pid=caller.process.pid,
+                request=caller.request,
+                call=call.to_json(),
+                effect=row.effect,
+                rule=decision.rule,
+            )
+        elif decision.verdict == "ask":
+            await self._ask(row, decision, caller, {name: str(value) for name, value in call.args.items()})
+        try:
+            value = await self._run(row, caller)
+        except BaseException as error:
+            if caller.entry:
+                self.journal.failed(caller.entry.id, str(error) or type(error).__name__)
+            raise
+        undoable = False
+        if caller.entry:
+            undoable = self.journal.get(caller.entry.id).inverse is not None
+            message = value.get("message", "") if isinstance(value, dict) else ""
+            self.journal.done(caller.entry.id, message)
+        return Result(call, value=value, rule=decision.rule, undoable=undoable)
+
+    async def _run(self, row: Syscall, caller: Caller) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        caller.process.tasks.add(task)
+        try:
+            value = row.run(caller, **caller.call.args)
+            return await value if inspect.isawaitable(value) else value
+        finally:
+            caller.process.tasks.discard(task)
+
+    async def _ask(self, row: Syscall, decision: Decision, caller: Caller, shown: dict[str, str]) -> None:
+        granted: set[str] = caller.session.state.setdefault("consents", set())
+        if f"{caller.process.subject} {row.name}" in granted:
+            return
+        question = Consent(caller.call, shown, row.effect, decision.rule, caller.process.subject)
+        answer = await caller.session.front.consent(question)
+        if answer is None:
+            raise NeedsAnswer(
+                f"{row.name} asks for consent (rule {decision.rule!r}) and nobody is there to give it.",
+                "Say it again with --yes, or in the shell.",
+            )
+        if answer == "no":
+            raise SyscallError("EACCES", f"{row.name} was not done: you said no.")
+        if answer == "session":
+            granted.add(f"{caller.process.subject} {row.name}")
+
+    def _check_alive(self, process: Process) -> None:
+        if not process.alive:
+            raise ProcessKilled(process.pid)
+
+    def _failed(self, call: Call, error: LlmasosError, decision: Decision) -> Result:
+        code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
+        return Result(call, error=code, message=str(error), rule=decision.rule)
+
+
+def _bounded(args: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, or an error where one could choke what comes after."""
+    for name, value in args.items():
+        if isinstance(value, str):
+            if len(value) > LIMIT:
+                raise SyscallError("E2BIG", f"{name} has {len(value):,} characters; {LIMIT:,} is the limit.")
+            if "\0" in value:
+                raise SyscallError("EINVAL", f"{name} holds a NUL character.", "Text can't.")
+            if any("\ud800" <= c <= "\udfff" for c in value):
+                raise SyscallError("EILSEQ", f"{name} isn't valid Unicode text.")
+        elif isinstance(value, bytes | bytearray):
+            raise SyscallError("EINVAL", f"{name} is binary; syscalls take text.", "Put it into a file.")
+    return args
