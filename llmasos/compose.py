@@ -1,0 +1,224 @@
+"""The composition root: every part of the system, built in order, one comment each. Nothing else builds parts."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from llmasos.core.base.clock import Clock, SystemClock
+from llmasos.core.base.errors import PluginError, UsageError
+from llmasos.core.base.paths import private_dir, search_path
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.base import Engine
+from llmasos.core.engine.slot import EngineSlot
+from llmasos.core.engine.sources import Engines, LlamaEngines
+from llmasos.core.kernel.journal import Journal
+from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.policy import Policy
+from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.sandbox import PluginHost
+from llmasos.core.kernel.scheduler import Scheduler
+from llmasos.core.kernel.session import FrontEnd, Session
+from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.syscall import SyscallTable
+from llmasos.core.kernel.trap import Kernel
+from llmasos.services.characters import Characters
+from llmasos.services.devices import Devices
+from llmasos.services.files import Files
+from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
+from llmasos.services.language import Language
+from llmasos.services.memory import Memory
+from llmasos.services.processes import Processes
+from llmasos.services.requests import Requests
+from llmasos.services.schedule import Schedule
+from llmasos.services.search import Search
+from llmasos.services.speech import Speaker
+from llmasos.services.system import System
+from llmasos.services.tasks import Tasks
+
+Reminder = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Machine:
+    """A composed system. Lives on one event loop; `close` ends all that it started."""
+
+    settings: Settings
+    person: str
+    kernel: Kernel
+    requests: Requests
+    interpreter: Interpreter
+    characters: Characters
+    schedule: Schedule
+    files: Files
+    plugins: PluginHost
+    speech: EngineSlot
+    interpreting: EngineSlot
+    keyring: Keyring
+    problems: list[str] = field(default_factory=list)
+    """What a person should know after start: plugins that didn't load, effects left undecided by a crash."""
+    on_reminder: list[Reminder] = field(default_factory=list)
+    closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    def session(self, workspace: Path, front: FrontEnd) -> tuple[Process, Session]:
+        """A person's session with the process that stands for it."""
+        process = self.kernel.processes.spawn(
+            self.kernel.processes.init, name=self.person, program="shell", subject=f"user:{self.person}", priority="interactive"
+        )
+        return process, Session(self.person, workspace, front)
+
+    async def close(self) -> None:
+        """Stop reminders, workers and engines, then close the store."""
+        await self.closing.aclose()
+
+
+async def compose(settings: Settings, *, clock: Clock | None = None, engines: Engines | None = None) -> Machine:
+    """Build a system.
+
+    Args:
+        settings: What the person set.
+        clock: The time; the machine's clock where None.
+        engines: Where models come from; the real ones where None.
+
+    Raises:
+        UsageError: The policy is wrong or missing.
+        StoreError: The store can't be opened with this key.
+    """
+    clock = clock or SystemClock()
+    engines = engines or LlamaEngines(settings, ADAPTER)
+    person = settings.owner or login_name()
+    async with contextlib.AsyncExitStack() as closing:
+        # State: one folder that only the person can enter, everything in it sealed.
+        home = private_dir(settings.home)
+        keyring = Keyring.open(home)
+        store = Store.open(home, keyring)
+        closing.callback(store.close)
+        journal = Journal(store, clock)
+
+        # The kernel: who runs, who may do what, what was done.
+        table = SyscallTable()
+        processes = ProcessTable(clock, person)
+        kernel = Kernel(table, processes, find_policy(settings.policy, home), journal, store, clock)
+
+        # Engines load behind the prompt; the scheduler is the only queue they have.
+        speech = EngineSlot(_scheduled(engines.speech, processes), settings.model)
+        interpreting = EngineSlot(_scheduled(engines.interpreting, processes), "interpreter")
+        closing.push_async_callback(speech.shutdown)
+        closing.push_async_callback(interpreting.shutdown)
+        embedder = engines.embedder()
+        closing.push_async_callback(embedder.close)
+
+        # Services: what the syscalls do.
+        problems: list[str] = []
+        listeners: list[Reminder] = []
+        speaker = Speaker(speech, processes)
+        schedule = Schedule(store, clock, lambda event: [hear(event) for hear in listeners] and None)
+        files = Files(store, home, embedder=embedder, span=schedule.span)
+        memory = Memory(store, clock, embedder)
+        tasks = Tasks(store, clock)
+        language = Language(speaker, native=settings.model != "smollm2")
+        characters = Characters(store, clock, speaker, embedder)
+        system = System(lambda: facts(settings, speech, interpreting))
+        for service in (
+            files, schedule, tasks, memory, Search(files, memory, tasks, schedule, characters), language, characters,
+            Devices(store, clock), Processes(), system,
+        ):  # fmt: skip
+            table.add_service(service)
+
+        # Plugins: described and called in their own processes.
+        plugins = PluginHost(reserved={row.name.partition(".")[0] for row in table})
+        closing.push_async_callback(plugins.close)
+        rows, troubles = await plugins.load(list(search_path("plugins", home)))
+        problems += map(str, troubles)
+        for row in rows:
+            try:
+                table.add(row)
+            except PluginError as error:
+                problems.append(f"The plugin {row.plugin} is left out. {error}")
+
+        interpreter = Interpreter(interpreting, table)
+        requests = Requests(kernel, interpreter, files.exists)
+
+        # The clock: only the first program of a home rings, so that a reminder isn't told twice.
+        lock = closing.enter_context(_owner_lock(home))
+        await schedule.start(owner=lock is not None)
+        closing.push_async_callback(schedule.stop)
+
+        for entry in journal.undecided() if lock else ():
+            problems.append(f"Not certain whether this was done before the last stop: {entry.call['syscall']} ({entry.request!r}).")
+        return Machine(
+            settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
+            keyring, problems, listeners, closing.pop_all(),
+        )  # fmt: skip
+    raise AssertionError("unreachable")
+
+
+def find_policy(name: str, home: Path) -> Policy:
+    """The policy of a name, a person's own before the bundled ones; or of a file.
+
+    Raises:
+        UsageError: There is none, or it is wrong.
+    """
+    if name.endswith(".toml"):
+        return Policy.load(Path(name).expanduser())
+    folders = list(search_path("policies", home))
+    if not folders:
+        raise UsageError("No policies are installed.", "Install llmasos again.")
+    for folder in reversed(folders):
+        if (folder / f"{name}.toml").is_file():
+            return Policy.load(folder / f"{name}.toml")
+    return Policy.load(folders[0] / f"{name}.toml")
+
+
+def login_name() -> str:
+    """Who is logged in, as policy subjects name the person."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "person"
+
+
+def _scheduled(load: Callable[[], Awaitable[Engine]], processes: ProcessTable) -> Callable[[], Awaitable[Engine]]:
+    """A loader whose engine asks the kernel's scheduler what runs."""
+
+    async def load_and_join() -> Engine:
+        engine = await load()
+        engine.set_queue(Scheduler(processes, engine))
+        return engine
+
+    return load_and_join
+
+
+def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> dict[str, Any]:
+    """What `system.status` tells of the engines."""
+    told: dict[str, Any] = {"model": settings.model}
+    for name, slot in (("speech", speech), ("interpreting", interpreting)):
+        engine = slot.loaded
+        if engine is None:
+            told[name] = "not loaded yet"
+            continue
+        stats = engine.stats()
+        told[name] = (
+            f"{stats.get('tokens_per_second', 0):.0f} tokens/s, {stats.get('sequences', 0):.0f} sequences, "
+            f"{stats.get('cells_used', 0):.0f} of {stats.get('cells', 0):.0f} cells"
+        )
+    return told
+
+
+@contextlib.contextmanager
+def _owner_lock(home: Path) -> Iterator[TextIO | None]:
+    """The lock that the first program of a home holds until it ends; None for the others."""
+    descriptor = os.open(home / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield None
+        else:
+            yield lock

@@ -1,0 +1,184 @@
+"""One llama.cpp context, as thin as can be: a batch in, logits out, cells copied and cut. Used by one thread only."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmasos.core.base.errors import EngineError
+from llmasos.core.engine.adapters import Adapter
+from llmasos.core.engine.base import Logits
+from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.native import native
+
+N_BATCH = 512
+"""Tokens computed in one pass at most."""
+
+N_OUTPUTS = 64
+"""Rows of logits in one pass at most; each is reserved memory (196 kB for 49,152 tokens)."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """One batch: parallel columns.
+
+    Attributes:
+        tokens: Token ids.
+        positions: Where each stands in its sequence.
+        sequences: Whose it is.
+        outputs: Whether its logits are wanted.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
+    outputs: list[bool] = field(default_factory=list)
+
+    def add(self, token: int, position: int, sequence: int, output: bool) -> None:
+        """Append a row."""
+        self.tokens.append(token)
+        self.positions.append(position)
+        self.sequences.append(sequence)
+        self.outputs.append(output)
+
+    def extend(self, other: Rows) -> None:
+        """Append another batch's rows."""
+        self.tokens += other.tokens
+        self.positions += other.positions
+        self.sequences += other.sequences
+        self.outputs += other.outputs
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+class Context:
+    """KV cells and compute buffers for many sequences on one model.
+
+    The cells are one pool ("unified"): sequences share the cells of a common prefix and a fork copies nothing, but
+    every step reads past all cells in use, so only what runs soon should stay resident.
+
+    Args:
+        model: Kept in memory until the context is closed.
+        n_ctx: Cells; rounded up to a multiple of 256.
+        n_sequences: Sequence ids.
+        threads: Threads of a step.
+        adapter: A LoRA adapter's file.
+    """
+
+    def __init__(
+        self, model: LlamaModel, *, n_ctx: int, n_sequences: int, threads: int = 1, adapter: Path | None = None
+    ) -> None:
+        self._api = api = native().api
+        self.model = model
+        pointer = model.acquire()
+        self._pointer: Any = None
+        self.adapter: Adapter | None = None
+        try:
+            parameters = api.llama_context_default_params()
+            parameters.n_ctx = n_ctx
+            parameters.n_batch = parameters.n_ubatch = N_BATCH
+            parameters.n_seq_max = n_sequences
+            parameters.n_outputs_max = N_OUTPUTS
+            parameters.n_threads = parameters.n_threads_batch = threads
+            parameters.kv_unified = True
+            parameters.no_perf = True
+            self._pointer = api.llama_init_from_model(pointer, parameters)
+            if not self._pointer:
+                raise EngineError(
+                    f"llama.cpp can't make a context of {n_ctx:,} tokens.", "Choose a smaller context."
+                )
+            if adapter is not None:
+                self.adapter = Adapter(model, adapter)
+                self.adapter.attach(self._pointer)
+        except BaseException:
+            self.close()
+            raise
+        self._memory = api.llama_get_memory(self._pointer)
+        self.n_ctx: int = api.llama_n_ctx(self._pointer)
+        self._n_vocab = model.n_vocab
+        self._batch()
+
+    def _batch(self) -> None:
+        """Batch columns as arrays that numpy fills and llama.cpp reads."""
+        api = self._api
+        self._tokens = np.zeros(N_BATCH, np.int32)
+        self._positions = np.zeros(N_BATCH, np.int32)
+        self._counts = np.ones(N_BATCH, np.int32)
+        self._sequences = np.zeros(N_BATCH, np.int32)
+        self._outputs = np.zeros(N_BATCH, np.int8)
+        # llama.cpp wants, for each token, a pointer to its list of sequences; each list here has one entry.
+        self._lists = np.arange(N_BATCH, dtype=np.uint64) * 4 + np.uint64(self._sequences.ctypes.data)
+        batch = api.llama_batch()
+        columns = {
+            "token": self._tokens,
+            "pos": self._positions,
+            "n_seq_id": self._counts,
+            "seq_id": self._lists,
+            "logits": self._outputs,
+        }
+        kinds = dict(api.llama_batch._fields_)
+        for name, column in columns.items():
+            setattr(batch, name, ctypes.cast(column.ctypes.data, kinds[name]))
+        self._llama_batch = batch
+
+    def decode(self, rows: Rows) -> int:
+        """Compute a batch; llama.cpp's code: 0 done, 1 no free cells, others failed."""
+        count = len(rows)
+        self._tokens[:count] = rows.tokens
+        self._positions[:count] = rows.positions
+        self._sequences[:count] = rows.sequences
+        self._outputs[:count] = rows.outputs
+        self._llama_batch.n_tokens = count
+        return int(self._api.llama_decode(self._pointer, self._llama_batch))
+
+    def logits(self, row: int) -> Logits:
+        """Shape (n_vocab,): the logits of a row of the last batch; valid until the next `decode`."""
+        pointer = self._api.llama_get_logits_ith(self._pointer, row)
+        if not pointer:
+            raise EngineError("llama.cpp has no logits for this row.")
+        return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
+
+    def copy(self, source: int, target: int, count: int) -> None:
+        """Let a sequence share the first `count` tokens of another."""
+        self._api.llama_memory_seq_cp(self._memory, source, target, 0, count)
+
+    def cut(self, sequence: int, start: int) -> None:
+        """Forget a sequence's tokens from a position on."""
+        self._api.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def save(self, sequence: int, room: int) -> bytearray:
+        """A sequence's KV state behind `room` free bytes."""
+        size = self._api.llama_state_seq_get_size(self._pointer, sequence)
+        state = bytearray(room + size)
+        view = (ctypes.c_uint8 * size).from_buffer(state, room)
+        written = self._api.llama_state_seq_get_data(self._pointer, view, size, sequence)
+        del view  # a buffer that is viewed can't be resized
+        del state[room + written :]
+        return state
+
+    def load(self, sequence: int, state: memoryview) -> bool:
+        """Put a KV state into an empty sequence; False where llama.cpp refuses it."""
+        raw = np.frombuffer(state, np.uint8)
+        data = ctypes.cast(raw.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+        return bool(self._api.llama_state_seq_set_data(self._pointer, data, len(raw), sequence))
+
+    def set_threads(self, count: int, prefill: int) -> None:
+        """Threads of a step with one token, and of a step with many."""
+        self._api.llama_set_n_threads(self._pointer, count, prefill)
+
+    def close(self) -> None:
+        """Free the cells; the model too, where nobody else has it."""
+        if self._pointer:
+            self._api.llama_free(self._pointer)
+            self._pointer = None
+        if self.adapter:
+            self.adapter.close()
+            self.adapter = None
+        if self.model:
+            self.model.close()
+            self.model = None  # type: ignore[assignment]  # nothing may use it any more

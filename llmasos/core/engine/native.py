@@ -1,0 +1,136 @@
+"""The one place where llama.cpp is brought into the process, silent and with safe processor features.
+
+Everything here must happen before the first model is loaded, in this order: OpenMP's waiting, the import, the
+log, AMX, the backend.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_lock = threading.Lock()
+_loaded: Native | None = None
+
+
+class Native:
+    """llama.cpp's low-level bindings and what was found out about this build.
+
+    Attributes:
+        api: The module `llama_cpp`.
+        extra_buffers: Whether weights may be repacked for this processor; False where that would crash.
+        patient: Whether threads that wait for each other sleep instead of spin, so that more than one is safe on
+            a busy machine.
+    """
+
+    def __init__(self, api: Any, *, extra_buffers: bool, patient: bool) -> None:
+        self.api = api
+        self.extra_buffers = extra_buffers
+        self.patient = patient
+
+
+def native() -> Native:
+    """Import and prepare llama.cpp once; about 0.2 s the first time."""
+    global _loaded
+    with _lock:
+        if _loaded is None:
+            _loaded = _prepare()
+        return _loaded
+
+
+def _prepare() -> Native:
+    # A thread that spins at a barrier while another program holds the core stalls every step: with two threads
+    # decode falls to a tenth and less. libgomp reads this once, when it is loaded.
+    patient = not _is_loaded("libgomp")
+    if patient:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        patient = os.environ["OMP_WAIT_POLICY"].lower() == "passive"
+
+    import llama_cpp
+
+    llama_cpp.llama_log_set(_silence(llama_cpp), ctypes.c_void_p(0))
+    extra = _without_amx(Path(llama_cpp.__file__).parent / "lib" / "libggml-cpu.so.0")
+    llama_cpp.llama_backend_init()
+    return Native(llama_cpp, extra_buffers=extra, patient=patient)
+
+
+_callbacks: list[Any] = []
+"""Callbacks that C holds; collected ones would crash it."""
+
+
+def _silence(api: Any) -> Any:
+    """A log callback that keeps nothing: llama.cpp's log must not reach a person's terminal or a pipe."""
+    callback = api.llama_log_callback(lambda _level, _text, _data: None)
+    _callbacks.append(callback)
+    return callback
+
+
+def _is_loaded(library: str) -> bool:
+    try:
+        return library in Path("/proc/self/maps").read_text()
+    except OSError:
+        return False
+
+
+class _SignalStack(ctypes.Structure):
+    _fields_ = [("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+def _without_amx(library: Path) -> bool:
+    """Keep ggml from using AMX; returns whether other repacked layouts are safe to use.
+
+    In this release of llama.cpp every prompt of more than a token crashes on processors with AMX tiles
+    (ggml-org/llama.cpp#20824, #26954), and there is no switch for it at run time. ggml asks the kernel for leave
+    to use tiles; the kernel refuses where a thread has a signal stack too small for them. So we have a small one
+    for the moment in which ggml asks. The other repacked layouts (1.5x for Q4_0) stay in use.
+    """
+    if not sys.platform.startswith("linux") or not _has_amx():
+        return True
+    try:
+        ggml = ctypes.CDLL(str(library))
+        ask = ggml._Z28ggml_backend_amx_buffer_typev
+        remember = ggml._Z39ggml_backend_cpu_get_extra_buffer_typesv
+    except (OSError, AttributeError):
+        return False
+    ask.restype = ctypes.c_void_p
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = _SignalStack()
+    stack = ctypes.create_string_buffer(4096)
+    small = _SignalStack(ctypes.addressof(stack), 0, len(stack))
+    if libc.sigaltstack(ctypes.byref(small), ctypes.byref(before)) != 0:
+        return False
+    try:
+        # ggml reports the refusal with fprintf, past every log callback.
+        with _no_stderr():
+            refused = ask() is None
+            if refused:
+                remember()
+    finally:
+        libc.sigaltstack(ctypes.byref(before), None)
+    return refused
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _has_amx() -> bool:
+    try:
+        return "amx_int8" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False

@@ -1,0 +1,127 @@
+"""Requantizing a model once, into the cache: another trade between size, speed and exactness."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmasos.core.base import paths
+from llmasos.core.base.errors import ModelError
+from llmasos.core.engine import models
+from llmasos.core.engine.native import native
+
+AS_SHIPPED = "as-shipped"
+_FILE_TYPES = {"q8_0": 7, "q4_0": 2}
+"""Our names -> llama.cpp's `llama_ftype`."""
+
+_BITS = {"q8_0": 8.5, "q4_0": 4.5}
+_ABANDONED = 3600.0
+"""Seconds after which a temporary file belongs to a program that was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The file to load, and why it isn't the one that was asked for; `note` is empty where it is."""
+
+    path: Path
+    note: str = ""
+
+
+def prepare(source: Path, quantization: str) -> Prepared:
+    """The model in the wanted quantization, or as it is where that can't be made.
+
+    Blocks for about a second the first time; call it in a thread.
+
+    Raises:
+        ModelError: The model itself is unusable, or there is no such quantization.
+    """
+    models.check(source)
+    if quantization != AS_SHIPPED and quantization not in _FILE_TYPES:
+        names = ", ".join([*_FILE_TYPES, AS_SHIPPED])
+        raise ModelError(f"There is no quantization {quantization!r}.", f"Choose one of: {names}.")
+    if quantization == AS_SHIPPED:
+        return Prepared(source)
+    try:
+        return Prepared(requantize(source, quantization))
+    except ModelError as error:
+        return Prepared(source, f"{error} The model is used as it is.")
+
+
+def cached(source: Path, quantization: str) -> Path:
+    """Where the requantized model is or will be; named by content: a changed source makes a new one."""
+    key = models.fingerprint(source)[:16]
+    return paths.cache_dir() / "models" / f"{source.stem}.{key}.{quantization}.gguf"
+
+
+def requantize(source: Path, quantization: str) -> Path:
+    """Make the requantized model unless it is there already.
+
+    Programs that want the same file at once wait for the first; nobody ever sees half a file.
+
+    Raises:
+        ModelError: The cache folder can't be written, the disk is full, or the model can't be requantized.
+    """
+    if models.info(source).quantization.lower() == quantization:
+        return source
+    target = cached(source, quantization)
+    if _usable(target):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (target.parent / f"{target.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _usable(target):
+                _make(source, target, quantization)
+    except OSError as error:
+        raise ModelError(
+            f"The requantized model can't be written to {target.parent}: {error.strerror or error}.",
+            "Free some space, or set LLMASOS_CACHE to another folder.",
+        ) from None
+    return target
+
+
+def _make(source: Path, target: Path, quantization: str) -> None:
+    _sweep(target.parent)
+    needed = int(models.info(source).parameters * _BITS[quantization] / 8) + (8 << 20)
+    free = shutil.disk_usage(target.parent).free
+    if free < needed:
+        raise OSError(28, f"No space left on device ({needed >> 20} MB needed, {free >> 20} MB free)")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    api = native().api
+    parameters = api.llama_model_quantize_default_params()
+    parameters.ftype = _FILE_TYPES[quantization]
+    parameters.allow_requantize = True
+    parameters.nthread = os.cpu_count() or 1
+    try:
+        names = os.fsencode(source), os.fsencode(temporary)
+        failed = api.llama_model_quantize(*names, ctypes.byref(parameters))
+        if failed or not _usable(temporary):
+            raise OSError(5, f"llama.cpp could not write it (code {failed})")
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _usable(path: Path) -> bool:
+    try:
+        models.read(path)
+    except ModelError:
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed programs left."""
+    for file in folder.glob(".*.tmp"):
+        try:
+            if time.time() - file.stat().st_mtime > _ABANDONED:
+                file.unlink(missing_ok=True)
+        except FileNotFoundError:
+            continue

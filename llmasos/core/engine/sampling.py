@@ -1,0 +1,87 @@
+"""How a token is drawn from logits, in numpy, one generator a request."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from llmasos.core.base.errors import EngineError
+from llmasos.core.engine.base import Logits, Sampling
+
+
+class Sampler:
+    """Draws the tokens of one request.
+
+    All filters are cuts of the same list, candidates sorted by probability at temperature 1, so their order doesn't
+    matter: the shortest cut wins. The temperature is applied to what is left, as llama.cpp does.
+
+    Args:
+        sampling: The settings; a seed of None draws one.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
+        self.sampling = sampling
+        self._random = np.random.Generator(np.random.Philox(sampling.seed))
+
+    def draw(self, logits: Logits, mask: npt.NDArray[np.bool_] | None, recent: list[int]) -> tuple[int, float]:
+        """One token and its log-probability.
+
+        Args:
+            logits: Shape (vocabulary,).
+            mask: Which tokens are allowed; None for all.
+            recent: Tokens before it, for the repeat penalty.
+
+        Returns:
+            The token, and the natural logarithm of its probability among the allowed tokens, before penalty and
+            temperature.
+
+        Raises:
+            EngineError: No token is allowed, or the logits are no numbers.
+        """
+        scores = np.where(mask, logits, -np.inf) if mask is not None else logits
+        total = _log_sum(scores)
+        settings = self.sampling
+        drawn = scores
+        if settings.repeat_penalty != 1.0 and settings.repeat_window > 0 and recent:
+            drawn = _penalised(scores, recent[-settings.repeat_window :], settings.repeat_penalty)
+        token = int(np.argmax(drawn)) if settings.temperature <= 0 else self._choose(drawn)
+        return token, float(scores[token]) - total
+
+    def _choose(self, scores: Logits) -> int:
+        settings = self.sampling
+        best = float(scores.max())
+        floor = best + np.log(settings.min_p) if settings.min_p > 0 else -np.inf
+        candidates = np.flatnonzero(scores >= floor) if np.isfinite(floor) else np.flatnonzero(np.isfinite(scores))
+        if 0 < settings.top_k < len(candidates):
+            candidates = candidates[np.argpartition(-scores[candidates], settings.top_k)[: settings.top_k]]
+        # Stable, and ties by token id: the same seed must draw the same token on every run.
+        candidates = np.sort(candidates)
+        candidates = candidates[np.argsort(-scores[candidates], kind="stable")]
+        kept = scores[candidates].astype(np.float64)
+        if settings.top_p < 1.0:
+            reached = np.cumsum(np.exp(kept - _log_sum(scores)))
+            count = int(np.searchsorted(reached, settings.top_p)) + 1
+            candidates, kept = candidates[:count], kept[:count]
+        weights = np.cumsum(np.exp((kept - kept[0]) / settings.temperature))
+        at = int(np.searchsorted(weights, self._random.random() * weights[-1], side="right"))
+        return int(candidates[min(at, len(candidates) - 1)])
+
+
+def log_probability(logits: Logits, token: int) -> float:
+    """The natural logarithm of a token's probability."""
+    return float(logits[token]) - _log_sum(logits)
+
+
+def _log_sum(scores: Logits) -> float:
+    best = float(scores.max())
+    if not np.isfinite(best):
+        raise EngineError("No token may follow here.", "The grammar or the model is broken.")
+    return best + float(np.log(np.exp(scores - best).sum(dtype=np.float64)))
+
+
+def _penalised(scores: Logits, recent: list[int], penalty: float) -> Logits:
+    seen = np.unique(np.asarray(recent, np.int64))
+    changed = scores.copy()
+    values = changed[seen]
+    changed[seen] = np.where(values > 0, values / penalty, values * penalty)
+    return changed

@@ -1,0 +1,94 @@
+"""Where engines come from: the model files that the settings name, loaded once and shared between contexts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine import models, quantize
+from llmasos.core.engine.base import Engine
+from llmasos.core.engine.embed import Embedder, make_embedder
+from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+
+DEFAULT = "smollm2"
+SPEECH_CELLS, SPEECH_SEQUENCES = 8192, 16
+"""22.5 KiB a cell: 184 MB, so that both contexts, the model and the embedder stay under 600 MB."""
+INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 4096, 4
+
+
+class Engines(Protocol):
+    """What the composition root needs of the engine layer."""
+
+    async def speech(self) -> Engine:
+        """The model that talks."""
+
+    async def interpreting(self) -> Engine:
+        """The model that interprets, its adapter attached."""
+
+    def embedder(self) -> Embedder:
+        """What turns texts into vectors; starts nothing yet."""
+
+
+class LlamaEngines:
+    """llama.cpp for both roles; one loaded file where they share the default model.
+
+    Args:
+        settings: What the person set.
+        adapter: The interpreter's LoRA adapter; None or missing leaves the model as it is.
+    """
+
+    def __init__(self, settings: Settings, adapter: Path | None) -> None:
+        self._settings = settings
+        self._adapter = adapter if adapter and adapter.is_file() else None
+        self._loading: dict[str, asyncio.Task[LlamaModel]] = {}
+        self.notes: list[str] = []
+
+    async def speech(self) -> Engine:
+        """The model that talks.
+
+        Raises:
+            ModelError: Missing, broken, or too large.
+        """
+        model = await self._model(self._settings.model)
+        return await asyncio.to_thread(
+            LlamaEngine, model, n_ctx=SPEECH_CELLS, n_seq=SPEECH_SEQUENCES, threads=self._settings.threads, name=self._settings.model
+        )
+
+    async def interpreting(self) -> Engine:
+        """The model that interprets.
+
+        Raises:
+            ModelError: Missing, broken, or too large.
+        """
+        own = self._settings.interpreter_model
+        model = await self._model(own or DEFAULT)
+        return await asyncio.to_thread(
+            LlamaEngine,
+            model,
+            n_ctx=INTERPRETING_CELLS,
+            n_seq=INTERPRETING_SEQUENCES,
+            threads=self._settings.threads,
+            adapter=None if own else self._adapter,
+            name="interpreter",
+        )
+
+    def embedder(self) -> Embedder:
+        """The multilingual embedder in its worker, or the lexical one where it isn't installed."""
+        return make_embedder()
+
+    async def _model(self, said: str) -> LlamaModel:
+        """The loaded model of a name or path; who asks second waits for the first."""
+        if said not in self._loading:
+            self._loading[said] = asyncio.ensure_future(asyncio.to_thread(self._load, said))
+        return await asyncio.shield(self._loading[said])
+
+    def _load(self, said: str) -> LlamaModel:
+        # Only the default is requantized: a person's own file is taken as they chose it.
+        source = models.locate(said)
+        wanted = self._settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
+        prepared = quantize.prepare(source, wanted)
+        if prepared.note:
+            self.notes.append(prepared.note)
+        return LlamaModel.load(prepared.path)

@@ -1,0 +1,235 @@
+"""The keyring: one data-encryption key (DEK) for each subject, wrapped by one key-encryption key (KEK).
+
+A subject is whoever the data is about: the person, a character, a process. Dropping a subject's DEK (`shred`)
+makes all that was ever sealed with it unreadable, in old backups too. So a backup of `keyring.json` undoes a
+shredding: keep few of them, and let them expire.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmasos.core.base.errors import StoreError
+from llmasos.core.kernel import crypto, custody, keyring_file, recovery
+from llmasos.core.kernel.custody import Ask
+from llmasos.core.kernel.durable import locked, owner_only
+from llmasos.core.kernel.keyring_file import Content, Signature
+
+LOCK = "keyring.lock"
+# What can't be read without the keyring: where one of these is, a new keyring would only hide the loss.
+SEALED = ("store.db", "*.sealed*")
+
+
+@dataclass(frozen=True, slots=True)
+class Dek:
+    """A subject's data-encryption key.
+
+    Attributes:
+        token: The subject's HMAC tag, as it stands in files.
+        version: Counts up when the subject gets a new key; a shredded version never comes back.
+        key: 32 bytes. Use `crypto.derive(key, PURPOSE)`, not the key itself.
+    """
+
+    token: bytes
+    version: int
+    key: bytes = field(repr=False)
+
+
+class Keyring:
+    """The keys of one home. Safe for threads, and for several processes at once.
+
+    Attributes:
+        store_id: Random, the same for the life of the home; binds all that is sealed to it.
+        created_recovery_code: Opens the keyring when all else is lost; set on the first run, to show once.
+    """
+
+    def __init__(self, home: Path, kek: bytes, content: Content, seen: Signature) -> None:
+        self._home = home
+        self._kek = kek
+        self._mutex = threading.RLock()
+        self.store_id = bytes.fromhex(content["store"])
+        self.created_recovery_code: str | None = None
+        self._accept(content, seen)
+        root = keyring_file.data(content["root"])
+        self._root = crypto.unwrap_key(kek, root, _aad(self.store_id, b"", 1, b"root"))
+        self._tagger = crypto.Tagger(self.derive("subjects"))
+
+    @classmethod
+    def open(cls, home: Path, *, passphrase: str | None = None, ask: Ask | None = None) -> Keyring:
+        """Open the keyring of a home, or make one in an empty home.
+
+        Args:
+            home: The folder of all state; made, 0700.
+            passphrase: The passphrase; of a new keyring too.
+            ask: Asks the person for it, called only where it is needed.
+
+        Raises:
+            StoreError: Wrong passphrase, key missing, file damaged, or a store without its keyring.
+        """
+        owner_only(home)
+        with locked(home / LOCK):
+            if not (home / keyring_file.NAME).exists():
+                return cls._create(home, passphrase, ask)
+            content, seen = keyring_file.read(home)
+        # Outside the lock: a person may take a minute to type.
+        kek = custody.fetch(home, content["store"], content["custody"], passphrase=passphrase, ask=ask)
+        return cls(home, kek, content, seen)
+
+    @classmethod
+    def recover(
+        cls, home: Path, code: str, *, passphrase: str | None = None, ask: Ask | None = None
+    ) -> Keyring:
+        """Open with the recovery code, and put the key into new custody as `open` does on a first run.
+
+        Raises:
+            StoreError: The code is wrong, or there is no keyring.
+        """
+        owner_only(home)
+        with locked(home / LOCK, shared=True):
+            content, seen = keyring_file.read(home)
+        kek = recovery.use(content["store"], content["recovery"], code)
+        keyring = cls(home, kek, content, seen)
+        _, placed = custody.place(home, content["store"], kek, passphrase=passphrase, ask=ask)
+        with keyring._change() as content:
+            content["custody"] = placed
+        return keyring
+
+    @classmethod
+    def _create(cls, home: Path, passphrase: str | None, ask: Ask | None) -> Keyring:
+        for pattern in SEALED:
+            for there in home.glob(pattern):
+                raise StoreError(
+                    f"{there} is there, but its keyring {home / keyring_file.NAME} is missing.",
+                    "Restore keyring.json from a backup, or move the whole folder away to start anew.",
+                )
+        store_id = secrets.token_bytes(16)
+        kek, placed = custody.place(home, store_id.hex(), None, passphrase=passphrase, ask=ask)
+        code, sealed_by_code = recovery.make(store_id.hex(), kek)
+        root = crypto.wrap_key(kek, crypto.random_key(), _aad(store_id, b"", 1, b"root"))
+        content: Content = {
+            "format": keyring_file.FORMAT,
+            "store": store_id.hex(),
+            "custody": placed,
+            "recovery": sealed_by_code,
+            "root": keyring_file.text(root),
+            "subjects": {},
+        }
+        seen = keyring_file.write(home, kek, content)
+        keyring = cls(home, kek, content, seen)
+        keyring.created_recovery_code = code
+        return keyring
+
+    @property
+    def custody(self) -> str:
+        """One sentence that says what protects the keys, and what doesn't."""
+        return custody.SENTENCES[self._content["custody"]["kind"]]
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of the whole home, for what belongs to no subject: an index, the program's log."""
+        return crypto.derive(self._root, purpose)
+
+    def token(self, subject: str) -> bytes:
+        """How a subject is written in files: a tag that says nothing without the keyring."""
+        return self._tagger.tag(subject.encode("utf-8", "surrogatepass"))
+
+    def dek(self, subject: str) -> Dek:
+        """A subject's key; made on first use, and durable before it is returned."""
+        token = self.token(subject)
+        dek = self.find(token)
+        if dek is None:
+            with self._change() as content:
+                known = content["subjects"].get(token.hex(), {"version": 0, "wrapped": None})
+                if known["wrapped"] is None:  # else another process was faster
+                    version = known["version"] + 1
+                    wrapped = crypto.wrap_key(
+                        self._kek, crypto.random_key(), _aad(self.store_id, token, version, b"dek")
+                    )
+                    content["subjects"][token.hex()] = {
+                        "version": version,
+                        "wrapped": keyring_file.text(wrapped),
+                    }
+            dek = self.find(token)
+            assert dek is not None
+        return dek
+
+    def find(self, token: bytes) -> Dek | None:
+        """The key of the subject with this token; None where it never had one, or was shredded.
+
+        Raises:
+            StoreError: The wrapped key is damaged, or another subject's.
+        """
+        with self._mutex:
+            if token not in self._deks:
+                known = self._content["subjects"].get(token.hex())
+                if known is None or known["wrapped"] is None:
+                    return None
+                aad = _aad(self.store_id, token, known["version"], b"dek")
+                key = crypto.unwrap_key(self._kek, keyring_file.data(known["wrapped"]), aad)
+                self._deks[token] = Dek(token, known["version"], key)
+            return self._deks[token]
+
+    def live(self) -> list[bytes]:
+        """The tokens of all subjects that have a key."""
+        with self._mutex:
+            subjects = self._content["subjects"].items()
+            return [bytes.fromhex(token) for token, known in subjects if known["wrapped"] is not None]
+
+    def shredded(self, token: bytes) -> int:
+        """The last version of this subject's key that was shredded; 0 for none."""
+        with self._mutex:
+            known = self._content["subjects"].get(token.hex(), {"version": 0, "wrapped": None})
+            version: int = known["version"]
+            return version if known["wrapped"] is None else version - 1
+
+    def shred(self, subject: str) -> bool:
+        """Drop a subject's key for good; says whether there was one. A new use makes a new key."""
+        token = self.token(subject).hex()
+        with self._change(scrub=True) as content:
+            known = content["subjects"].get(token)
+            if known is None or known["wrapped"] is None:
+                return False
+            # The version stays: leftovers of the old key are then known as shredded, not as damaged.
+            content["subjects"][token] = {"version": known["version"], "wrapped": None}
+        return True
+
+    def refresh(self) -> bool:
+        """Look whether another process changed the keys (one `stat`); says whether it did.
+
+        Raises:
+            StoreError: The file is gone or damaged.
+        """
+        if self._seen == keyring_file.signature(self._home):
+            return False
+        with self._mutex, locked(self._home / LOCK, shared=True):
+            self._accept(*keyring_file.read(self._home))
+        return True
+
+    @contextmanager
+    def _change(self, *, scrub: bool = False) -> Iterator[Content]:
+        """Lock, read what others wrote, let the body change it, write it; nothing if the body raises."""
+        with self._mutex, locked(self._home / LOCK):
+            before, seen = keyring_file.read(self._home)
+            self._accept(before, seen)
+            content: Content = json.loads(json.dumps(before))
+            yield content
+            if content != before:
+                self._accept(content, keyring_file.write(self._home, self._kek, content, scrub=scrub))
+
+    def _accept(self, content: Content, seen: Signature) -> None:
+        keyring_file.verify(self._home, self._kek, content)
+        if content["store"] != self.store_id.hex():
+            raise StoreError("The keyring was replaced by another home's.", keyring_file.RESTORE)
+        self._content, self._seen = content, seen
+        self._deks: dict[bytes, Dek] = {}
+
+
+def _aad(store_id: bytes, token: bytes, version: int, purpose: bytes) -> bytes:
+    return b"|".join(
+        [b"llmasos/key/1", store_id.hex().encode(), token.hex().encode(), b"%d" % version, purpose]
+    )

@@ -1,0 +1,204 @@
+"""All plugins: found in folders, described and called in children, added and removed while the system runs.
+
+    host = PluginHost(reserved={"files", "tasks"})
+    rows, problems = await host.load(search_path("plugins", home))
+    for row in rows:
+        table.add(row)
+
+A plugin that can't be loaded is a `Problem` that names it; the others load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llmasos.core.base.errors import PluginError
+from llmasos.core.kernel.sandbox import description, manifest
+from llmasos.core.kernel.sandbox.manifest import Plugin
+from llmasos.core.kernel.sandbox.worker import Worker
+from llmasos.core.kernel.syscall import Handler, Syscall
+
+_AT_ONCE = 2
+"""Children that start at the same time: the start of a shell isn't slowed by twenty plugins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A plugin that isn't loaded.
+
+    Attributes:
+        folder: Where it is.
+        what: Why, one sentence.
+        remedy: What to do about it, may be empty.
+    """
+
+    folder: Path
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"The plugin {self.folder.name} isn't loaded: {self.what} {self.remedy}".strip()
+
+
+class Discovered(NamedTuple):
+    """What was found without running anything."""
+
+    plugins: list[Plugin]
+    problems: list[Problem]
+
+
+class Loaded(NamedTuple):
+    """Syscalls ready to be entered into the table, and the plugins that gave none."""
+
+    rows: list[Syscall]
+    problems: list[Problem]
+
+
+@dataclass(slots=True)
+class _Entry:
+    plugin: Plugin
+    worker: Worker
+    rows: list[Syscall] | None = None
+
+
+class PluginHost:
+    """Loads and calls plugins; none of their code runs in this process.
+
+    Args:
+        reserved: Names that no plugin may take: the rooms of the system's own syscalls.
+        timeout: Seconds a call may take, and a plugin's import.
+        idle: Seconds after which an unused child ends.
+    """
+
+    def __init__(self, *, reserved: Collection[str] = (), timeout: float = 10.0, idle: float = 120.0) -> None:
+        self._reserved = frozenset(reserved)
+        self._timeout = timeout
+        self._idle = idle
+        self._entries: dict[str, _Entry] = {}
+        self._starting = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """The loaded ones."""
+        return [entry.plugin for entry in self._entries.values()]
+
+    def discover(self, folders: Iterable[Path]) -> Discovered:
+        """Read the manifest of every plugin in the search folders; the first of a name wins. Runs nothing."""
+        found: dict[str, Plugin] = {}
+        problems: list[Problem] = []
+        for folder in _plugin_folders(folders):
+            try:
+                plugin = manifest.read(folder)
+                self._check_name(plugin, found.get(plugin.name))
+            except PluginError as error:
+                problems.append(Problem(folder, error.what, error.remedy))
+            else:
+                found[plugin.name] = plugin
+        return Discovered(list(found.values()), problems)
+
+    async def load(self, folders: Iterable[Path]) -> Loaded:
+        """Discover plugins and describe them in their children."""
+        plugins, problems = self.discover(folders)
+        answers = await asyncio.gather(*map(self.rows, plugins), return_exceptions=True)
+        loaded = Loaded([], problems)
+        for plugin, answer in zip(plugins, answers, strict=True):
+            if isinstance(answer, PluginError):
+                loaded.problems.append(Problem(plugin.folder, answer.what, answer.remedy))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                loaded.rows.extend(answer)
+        return loaded
+
+    async def add(self, folder: Path) -> list[Syscall]:
+        """Load one plugin while the system runs; one that was loaded from this folder is loaded afresh.
+
+        The caller takes the old rows out of the table first: `remove`.
+
+        Raises:
+            PluginError: It is broken, or its name is taken; both files are named.
+        """
+        plugin = manifest.read(folder)
+        loaded = self._entries.get(plugin.name)
+        self._check_name(plugin, loaded.plugin if loaded else None)
+        await self.remove(plugin.name)
+        return await self.rows(plugin)
+
+    async def remove(self, name: str) -> list[str]:
+        """End a plugin's child and forget it.
+
+        Returns:
+            The names of its syscalls, to be taken out of the table; empty where it wasn't loaded.
+        """
+        entry = self._entries.pop(name, None)
+        if entry is None:
+            return []
+        await entry.worker.close()
+        return [row.name for row in entry.rows or ()]
+
+    async def rows(self, plugin: Plugin) -> list[Syscall]:
+        """A plugin's syscalls, described by its child the first time and kept in memory.
+
+        Raises:
+            PluginError: It can't be imported, or describes what can't be a syscall.
+        """
+        entry = self._entries.get(plugin.name)
+        if entry is None:
+            worker = Worker(plugin, timeout=self._timeout, idle=self._idle)
+            entry = self._entries[plugin.name] = _Entry(plugin, worker)
+        if entry.rows is None:
+            try:
+                async with self._starting:
+                    said = await entry.worker.describe()
+                entry.rows = description.rows(plugin, said, lambda name: _handler(entry.worker, name))
+            except BaseException:
+                await self.remove(plugin.name)
+                raise
+        return entry.rows
+
+    async def close(self) -> None:
+        """End all children."""
+        entries, self._entries = list(self._entries.values()), {}
+        await asyncio.gather(*(entry.worker.close() for entry in entries))
+
+    async def __aenter__(self) -> PluginHost:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _check_name(self, plugin: Plugin, other: Plugin | None) -> None:
+        file = plugin.folder / manifest.FILE
+        if plugin.name in self._reserved:
+            raise PluginError(
+                f"{file}: the name {plugin.name!r} belongs to the system.", "Choose another name."
+            )
+        if other and other.folder != plugin.folder:
+            raise PluginError(
+                f"{file}: the name {plugin.name!r} is taken by {other.folder / manifest.FILE}.",
+                "Rename one of them.",
+            )
+
+
+def _plugin_folders(folders: Iterable[Path]) -> Sequence[Path]:
+    found = []
+    for folder in folders:
+        try:
+            found += sorted(inside for inside in folder.iterdir() if (inside / manifest.FILE).is_file())
+        except OSError:
+            continue  # a search folder that isn't there holds no plugins
+    return found
+
+
+def _handler(worker: Worker, function: str) -> Handler:
+    async def run(_caller: Any, /, **args: Any) -> Any:
+        return await worker.call(function, args)
+
+    return run
+
+
+__all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]

@@ -1,0 +1,179 @@
+"""Runs in the child process: loads one plugin, describes it, answers calls until the channel closes.
+
+    python -I -S -B runner.py CHANNEL LIFELINE SDK FOLDER
+
+CHANNEL is the descriptor of a socket that carries one JSON object a line, LIFELINE the read end of a pipe
+that nobody writes to. The plugin's own input and outputs are /dev/null, so nothing that it prints can end up
+in the channel.
+
+Started by path and importing nothing of llmasos but the sdk file: a child must be up in milliseconds and must
+not hold what the kernel knows.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import ModuleType
+from typing import Any
+
+LIMIT = 1 << 20
+"""Bytes of a line, either way."""
+
+PACKAGE = "llmasos_plugin"
+"""The plugin's folder as a package: `from .words import ...` works and no standard name is hidden."""
+
+
+_LONGEST = 2000
+"""Characters of an error."""
+
+
+class Channel:
+    """JSON objects over a descriptor, one a line."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines = os.fdopen(descriptor, "rb", closefd=False)
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next request; None once the kernel has gone."""
+        line = self._lines.readline(LIMIT + 1)
+        return json.loads(line) if line.endswith(b"\n") else None
+
+    def send(self, answer: dict[str, Any]) -> None:
+        """Send an answer.
+
+        Raises:
+            ValueError, TypeError, RecursionError: It isn't JSON, or too long; nothing was sent.
+        """
+        line = json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        if len(line) > LIMIT:
+            raise ValueError(f"the answer has {len(line):,} bytes, the limit is {LIMIT:,}")
+        rest = memoryview(line)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+class Plugin:
+    """One plugin in this process.
+
+    Args:
+        folder: Where its plugin.py is.
+        sdk: The sdk's module.
+    """
+
+    def __init__(self, folder: str, sdk: ModuleType) -> None:
+        self._sdk = sdk
+        self._folder = folder
+        self._module = ModuleType("")
+        self._functions: dict[str, dict[str, Any]] = {}
+
+    def describe(self) -> dict[str, Any]:
+        """Import it and say what it offers, or why it can't."""
+        try:
+            _package(PACKAGE, [self._folder])
+            self._module = _load(f"{PACKAGE}.plugin", f"{self._folder}/plugin.py")
+            self._functions = self._sdk.describe(vars(self._module))
+        except self._sdk.PluginError as error:
+            return _error("plugin", error.what, error.remedy)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is told to the kernel
+            return _error("broken", self._said(error))
+        return {"value": self._functions}
+
+    def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run one function."""
+        try:
+            name = request["name"]
+            function, schema = getattr(self._module, name), self._functions[name]["schema"]
+            return {"value": self._sdk.call(function, schema, request["args"])}
+        except self._sdk.ToolError as error:
+            return _error("tool", error.what, error.remedy)
+        except BaseException as error:  # noqa: BLE001 - as above: the worker outlives a bad call
+            return _error("broken", self._said(error))
+
+    def _said(self, error: BaseException) -> str:
+        """`ValueError: bad (plugin.py, line 7)`: the last place in the plugin that the error passed."""
+        place = ""
+        trace = error.__traceback__
+        while trace:
+            file = trace.tb_frame.f_code.co_filename
+            if file.startswith(self._folder):
+                place = f" ({file[len(self._folder) + 1 :]}, line {trace.tb_lineno})"
+            trace = trace.tb_next
+        if isinstance(error, SyntaxError) and not place:
+            place = f" ({os.path.basename(error.filename or '')}, line {error.lineno})"  # noqa: PTH119 - pathlib costs 4 ms
+            return f"SyntaxError: {error.msg}{place}"
+        try:
+            said = str(error)
+        except Exception:  # noqa: BLE001 - the plugin's own exception class may be broken as well
+            said = ""
+        return f"{type(error).__name__}: {said[: _LONGEST // 2]}{place}"
+
+
+def _error(kind: str, what: str, remedy: str = "") -> dict[str, Any]:
+    # Cut, and without half characters: an error must always get through.
+    said = {"kind": kind, "what": what[:_LONGEST], "remedy": remedy[:_LONGEST]}
+    return {"error": {key: text.encode(errors="replace").decode() for key, text in said.items()}}
+
+
+def _package(name: str, path: list[str]) -> None:
+    package = ModuleType(name)
+    package.__path__ = path
+    sys.modules[name] = package
+
+
+def _load(name: str, file: str) -> ModuleType:
+    loader = SourceFileLoader(name, file)
+    spec = ModuleSpec(name, loader, origin=file)
+    spec.has_location = True
+    module = ModuleType(name)
+    module.__spec__, module.__file__, module.__loader__ = spec, file, loader
+    module.__package__ = name.rpartition(".")[0]
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+def _die_with_kernel(lifeline: int) -> None:
+    """Let the system end this process when the kernel's end of the pipe closes, even inside an endless loop.
+
+    The end of the channel is only seen between two calls. A hang-up raises SIGIO, whose default is to end us;
+    that needs no thread of ours and no ctypes.
+    """
+    os.set_inheritable(lifeline, False)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def serve(channel: Channel, plugin: Plugin) -> None:
+    """Greet with the description, then answer one request at a time."""
+    channel.send({"id": 0, **plugin.describe()})
+    while (request := channel.receive()) is not None:
+        number = request["id"]
+        try:
+            channel.send({"id": number, **plugin.call(request)})
+        except (ValueError, TypeError, RecursionError) as error:
+            what = f"{request['name']} gave something that can't be passed on: {str(error)[:300]}"
+            channel.send({"id": number, **_error("broken", what)})
+
+
+def main() -> None:
+    """The child's life."""
+    descriptor, lifeline, sdk_file, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    os.set_inheritable(descriptor, False)
+    _die_with_kernel(lifeline)
+    _package("llmasos", [])  # no path: `import llmasos.core` finds nothing
+    sdk = _load("llmasos.sdk", sdk_file)
+    sys.modules["llmasos"].sdk = sdk  # type: ignore[attr-defined]
+    sys.argv = ["plugin"]
+    # Confinement goes here: all of ours is loaded, nothing of the plugin's is.
+    serve(Channel(descriptor), Plugin(folder, sdk))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""One child process that holds one plugin, and the channel to it.
+
+A child that is late, talks out of turn, or sends what isn't JSON is killed with all its own children; the
+next call starts a fresh one. So is one whose caller was cancelled: what it would answer next belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from llmasos import sdk
+from llmasos.core.base.errors import Errno, PluginError, SyscallError
+from llmasos.core.kernel.sandbox import runner
+from llmasos.core.kernel.sandbox.manifest import Plugin
+
+LIMIT = runner.LIMIT
+
+
+class _RefusedError(Exception):
+    """The child broke the protocol; says how."""
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    lifeline: int
+
+
+def launch(folder: Path) -> _Child:
+    """Start a child. Takes milliseconds and doesn't wait for it to be ready.
+
+    It gets two descriptors and nothing else of ours: no environment, no file, no terminal, no working folder.
+    """
+    ours, theirs = socket.socketpair()
+    heard, lifeline = os.pipe()  # held open for as long as the kernel lives; see runner.py
+    arguments = [str(theirs.fileno()), str(heard), sdk.__file__, str(folder)]
+    try:
+        process = subprocess.Popen(
+            # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", runner.__file__, *arguments],
+            env={},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(), heard),
+            start_new_session=True,
+        )
+    except BaseException:
+        ours.close()
+        os.close(lifeline)
+        raise
+    finally:
+        theirs.close()
+        os.close(heard)
+    return _Child(process, ours, lifeline)
+
+
+class Worker:
+    """Calls one plugin in a child that is started at the first call and stays.
+
+    Args:
+        plugin: Which.
+        timeout: Seconds that a call, or the start with the plugin's import, may take.
+        idle: Seconds without a call after which the child ends; a Python process costs about 8 MB.
+    """
+
+    def __init__(self, plugin: Plugin, *, timeout: float, idle: float) -> None:
+        self._plugin = plugin
+        self._timeout = timeout
+        self._idle = idle
+        self._turn = asyncio.Lock()  # guards everything below: one request at a time
+        self._child: _Child | None = None
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+        self._number = 0
+        self._closed = False
+        self._described: Any = None
+        self._ending: asyncio.TimerHandle | None = None
+        self._reaped: set[asyncio.Future[Any]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None where none runs."""
+        return self._child.process.pid if self._child else None
+
+    async def describe(self) -> Any:
+        """What the plugin says about itself; not checked.
+
+        Raises:
+            PluginError: It can't be imported, or took too long.
+        """
+        async with self._turn:
+            try:
+                await self._start()
+            except SyscallError as error:
+                raise PluginError(error.what, error.remedy) from None
+            return self._described
+
+    async def call(self, function: str, args: Mapping[str, Any]) -> Any:
+        """Run one of its functions.
+
+        Raises:
+            SyscallError: EINVAL with the plugin's own words, ETIMEDOUT, E2BIG, or EIO where it is broken.
+        """
+        name = f"{self._plugin.name}.{function}"
+        async with self._turn:
+            await self._start()
+            self._number += 1
+            line = _request(name, {"id": self._number, "name": function, "args": args})
+            answer = await self._exchange(name, line)
+        return _value(name, answer)
+
+    async def close(self) -> None:
+        """End the child and wait until it is gone."""
+        self._closed = (
+            True  # before taking the turn: a running call isn't waited for, a waiting one starts nothing
+        )
+        writer = self._writer if self._child else None
+        self._kill()
+        async with self._turn:
+            if writer:
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+            await asyncio.gather(*self._reaped)
+
+    async def _start(self) -> None:
+        if self._closed:
+            raise self._gone()
+        if self._child and not self._reader.at_eof():
+            return
+        self._kill()  # a child that died between two calls
+        self._child = launch(self._plugin.folder)
+        self._number = 0
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(
+                sock=self._child.channel, limit=LIMIT
+            )
+        except BaseException:
+            self._child.channel.close()
+            self._kill(connected=False)
+            raise
+        greeting = await self._exchange(f"The plugin {self._plugin.name}", b"")
+        if "error" in greeting:
+            self._kill()
+            error = greeting["error"]
+            raise SyscallError(
+                "EIO", f"{self._plugin.code} can't be loaded: {error['what']}", error["remedy"]
+            )
+        if self._described not in (None, greeting["value"]):
+            self._kill()  # what the table and the policy know is no longer what would run
+            raise SyscallError(
+                "ESTALE", f"{self._plugin.code} has changed since it was loaded.", "Load the plugin again."
+            )
+        self._described = greeting["value"]
+
+    async def _exchange(self, name: str, line: bytes) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                self._writer.write(line)
+                await self._writer.drain()
+                answer = _answer(await self._reader.readuntil(), self._number)
+        except TimeoutError:
+            self._fail("ETIMEDOUT", f"{name} took longer than {self._timeout:g} seconds and was stopped.")
+        except (EOFError, OSError):
+            self._fail("EIO", f"{name} crashed: the plugin {self._plugin.name} ended its process.")
+        except asyncio.LimitOverrunError:
+            self._fail("EIO", f"{name} sent more than {LIMIT:,} bytes and was stopped.")
+        except _RefusedError as error:
+            self._fail("EIO", f"{name} was stopped: the plugin {self._plugin.name} {error}.")
+        except BaseException:
+            self._kill()
+            raise
+        if self._ending:
+            self._ending.cancel()
+        self._ending = asyncio.get_running_loop().call_later(self._idle, self._retire)
+        return answer
+
+    def _gone(self) -> SyscallError:
+        return SyscallError("ECANCELED", f"The plugin {self._plugin.name} is no longer loaded.")
+
+    def _fail(self, code: Errno, what: str) -> NoReturn:
+        self._kill()
+        if self._closed:
+            raise self._gone() from None
+        raise SyscallError(code, what, "It is started afresh with the next call.") from None
+
+    def _retire(self) -> None:
+        if not self._turn.locked():  # else the running call sets the next timer
+            self._kill()
+
+    def _kill(self, *, connected: bool = True) -> None:
+        if self._ending:
+            self._ending.cancel()
+            self._ending = None
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
+        os.close(child.lifeline)
+        if connected:
+            self._writer.transport.abort()
+        # Tearing down a large process takes a while; the loop doesn't wait for it.
+        waiting = asyncio.get_running_loop().run_in_executor(None, child.process.wait)
+        self._reaped.add(waiting)
+        waiting.add_done_callback(self._reaped.discard)
+
+
+def _request(name: str, request: dict[str, Any]) -> bytes:
+    try:
+        line = (
+            json.dumps(request, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        )
+    except (TypeError, ValueError, RecursionError):
+        raise SyscallError("EINVAL", f"The arguments of {name} can't be written as JSON.") from None
+    if len(line) > LIMIT:
+        raise SyscallError(
+            "E2BIG", f"The arguments of {name} have {len(line):,} bytes.", f"The limit is {LIMIT:,}."
+        )
+    return line
+
+
+def _answer(line: bytes, number: int) -> dict[str, Any]:
+    """The child's answer, with exactly one of `value` and a whole `error`.
+
+    Raises:
+        _RefusedError: It is anything else.
+    """
+    try:
+        answer = _DECODER.decode(line.decode())
+        if b"\\u" in line:  # an escape can spell half a character, which nothing later could write down
+            json.dumps(answer, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise _RefusedError("sent what isn't JSON") from None
+    if not isinstance(answer, dict) or answer.pop("id", None) != number or len(answer) != 1:
+        raise _RefusedError("sent what isn't the answer")
+    if "error" in answer:
+        error = answer["error"]
+        if not isinstance(error, dict) or set(error) != {"kind", "what", "remedy"}:
+            raise _RefusedError("sent what isn't the answer")
+        if not all(isinstance(text, str) and len(text) <= 4000 for text in error.values()):
+            raise _RefusedError("sent what isn't the answer")
+    elif "value" not in answer:
+        raise _RefusedError("sent what isn't the answer")
+    return answer
+
+
+def _value(name: str, answer: dict[str, Any]) -> Any:
+    if "error" not in answer:
+        return answer["value"]
+    error = answer["error"]
+    if error["kind"] == "tool":
+        raise SyscallError("EINVAL", error["what"], error["remedy"])
+    raise SyscallError("EIO", f"{name} broke: {error['what']}", error["remedy"])
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(text)
+    return number
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+# 1e999 and NaN are no numbers that the rest of the system could write down again.
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)

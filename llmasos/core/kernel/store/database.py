@@ -1,0 +1,145 @@
+"""One SQLite connection behind a lock: its settings, transactions, and errors that a person can read.
+
+It knows nothing of keys. An optional page cipher would be another `connect` here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from llmasos.core.base.errors import StoreError
+from llmasos.core.kernel.durable import sync_folder
+
+BUSY_SECONDS = 30.0
+SETTINGS = (
+    # Before the first table: freed pages go back to the file system when something is shredded.
+    "PRAGMA auto_vacuum=INCREMENTAL",
+    # An acknowledged write survives kill -9, not power loss; the keyring, which must, syncs by itself.
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA temp_store=MEMORY",
+    # A foreign file's triggers and views must not run our functions.
+    "PRAGMA trusted_schema=OFF",
+)
+REMEDIES = {
+    "SQLITE_BUSY": f"Another program held it for {BUSY_SECONDS:.0f} seconds; end that one and try again.",
+    "SQLITE_FULL": "The disk is full; make room and try again.",
+    "SQLITE_READONLY": "The file can't be written; check its owner and permissions.",
+    "SQLITE_CANTOPEN": "The file can't be opened; check its owner and permissions.",
+    "SQLITE_CORRUPT": "The file is damaged; restore the latest backup.",
+    "SQLITE_NOTADB": "The file is damaged; restore the latest backup.",
+}
+
+
+class Database:
+    """A connection that threads share.
+
+    Attributes:
+        lock: Held by whoever talks to the connection, and for the whole of a transaction.
+        depth: Transactions open now, one in the other; written only with the lock held.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self.depth = 0
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise self._readable(error) from error
+        try:
+            for setting in SETTINGS:
+                self.all(setting)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement; returns the number of rows it changed."""
+        try:
+            return self._connection.execute(sql, values).rowcount
+        except sqlite3.Error as error:
+            raise self._readable(error) from error
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """The first row, or None."""
+        try:
+            return self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._readable(error) from error
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._readable(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[bool]:
+        """All or nothing; inside another one, of the inner part. Yields whether it is the outermost."""
+        with self.lock:
+            outermost = not self.depth
+            point = f"depth{self.depth}"
+            # IMMEDIATE takes the write lock now: waiting for it later, after a read, can't work in WAL mode.
+            self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {point}")
+            self.depth += 1
+            try:
+                yield outermost
+                self.execute("COMMIT" if outermost else f"RELEASE {point}")
+            except BaseException:
+                # After a full disk SQLite may have rolled back already.
+                if self._connection.in_transaction:
+                    for step in ["ROLLBACK"] if outermost else [f"ROLLBACK TO {point}", f"RELEASE {point}"]:
+                        self.execute(step)
+                raise
+            finally:
+                self.depth -= 1
+
+    def backup(self, path: Path) -> None:
+        """Copy the database whole to a new file, also while other programs use it."""
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        new_file(fresh)
+        with self.lock:
+            try:
+                target = sqlite3.connect(fresh)
+                try:
+                    self._connection.backup(target)
+                finally:
+                    target.close()
+            except sqlite3.Error as error:
+                raise self._readable(error) from error
+        fd = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
+        os.fsync(fd)
+        os.close(fd)
+        fresh.replace(path)
+        sync_folder(path.parent)
+
+    def close(self) -> None:
+        """Close the connection; closing twice is no error."""
+        with self.lock:
+            self._connection.close()
+
+    def _readable(self, error: sqlite3.Error) -> StoreError:
+        # A closed connection has no code of its own.
+        name = str(getattr(error, "sqlite_errorname", ""))
+        remedy = next((text for code, text in REMEDIES.items() if name.startswith(code)), "")
+        return StoreError(f"The store {self.path} can't be used: {error}.", remedy)
+
+
+def new_file(path: Path) -> None:
+    """Make an empty file that only its owner can read. SQLite gives its side files the same mode.
+
+    The file must be new: closing a second descriptor of an open database drops SQLite's locks on it.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -1,0 +1,88 @@
+"""What never needs the model: calls written out (`files.read notes.md`) and the habits of a Unix shell (`ls`, `mv a b`)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from llmasos.core.base.errors import UsageError
+from llmasos.core.base.types import Call, Program
+from llmasos.core.kernel.syscall import Syscall, SyscallTable
+
+_NAME = re.compile(r"[a-z][\w-]*\.[a-z_]\w*", re.ASCII)
+_ASSIGNMENT = re.compile(r"([a-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
+_FLAG = re.compile(r"-[a-zA-Z]{1,4}")
+
+
+def written_call(line: str, table: SyscallTable) -> Program | None:
+    """The call that a line spells out, or None where it is a sentence.
+
+    Values go to the arguments in order; the last one takes all the words that are left. `name=value` names one.
+
+    Raises:
+        UsageError: It names a syscall, but the values don't fit.
+    """
+    head, _, rest = line.strip().partition(" ")
+    if not _NAME.fullmatch(head) or head not in table:
+        return None
+    return (Call(head, _arguments(table[head], rest)),)
+
+
+def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
+    names = [a.name for a in row.arguments]
+    args: dict[str, Any] = {}
+    positional: list[str] = []
+    for word in _split(rest):
+        assignment = _ASSIGNMENT.fullmatch(word)
+        if assignment and assignment[1] in names:
+            args[assignment[1]] = assignment[2]
+        else:
+            positional.append(word)
+    free = [name for name in names if name not in args]
+    if positional and not free:
+        raise UsageError(f"{row.name} takes no {positional[0]!r}.", f"It looks like: {row.usage}")
+    for place, name in enumerate(free):
+        if place < len(positional):
+            last = place == len(free) - 1
+            args[name] = " ".join(positional[place:]) if last else positional[place]
+    return args
+
+
+def _split(text: str) -> list[str]:
+    """Words as a shell splits them; an apostrophe in "Ana's" opens no quote."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
+    """The calls that a habitual command means, or None where the line is a sentence ("cat pictures from Rome").
+
+    `cd` and `pwd` are no calls: the session's own folder is the shell's business.
+
+    Args:
+        line: What was typed.
+        exists: Whether a path is there; decides between a command and a sentence that begins like one.
+    """
+    words = _split(line)
+    if not words:
+        return None
+    command, rest = words[0], [w for w in words[1:] if not _FLAG.fullmatch(w)]
+    if command == "ls" and (len(rest) <= 1 or all(exists(path) for path in rest)):
+        return tuple(Call("files.list", {"path": path}) for path in rest) or (Call("files.list"),)
+    if command in ("cat", "rm") and _paths(rest, exists):
+        return tuple(Call("files.read" if command == "cat" else "files.delete", {"path": path}) for path in rest)
+    if command == "mkdir" and rest and len(rest) <= 4:
+        return tuple(Call("files.mkdir", {"path": path}) for path in rest)
+    if command in ("mv", "cp") and len(rest) >= 2 and _paths(rest[:-1], exists):
+        name = "files.move" if command == "mv" else "files.copy"
+        return tuple(Call(name, {"source": path, "destination": rest[-1]}) for path in rest[:-1])
+    return None
+
+
+def _paths(words: list[str], exists: Callable[[str], bool]) -> bool:
+    """Whether words are paths: one alone, or all of them there or looking like a path."""
+    return bool(words) and (len(words) == 1 or all(exists(w) or "/" in w or "." in w for w in words))

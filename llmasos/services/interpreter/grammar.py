@@ -1,0 +1,165 @@
+"""The grammar of what may be written after a sentence: programs over given functions, in the adapter's notation.
+
+Free text may only be a span of the sentence, cut between words and at any punctuation mark (llguidance's
+`substring_chunks`), so that a file name, a time or a device can't be invented; enumerations, numbers and booleans are decoded by
+their schema. In later calls `$n` stands for an earlier result. The dialect is llguidance's Lark
+(github.com/guidance-ai/llguidance, docs/syntax.md).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llmasos.services.interpreter.definitions import schema_of
+from llmasos.services.interpreter.notation import NOTHING
+from llmasos.services.interpreter.sentence import Sentence
+
+MAX_CALLS = 4
+_DEPTH = 6
+"""Nested objects deeper than this are taken as any JSON; schemas of real tools stay above it."""
+_CHUNK = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
+"""Where a span may begin and end: a word stays whole, a mark or a Chinese character stands for itself."""
+_QUOTED = re.compile(r"['\"`“‘]([\w./%° -]{1,24})['\"`”’]")
+
+
+def grammar(sentence: Sentence, tools: Iterable[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int = MAX_CALLS) -> str:
+    """The Lark grammar of programs over functions in MCP form.
+
+    Args:
+        sentence: Whose words may be used.
+        tools: The functions; the order of their properties is the order of argument lines.
+        may_be_nothing: Whether `none` is an answer.
+        max_calls: Calls in one program.
+    """
+    return _Writer(sentence).program(list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls)
+
+
+class _Writer:
+    def __init__(self, sentence: Sentence) -> None:
+        self._sentence = sentence
+        self._rules: list[str] = []
+        self._needed: set[str] = set()
+
+    def program(self, tools: Sequence[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int) -> str:
+        first = [self._call(number, tool) for number, tool in enumerate(tools)]
+        body = "first later?" if max_calls == 2 else f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
+        nothing = f' | "{NOTHING}\\n"' if may_be_nothing else ""
+        lines = [
+            f"start: {body}{nothing}",
+            f"first: {' | '.join(f'c{n}' for n in first)}",
+            f"later: {' | '.join(f'd{n}' for n in first)}",
+            "text: span",
+            'textref: span | "$" /[1-3]/',
+            f"span: %regex {_substring(self._sentence.line)}",
+        ]
+        optional = {
+            "quoted": f'quoted: "\\"" %regex {_substring(json.dumps(self._sentence.line, ensure_ascii=False)[1:-1])} "\\""',
+            "integer": r"integer: /-?(0|[1-9][0-9]{0,17})/",
+            "number": r"number: /-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?/",
+            "boolean": 'boolean: "true" | "false"',
+            "null": 'null: "null"',
+            "anyvalue": "anyvalue: quoted | number | boolean",
+        }
+        if "anyvalue" in self._needed:
+            self._needed |= {"quoted", "number", "boolean"}
+        lines += [optional[name] for name in sorted(self._needed)]
+        return "\n".join(lines + self._rules) + "\n"
+
+    def _call(self, number: int, tool: Mapping[str, Any]) -> int:
+        schema = schema_of(tool)
+        required = set(schema.get("required") or ())
+        for rule, text in (("c", "text"), ("d", "textref")):
+            parts = [_literal(f"{tool['name']}\n")]
+            for name, argument in (schema.get("properties") or {}).items():
+                line = f"{_literal(f' {name}: ')} {self._line_value(argument, text)} {_literal(chr(10))}"
+                parts.append(line if name in required else f"({line})?")
+            self._rules.append(f"{rule}{number}: {' '.join(parts)}")
+        return number
+
+    def _line_value(self, schema: Any, text: str) -> str:
+        """A value on an argument line: plain text for strings, JSON for the rest."""
+        if not isinstance(schema, Mapping):
+            return self._json(schema, 0)
+        choices = _choices(schema)
+        if choices is not None:
+            plain = [c if isinstance(c, str) else json.dumps(c) for c in choices]
+            return "(" + " | ".join(_literal(c) for c in plain) + ")"
+        if schema.get("type", "string") == "string" and not _is_union(schema) and "properties" not in schema:
+            known = [_literal(str(word)) for word in [*schema.get("examples", ()), *_said_in_description(schema)]]
+            return "(" + " | ".join([text, *known]) + ")" if known else text
+        return self._json(schema, 0)
+
+    def _json(self, schema: Any, depth: int) -> str:
+        if not isinstance(schema, Mapping) or depth > _DEPTH:
+            return self._need("anyvalue")
+        choices = _choices(schema)
+        if choices is not None:
+            return "(" + " | ".join(_literal(json.dumps(c, ensure_ascii=False)) for c in choices) + ")"
+        for union in ("anyOf", "oneOf"):
+            if isinstance(schema.get(union), list) and schema[union]:
+                return "(" + " | ".join(self._json(part, depth + 1) for part in schema[union]) + ")"
+        kind = schema.get("type", "object" if "properties" in schema else None)
+        if isinstance(kind, list):
+            return "(" + " | ".join(self._json({**schema, "type": one}, depth + 1) for one in kind) + ")"
+        if kind == "array":
+            item = self._json(schema.get("items"), depth + 1)
+            return f'("[" {item} (", " {item}){{0,15}} "]")'
+        if kind == "object":
+            return self._object(schema, depth)
+        name = {"string": "quoted", "integer": "integer", "number": "number", "boolean": "boolean", "null": "null"}
+        return self._need(name.get(str(kind), "anyvalue"))
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> str:
+        """An object with its properties in order; what isn't required may be left out, with its comma."""
+        properties = schema.get("properties") or {}
+        required = set(schema.get("required") or ())
+        if not properties:
+            item = f"{self._need('quoted')} \": \" {self._json(None, depth + 1)}"
+            return f'("{{" {item} (", " {item}){{0,7}} "}}")'
+        members = [
+            (f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(part, depth + 1)}", name in required)
+            for name, part in properties.items()
+        ]
+        # Rules over "what may follow once something was written", so that commas stand only between members.
+        started, fresh = '"}"', '"}"'
+        for text, needed in reversed(members):
+            rule = f"o{len(self._rules)}"
+            skip_started, skip_fresh = ("", "") if needed else (f" | {started}", f" | {fresh}")
+            self._rules.append(f'{rule}s: ", " {text} {started}{skip_started}')
+            self._rules.append(f"{rule}f: {text} {started}{skip_fresh}")
+            started, fresh = f"{rule}s", f"{rule}f"
+        return f'("{{" {fresh})'
+
+    def _need(self, name: str) -> str:
+        self._needed.add(name)
+        return name
+
+
+def _substring(text: str) -> str:
+    return json.dumps({"substring_chunks": _CHUNK.findall(text)}, ensure_ascii=False)
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
+    if "const" in schema:
+        return [schema["const"]]
+    choices = schema.get("enum")
+    return choices if isinstance(choices, list) and choices else None
+
+
+def _is_union(schema: Mapping[str, Any]) -> bool:
+    return any(isinstance(schema.get(union), list) for union in ("anyOf", "oneOf")) or isinstance(schema.get("type"), list)
+
+
+def _said_in_description(schema: Mapping[str, Any]) -> list[str]:
+    """Values that a description quotes, and the default: a unit or a code that nobody says."""
+    description = schema.get("description")
+    quoted = _QUOTED.findall(description) if isinstance(description, str) else []
+    default = schema.get("default")
+    return [*quoted[:12], *([default] if isinstance(default, str) and default else [])]
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

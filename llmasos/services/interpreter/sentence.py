@@ -1,0 +1,77 @@
+"""A sentence as the model sees it: one line, bounded; and the way back to what was really said."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+GAP = "[…]"
+"""Stands for the middle of a long text; a value that holds it gets the middle back."""
+HEAD, TAIL = 480, 240
+"""Characters of a long text that the model reads at its start and end: enough to see what is wanted."""
+
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What was said, and the line the model reads.
+
+    Attributes:
+        said: The original.
+        line: NFC, one line, control characters gone, a long middle replaced by GAP.
+        gap: Where in the original the middle begins and ends that GAP stands for; None where nothing is left out.
+    """
+
+    said: str
+    line: str
+    gap: tuple[int, int] | None = None
+
+    def original(self, value: str) -> str:
+        """The words of the original that a value of the line was copied from, line breaks included."""
+        if GAP in value and self.gap:
+            start, end = self.gap
+            before, _, after = value.partition(GAP)
+            return _last_match(before, self.said[:start]) + self.said[start:end] + _first_match(after, self.said[end:])
+        return _first_match(value, self.said)
+
+
+def read(said: str) -> Sentence:
+    """Make a sentence of what was typed or piped in."""
+    line = _one_line(said)
+    if len(line) <= HEAD + TAIL + len(GAP):
+        return Sentence(said, line)
+    # The cut is made in the original, at spaces where there are any, so that the middle can be put back unchanged.
+    start = _cut(said, HEAD, forward=False)
+    end = _cut(said, len(said) - TAIL, forward=True)
+    return Sentence(said, f"{_one_line(said[:start])} {GAP} {_one_line(said[end:])}", (start, end))
+
+
+def _one_line(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
+    return _SPACE.sub(" ", text).strip()
+
+
+def _cut(text: str, at: int, *, forward: bool) -> int:
+    for step in range(40):
+        position = at + step if forward else at - step
+        if 0 < position < len(text) and text[position].isspace():
+            return position
+    return at
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    return re.compile(r"\s+".join(re.escape(word) for word in value.split()))
+
+
+def _first_match(value: str, text: str) -> str:
+    found = _pattern(value).search(text) if value.strip() else None
+    return found[0] if found else value
+
+
+def _last_match(value: str, text: str) -> str:
+    # What precedes the gap runs to the cut, so the last occurrence is the one that was copied.
+    found = list(_pattern(value).finditer(text)) if value.strip() else []
+    return text[found[-1].start() :] if found else value

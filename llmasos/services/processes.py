@@ -1,0 +1,129 @@
+"""process.*: the process table, seen and steered by a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from llmasos.core.base.values import done, items, record
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.syscall import Kind, inverse, syscall
+from llmasos.core.kernel.trap import Caller
+
+Pid = Annotated[int, Kind("process")]
+
+
+class Processes:
+    """The process table's syscalls."""
+
+    @syscall("process.list", effect="read")
+    async def list(self, caller: Caller) -> dict[str, Any]:
+        """The process table.
+
+        Examples:
+            what's running right now
+            show the processes
+            现在都有哪些进程
+        """
+        rows = [{"ref": str(p.pid), **_row(p)} for p in caller.kernel.processes if p.alive]
+        return items("process", rows, ["pid", "parent", "name", "program", "state", "class", "tokens", "calls"])
+
+    @syscall("process.show", effect="read")
+    async def show(self, caller: Caller, pid: Pid) -> dict[str, Any]:
+        """One process.
+
+        Args:
+            pid: Its number.
+
+        Examples:
+            tell me about process 4
+            details of pid 12
+            看看 7 号进程
+        """
+        process = caller.kernel.processes.check_alive(pid)
+        context = len(process.sequence.tokens) if process.sequence else 0
+        fields = {
+            **_row(process),
+            "owner": process.owner,
+            "acts as": process.subject,
+            "started": process.started,
+            "context": f"{context} tokens",
+            "token budget": process.budget.tokens,
+        }
+        return record(f"Process {pid}", fields, ref=str(pid))
+
+    @syscall("process.stop", effect="write", preview="preview")
+    async def stop(self, caller: Caller, pid: Pid) -> dict[str, Any]:
+        """Suspend a process: nothing is computed for it until it is resumed.
+
+        Args:
+            pid: Its number.
+
+        Examples:
+            pause process 6
+            freeze pid 3 for now
+            暂停 5 号进程
+        """
+        await caller.prepare("process.resume", {"pid": pid})
+        process = caller.kernel.processes.stop(pid)
+        return done(f"Stopped process {pid} ({process.name}).", ref=str(pid))
+
+    @syscall("process.resume", effect="write", preview="preview")
+    async def resume(self, caller: Caller, pid: Pid) -> dict[str, Any]:
+        """Continue a stopped process.
+
+        Args:
+            pid: Its number.
+
+        Examples:
+            let process 6 go on
+            unpause pid 3
+            恢复 5 号进程
+        """
+        await caller.prepare("process.stop", {"pid": pid})
+        process = caller.kernel.processes.resume(pid)
+        return done(f"Process {pid} ({process.name}) goes on.", ref=str(pid))
+
+    @syscall("process.kill", effect="final", preview="preview")
+    async def kill(self, caller: Caller, pid: Pid) -> dict[str, Any]:
+        """End a process.
+
+        Args:
+            pid: Its number.
+
+        Examples:
+            kill process 9
+            end pid 4 please
+            结束 8 号进程
+        """
+        process = await caller.kernel.processes.kill(pid)
+        return done(f"Killed process {pid} ({process.name}).", ref=str(pid))
+
+    async def preview(self, caller: Caller, pid: int) -> dict[str, str]:
+        """The process with its name."""
+        process = caller.kernel.processes.check_alive(pid)
+        return {"pid": f"{pid} ({process.name}, {process.program}, {process.state.value})"}
+
+    @inverse("process.resume")
+    async def take_back_stop(self, caller: Caller, payload: dict[str, Any]) -> str:
+        """Continue what was stopped."""
+        process = caller.kernel.processes.resume(payload["pid"])
+        return f"Process {process.pid} ({process.name}) goes on again."
+
+    @inverse("process.stop")
+    async def take_back_resume(self, caller: Caller, payload: dict[str, Any]) -> str:
+        """Stop what was resumed."""
+        process = caller.kernel.processes.stop(payload["pid"])
+        return f"Process {process.pid} ({process.name}) is stopped again."
+
+
+def _row(process: Process) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "parent": process.parent,
+        "name": process.name,
+        "program": process.program,
+        "state": process.state.value,
+        "class": process.priority,
+        "tokens": process.tokens,
+        "calls": process.calls,
+    }

@@ -1,0 +1,104 @@
+"""One request: what a person typed becomes calls and their results. Shell, `-c`, API and server share this function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from llmasos.core.base.errors import NeedsAnswer, NotUnderstood
+from llmasos.core.base.types import Program, Result
+from llmasos.core.kernel import program as programs
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.trap import Kernel
+from llmasos.services.interpreter.explicit import habit, written_call
+from llmasos.services.interpreter.interpreter import Interpreter
+from llmasos.services.interpreter.reading import Reading, say
+
+Way = Literal["habit", "call", "model"]
+Exists = Callable[[Session, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request.
+
+    Attributes:
+        reading: The program and how sure it was; written calls are certain.
+        results: One for each call that was tried.
+        way: How it was understood: as a habit, a written call, or by the model.
+    """
+
+    reading: Reading
+    results: tuple[Result, ...]
+    way: Way
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was done."""
+        return all(result.ok for result in self.results)
+
+
+class Requests:
+    """Understands and runs requests.
+
+    Args:
+        kernel: Whose door the calls go through.
+        interpreter: What reads sentences.
+        exists: Whether a path is there in a session's workspace.
+    """
+
+    def __init__(self, kernel: Kernel, interpreter: Interpreter, exists: Exists) -> None:
+        self._kernel = kernel
+        self._interpreter = interpreter
+        self._exists = exists
+
+    async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:
+        """The program that a line means; nothing is run.
+
+        Args:
+            session: Whose line.
+            line: What was typed.
+            appended: What was piped in; the sentence is about it.
+
+        Raises:
+            NotUnderstood: Empty, too long, or nothing fits.
+        """
+        if not appended:
+            written = written_call(line, self._kernel.table)
+            if written:
+                return Reading(written, 1.0), "call"
+            habitual = habit(line, lambda path: self._exists(session, path))
+            if habitual:
+                return Reading(habitual, 1.0), "habit"
+        said = f"{line.strip()}\n\n{appended}" if appended else line
+        return await self._interpreter.interpret(said), "model"
+
+    async def handle(self, process: Process, session: Session, line: str, *, appended: str = "") -> Outcome:
+        """Understand a line and run it.
+
+        Raises:
+            NotUnderstood: Nothing fits.
+            NeedsAnswer: It could mean two things, would change something, and nobody is there to say which.
+        """
+        reading, way = await self.understand(session, line, appended=appended)
+        if reading.alternative is not None:
+            reading = await self._asked(session, reading)
+        if not reading.program:
+            raise NotUnderstood("I don't know what to do with that.", "Say it in other words, or '?' for what can be said.")
+        results = await programs.run(self._kernel, process, session, reading.program, request=line)
+        return Outcome(reading, tuple(results), way)
+
+    async def _asked(self, session: Session, reading: Reading) -> Reading:
+        """The reading that the person picks of the two likeliest ones."""
+        assert reading.alternative is not None
+        options = [say(reading.program), say(reading.alternative), "neither"]
+        index = await session.front.choose("I'm not sure what you mean:", options)
+        if index is None and self._changes(reading.program):
+            raise NeedsAnswer(f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out.")
+        chosen: Program = (reading.program, reading.alternative, ())[index or 0]
+        return Reading(chosen, reading.confidence, ms=reading.ms)
+
+    def _changes(self, program: Program) -> bool:
+        return any(call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program)

@@ -1,0 +1,1 @@
+"""Events and reminders: words to time, repeats, the store of events, and what fires them."""

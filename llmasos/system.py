@@ -1,0 +1,225 @@
+"""The Python API: a composed system behind ordinary functions.
+
+    with llmasos.boot() as system:
+        outcome = system.run("remind me to call Bob tomorrow at 9")
+        found = system.call("files.find", query="tax pdf")
+
+The system lives on an event loop in a thread of its own; every function here waits for it, the async twins don't.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import queue
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from llmasos.compose import Machine, compose
+from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
+from llmasos.core.base.settings import Settings, workspace_folder
+from llmasos.core.base.types import Call
+from llmasos.core.engine.sources import Engines
+from llmasos.core.kernel.session import FrontEnd, Nobody
+from llmasos.services.requests import Outcome
+
+T = TypeVar("T")
+
+_current: System | None = None
+_guard = threading.Lock()
+
+
+def boot(**settings: Any) -> System:
+    """The running system of this program, started where there is none yet.
+
+    Args:
+        **settings: See `llmasos.core.base.settings.Settings`; they can only be given at the first start.
+
+    Raises:
+        LlmasosError: It can't be started; the message says why and what to do.
+    """
+    global _current
+    with _guard:
+        if _current is None or _current.closed:
+            _current = System(Settings.load(**settings))
+            atexit.register(_current.close)
+        elif settings:
+            raise SyscallError("EBUSY", "The system runs already with other settings.", "Close it first, or boot it before anything else.")
+        return _current
+
+
+class System:
+    """A running system.
+
+    Args:
+        settings: What was set.
+        engines: Where models come from; the real ones where None.
+        front: Who is shown and asked things; nobody where None.
+    """
+
+    def __init__(self, settings: Settings, *, engines: Engines | None = None, front: FrontEnd | None = None) -> None:
+        self.closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="llmasos", daemon=True)
+        self._thread.start()
+        try:
+            self.machine: Machine = self._wait(compose(settings, engines=engines))
+        except BaseException:
+            self._stop_loop()
+            raise
+        workspace, _ = workspace_folder(settings.workspace, Path.cwd())
+        self._process, self._session = self.machine.session(workspace, front or Nobody(yes=settings.yes))
+
+    def run(self, sentence: str) -> Outcome:
+        """Understand a sentence and do it.
+
+        Returns:
+            The program, its confidence, and a result for each call; `outcome.ok` says whether all was done.
+
+        Raises:
+            NotUnderstood: Nothing fits.
+        """
+        return self._wait(self.arun(sentence))
+
+    async def arun(self, sentence: str) -> Outcome:
+        """The async twin of `run`."""
+        return await self._on_loop(self.machine.requests.handle(self._process, self._session, sentence))
+
+    def call(self, syscall: str, /, **args: Any) -> Any:
+        """Make one call and return its value.
+
+        Raises:
+            SyscallError: It failed; `error.code` is errno-like.
+            Denied: Policy says no; `error.rule` names the rule.
+        """
+        return self._wait(self.acall(syscall, **args))
+
+    async def acall(self, syscall: str, /, **args: Any) -> Any:
+        """The async twin of `call`."""
+        result = await self._on_loop(self.machine.kernel.trap(self._process, self._session, Call(syscall, args), request=""))
+        if result.ok:
+            return result.value
+        if result.error == "EACCES":
+            raise Denied(result.message, rule=result.rule)
+        raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
+
+    def create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
+        """The character of a name, made where there is none yet; run twice it is the same one, memory kept.
+
+        Args:
+            name: What it is called.
+            personality: Its traits; another personality is a new version of its card.
+            new: Make a fresh one even if there is one of this name.
+            **card: Further fields: `role`, `language`.
+        """
+        return self._wait(self._create_character(name, personality, new=new, **card))
+
+    async def _create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
+        args = {"name": name, **({"personality": personality} if personality else {}), **{k: v for k, v in card.items() if v}}
+        if new:
+            await self._on_loop(self.machine.characters.set_aside(self._session.person, name))
+        await self.acall("character.create", **args)
+        return Character(self, name)
+
+    def close(self) -> None:
+        """End the system; closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self._wait(self.machine.close())
+        finally:
+            self._stop_loop()
+
+    def __enter__(self) -> System:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise LlmasosError("A waiting function was called from inside the system.", "Use its async twin.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run on the system's loop and wait on whichever loop the caller has."""
+        if asyncio.get_running_loop() is self._loop:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+
+class _Words(Nobody):
+    """Hands streamed words to whoever iterates."""
+
+    def __init__(self, pieces: queue.SimpleQueue[str | None]) -> None:
+        super().__init__()
+        self._pieces = pieces
+
+    async def words(self, piece: str) -> None:
+        self._pieces.put(piece)
+
+
+class Character:
+    """A character to talk with; `name` is how the system knows it."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self._system = system
+        self.name = name
+
+    def chat(self, message: str) -> str:
+        """Say something; returns the whole answer.
+
+        Raises:
+            SyscallError: ENOENT, it was deleted.
+        """
+        return str(self._system.call("character.chat", name=self.name, message=message)["text"])
+
+    async def achat(self, message: str) -> str:
+        """The async twin of `chat`."""
+        value = await self._system.acall("character.chat", name=self.name, message=message)
+        return str(value["text"])
+
+    def stream(self, message: str) -> Iterator[str]:
+        """Say something; yields the answer in pieces as they are spoken."""
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        work = asyncio.run_coroutine_threadsafe(self._streamed(message, pieces), self._system._loop)
+        while (piece := pieces.get()) is not None:
+            yield piece
+        work.result()
+
+    async def astream(self, message: str) -> AsyncIterator[str]:
+        """The async twin of `stream`."""
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        work = asyncio.run_coroutine_threadsafe(self._streamed(message, pieces), self._system._loop)
+        while (piece := await asyncio.to_thread(pieces.get)) is not None:
+            yield piece
+        await asyncio.wrap_future(work)
+
+    async def _streamed(self, message: str, pieces: queue.SimpleQueue[str | None]) -> None:
+        system = self._system
+        process, session = system.machine.session(system._session.workspace, _Words(pieces))
+        try:
+            call = Call("character.chat", {"name": self.name, "message": message})
+            result = await system.machine.kernel.trap(process, session, call, request="")
+            if not result.ok:
+                raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
+        finally:
+            pieces.put(None)
+            await system.machine.kernel.processes.exit(process)
+
+    def __repr__(self) -> str:
+        return f"Character({self.name!r})"
+
+
+def create_character(name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
+    """`System.create_character` on the running system, started where there is none yet."""
+    return boot().create_character(name, personality, new=new, **card)

@@ -1,0 +1,43 @@
+"""What the model learns from: sentences with their programs, behind definitions where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmasos.services.interpreter import notation
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A sentence and its program."""
+
+    sentence: str
+    calls: list[Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Turns that share the same definitions; each is learned on its own, the definitions are computed once."""
+
+    turns: list[Turn]
+    definitions: str = ""
+    source: str = field(default="", compare=False)
+
+    def prefix(self) -> str:
+        """The text before each turn's own prompt."""
+        whole = notation.prompt("", self.definitions)
+        return whole.removesuffix(notation.prompt(""))
+
+    def texts(self) -> list[tuple[str, str]]:
+        """(prompt, answer) of each turn; loss is on the answer."""
+        return [(notation.prompt(t.sentence), notation.write(t.calls) + notation.END) for t in self.turns]
+
+
+def turn_of(line: Mapping[str, Any]) -> Turn:
+    """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`."""
+    calls = [(str(call["syscall"]), dict(call["args"])) for call in line["program"]]
+    return Turn(" ".join(str(line["utterance"]).split()), calls)

@@ -1,0 +1,55 @@
+"""From a checkpoint to a GGUF LoRA: python -m training.export --run DIR --out FILE."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from gguf import GGUFWriter
+
+from training.base_model import ROTARY, halves, load
+from training.files import ADAPTER, default_base
+
+
+def export(checkpoint: Path, base: Path, out: Path) -> int:
+    """Write the adapter; returns its size in bytes.
+
+    `b` of q and k goes back from halves to llama.cpp's order of rows (base_model.halves).
+    """
+    kept = torch.load(checkpoint, weights_only=True)
+    shape, _ = load(base)
+    writer = GGUFWriter(out, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(kept["alpha"]))
+    writer.add_name("llmasos interpreter")
+    writer.add_description("LoRA for SmolLM2-135M-Instruct: a sentence to a program of syscalls")
+    writer.add_license("apache-2.0")
+    for name, value in sorted(kept["adapter"].items()):
+        layer, _, side = name.rpartition(".")
+        if side == "b" and layer.rpartition(".")[2] in ROTARY:
+            value = value[torch.argsort(halves(value.shape[0], shape.head_width))]
+        writer.add_tensor(f"{layer}.weight.lora_{side}", value.numpy().astype(np.float16))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return out.stat().st_size
+
+
+def main() -> None:
+    """Read the options and export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--base", type=Path)
+    parser.add_argument("--out", type=Path, default=ADAPTER)
+    options = parser.parse_args()
+    size = export(options.run / "last.pt", options.base or default_base(), options.out)
+    print(f"{options.out}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
