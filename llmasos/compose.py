@@ -16,6 +16,7 @@ from llmasos.core.base.errors import PluginError, UsageError
 from llmasos.core.base.paths import private_dir, search_path
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine
+from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.journal import Journal
@@ -60,6 +61,7 @@ class Machine:
     plugins: PluginHost
     speech: EngineSlot
     interpreting: EngineSlot
+    embedder: Embedder
     keyring: Keyring
     problems: list[str] = field(default_factory=list)
     """What a person should know after start: plugins that didn't load, effects left undecided by a crash."""
@@ -154,7 +156,7 @@ async def compose(settings: Settings, *, clock: Clock | None = None, engines: En
             problems.append(f"Not certain whether this was done before the last stop: {entry.call['syscall']} ({entry.request!r}).")
         return Machine(
             settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
-            keyring, problems, listeners, closing.pop_all(),
+            embedder, keyring, problems, listeners, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

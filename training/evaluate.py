@@ -33,21 +33,20 @@ class Greedy:
     """Base and adapter in llama.cpp, many sentences at once."""
 
     def __init__(self, base: Path, adapter: Path | None, threads: int) -> None:
+        llama_cpp.llama_backend_init()
         self.tokenizer = Tokenizer(base)
         self._model = llama_cpp.llama_model_load_from_file(str(base).encode(), llama_cpp.llama_model_default_params())
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = 1024 * LANES, 4096, 512
-        params.n_seq_max = LANES
+        params.n_seq_max = params.n_outputs_max = LANES
         params.n_threads = params.n_threads_batch = threads
         self._context = llama_cpp.llama_init_from_model(self._model, params)
         if adapter:
             lora = llama_cpp.llama_adapter_lora_init(self._model, str(adapter).encode())
             if not lora:
                 raise ValueError(f"llama.cpp can't load the adapter {adapter}")
-            adapters = (ctypes.c_void_p * 1)(lora)
-            scales = (ctypes.c_float * 1)(1.0)
-            pointer = ctypes.cast(adapters, ctypes.POINTER(llama_cpp.llama_adapter_lora_p_ctypes))
-            llama_cpp.llama_set_adapters_lora(self._context, pointer, 1, scales)
+            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(lora)
+            llama_cpp.llama_set_adapters_lora(self._context, adapters, 1, (ctypes.c_float * 1)(1.0))
         vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._width = llama_cpp.llama_vocab_n_tokens(vocab)
         self._vocab = vocab

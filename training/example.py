@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmasos.services.interpreter import notation
+from training.catalogue import ordered
 
 Call = tuple[str, dict[str, Any]]
 
@@ -39,5 +40,5 @@ class Example:
 
 def turn_of(line: Mapping[str, Any]) -> Turn:
     """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`."""
-    calls = [(str(call["syscall"]), dict(call["args"])) for call in line["program"]]
+    calls = [(call["syscall"], ordered(call["syscall"], call["args"])) for call in line["program"]]
     return Turn(" ".join(str(line["utterance"]).split()), calls)

@@ -6,7 +6,7 @@ another, so the attention mask and the positions come with the row (rows.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -57,6 +57,7 @@ class Model:
         frequency = self.shape.rope_base ** -(torch.arange(0, self.shape.head_width, 2) / self.shape.head_width)
         angle = torch.outer(torch.arange(4096.0), frequency)
         self.cos, self.sin = angle.cos(), angle.sin()
+        self._block: Callable[..., Tensor] = block
 
     def hidden(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """Final normalised states (rows, length, width).
@@ -75,7 +76,7 @@ class Model:
         x = F.embedding(tokens, weights["token_embd"])
         for layer in range(shape.layers):
             name = f"blk.{layer}."
-            x = block(
+            x = self._block(
                 x, cos, sin, bias, shape,
                 weights[name + "attn_norm"], weights[name + "ffn_norm"],
                 [weights[name + part] for part in LINEAR],
@@ -83,6 +84,10 @@ class Model:
                 [b[name + part] for part in LINEAR],
             )  # fmt: skip
         return rms_norm(x, weights["output_norm"], shape.norm_epsilon)
+
+    def compile(self) -> None:
+        """Fuse the element-wise work of a block; one compilation for each shape of batch."""
+        self._block = torch.compile(block, dynamic=False)
 
     def logits(self, states: Tensor) -> Tensor:
         """Next-token scores of the given states; the output layer is the embedding."""

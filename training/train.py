@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from training.files import default_base
 from training.model import Model
-from training.rows import Row, Tokenized, pack, size
+from training.rows import Row, Tokenized, empty, pack, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,61 +37,50 @@ class Recipe:
     alpha: float = 64.0
     rate: float = 6e-4
     warmup: float = 0.06
-    epochs: float = 2.3
+    share: float = 1.0
     step_tokens: int = 2048
-    row: int = 192
+    row: int = 128
+    long_row: int = 512
     seed: int = 1
     workers: int = 2
+    compiled: bool = False
     checkpoint_seconds: float = 240.0
 
 
 def batches(recipe: Recipe) -> list[list[Row]]:
     """The rows of every step of the whole run, the same for the same recipe.
 
-    Short examples are packed into short rows, because attention costs the square of a row; what doesn't fit gets
-    rows of its own length.
+    Short examples are packed into short rows, because attention costs the square of a row; what doesn't fit goes into
+    long ones. A step holds rows of one length only, always the same number, so that there are two compiled shapes.
     """
-    examples: list[Tokenized] = [json.loads(line) for line in Path(recipe.tokens).open()]
     order = random.Random(recipe.seed)
     steps: list[list[Row]] = []
-    whole = math.ceil(recipe.epochs)
-    for epoch in range(whole):
-        share = min(1.0, recipe.epochs - epoch)
-        chosen = order.sample(examples, int(len(examples) * share))
-        short = [e for e in chosen if size(e) <= recipe.row]
-        long = [e for e in chosen if size(e) > recipe.row]
-        epoch_steps = _steps(list(pack(short, recipe.row, order)), recipe.step_tokens)
-        epoch_steps += _steps(list(pack(long, 1024, order)), recipe.step_tokens)
-        order.shuffle(epoch_steps)
-        steps += epoch_steps
-    return steps
+    for part in Path(recipe.tokens).read_text().split("\n\n"):
+        examples: list[Tokenized] = [json.loads(line) for line in part.splitlines()]
+        mixed: list[list[Row]] = []
+        for length, chosen in (
+            (recipe.row, [e for e in examples if size(e) <= recipe.row]),
+            (recipe.long_row, [e for e in examples if size(e) > recipe.row]),
+        ):
+            rows = list(pack(chosen, length, order))
+            count = max(1, recipe.step_tokens // length)
+            mixed += [rows[start : start + count] for start in range(0, len(rows), count)]
+        order.shuffle(mixed)
+        steps += mixed
+    return steps[: int(len(steps) * recipe.share)]
 
 
-def _steps(rows: list[Row], tokens: int) -> list[list[Row]]:
-    steps: list[list[Row]] = []
-    used = tokens
-    for row in rows:
-        if used + len(row) > tokens:
-            steps.append([])
-            used = 0
-        steps[-1].append(row)
-        used += len(row)
-    return steps
-
-
-def tensors(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(tokens, positions, mask, targets) of rows, padded to the longest."""
-    length = max(len(row) for row in rows)
+def tensors(rows: list[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(tokens, positions, mask, targets) of rows, padded to `length`."""
 
     def padded(part: str, fill: int) -> torch.Tensor:
         return torch.tensor([getattr(row, part) + [fill] * (length - len(row)) for row in rows])
 
     segment, parent = padded("segments", 0), padded("parents", -1)
     same = segment.unsqueeze(2) == segment.unsqueeze(1)
-    above = parent.unsqueeze(2) == segment.unsqueeze(1)
+    above = (parent.unsqueeze(2) == segment.unsqueeze(1)) & (segment != 0).unsqueeze(1)
     causal = torch.ones(length, length, dtype=torch.bool).tril()
-    # Padding (segment 0) looks at earlier padding: a softmax over nothing would be NaN.
-    above &= (segment != 0).unsqueeze(1)
+    # Padding looks at earlier padding: a softmax over nothing would be NaN.
     mask = ((same | above) & causal).unsqueeze(1)
     return padded("tokens", 2), padded("positions", 0), mask, padded("targets", -1)
 
@@ -114,6 +103,8 @@ def work(worker: int, recipe: Recipe) -> None:
     parameters = list(model.adapter.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.0)
     steps = batches(recipe)
+    if recipe.compiled:
+        model.compile()
     checkpoint = Path(recipe.run) / "last.pt"
     first = 0
     if checkpoint.exists():
@@ -131,15 +122,15 @@ def work(worker: int, recipe: Recipe) -> None:
     for step in range(first, len(steps)):
         flat.zero_()
         answers = sum(target >= 0 for row in steps[step] for target in row.targets)
-        mine = sorted(steps[step], key=len)[worker :: recipe.workers]
-        loss = torch.zeros(1)
-        if mine:
-            tokens, positions, mask, targets = tensors(mine)
-            states = model.hidden(tokens, positions, mask)
-            wanted = targets >= 0
-            summed = F.cross_entropy(model.logits(states[wanted]).float(), targets[wanted], reduction="sum")
-            (summed / answers).backward()
-            loss = summed.detach().view(1) / answers
+        length = recipe.row if all(len(row) <= recipe.row for row in steps[step]) else recipe.long_row
+        mine = steps[step][worker :: recipe.workers]
+        mine += [empty()] * (max(1, recipe.step_tokens // length // recipe.workers) - len(mine))
+        tokens, positions, mask, targets = tensors(mine, length)
+        states = model.hidden(tokens, positions, mask)
+        wanted = targets >= 0
+        summed = F.cross_entropy(model.logits(states[wanted]).float(), targets[wanted], reduction="sum")
+        (summed / answers).backward()
+        loss = summed.detach().view(1) / answers
         if recipe.workers > 1:
             dist.all_reduce(flat)
             dist.all_reduce(loss)
@@ -168,10 +159,11 @@ def main() -> None:
     parser.add_argument("--tokens", required=True)
     parser.add_argument("--run", required=True)
     parser.add_argument("--base", default="")
-    for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("epochs", float), ("seed", int),
-                       ("step-tokens", int), ("workers", int), ("row", int)):  # fmt: skip
+    for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("share", float), ("seed", int),
+                       ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)
+    parser.add_argument("--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler")
     options = parser.parse_args()
     options.base = options.base or str(default_base())
     recipe = Recipe(**vars(options))

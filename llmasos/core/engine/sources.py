@@ -10,7 +10,8 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, make_embedder
-from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+from llmasos.core.engine.llama import LlamaEngine
+from llmasos.core.engine.llama_model import LlamaModel
 
 DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 8192, 16

@@ -159,7 +159,7 @@ class Kernel:
             raise
         undoable = False
         if caller.entry:
-            undoable = self.journal.get(caller.entry.id).inverse is not None
+            undoable = self.journal.get(caller.entry.id).inverse is not None and row.effect in ("write", "destroy")
             message = value.get("message", "") if isinstance(value, dict) else ""
             self.journal.done(caller.entry.id, message)
         return Result(call, value=value, rule=decision.rule, undoable=undoable)

@@ -33,7 +33,7 @@ class Sentence:
         if GAP in value and self.gap:
             start, end = self.gap
             before, _, after = value.partition(GAP)
-            return _last_match(before, self.said[:start]) + self.said[start:end] + _first_match(after, self.said[end:])
+            return _last_match(before, self.said[:start]) + self.said[start:end] + _from_start(after, self.said[end:])
         return _first_match(value, self.said)
 
 
@@ -68,6 +68,12 @@ def _pattern(value: str) -> re.Pattern[str]:
 
 def _first_match(value: str, text: str) -> str:
     found = _pattern(value).search(text) if value.strip() else None
+    return found[0] if found else value
+
+
+def _from_start(value: str, text: str) -> str:
+    # What follows the gap begins at the cut, white space included.
+    found = re.compile(r"\s*" + _pattern(value).pattern).match(text) if value.strip() else None
     return found[0] if found else value
 
 

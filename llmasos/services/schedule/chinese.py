@@ -20,7 +20,7 @@ _CIRCLED = "①②③④⑤⑥⑦"
 _SIMPLIFIED = str.maketrans("點週後號鐘兩個這禮從間內農曆開時發會現將來過兒節剛歲陰幾", "点周后号钟两个这礼从间内农历开时发会现将来过儿节刚岁阴几")
 _UNITS: dict[str, Unit] = {"秒": "second", "分": "minute", "小": "hour", "钟": "hour", "天": "day", "日": "day", "周": "week", "星": "week", "礼": "week", "月": "month", "年": "year"}
 UNIT = r"(?:秒钟?|分钟?|小时|钟头|天|周|个?星期|个?礼拜|个月|年)"
-AMOUNT = rf"(?:\d+(?:\.\d+)?个?半?|半个?)多?(?:{UNIT}|月)(?:半(?!年|月|天))?"
+AMOUNT = rf"(?:\d+(?:\.\d+)?个?半?|半个?)多?(?:{UNIT}|(?<=个)月)(?:半(?!年|月|天))?"
 DURATION = rf"{AMOUNT}(?:零?{AMOUNT})*"
 
 
@@ -51,7 +51,7 @@ def durations(text: str) -> list[tuple[float, Unit]]:
     """The amounts of a matched `DURATION`."""
     found: list[tuple[float, Unit]] = []
     for number, half, lone, unit, more in re.findall(
-        rf"(?:(\d+(?:\.\d+)?)个?(半?)|(半)个?)多?({UNIT}|月)(半(?!年|月|天))?", text
+        rf"(?:(\d+(?:\.\d+)?)个?(半?)|(半)个?)多?({UNIT}|(?<=个)月)(半(?!年|月|天))?", text
     ):
         name = _UNITS[unit.removeprefix("个")[0]]
         amount = float(number or 0) + (0.5 if half or lone or more else 0)
@@ -128,6 +128,15 @@ def _short_day(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.date = now.date() + timedelta(days={"昨": -1, "今": 0, "当": 0, "明": 1, "后": 2}[m[1]])
 
 
+@rule(r"第(\d)个(?:周([①-⑦])|周末)|第(\d)个(周)?")
+def _nth(m: re.Match[str], parts: Parts, now: datetime) -> None:
+    parts.nth = int(m[1] or m[3])
+    if m[2]:
+        parts.weekday = _CIRCLED.index(m[2])
+    elif m[1]:
+        parts.weekend = True
+
+
 @rule(r"(下下|上上|下|上|本|这|当)(?:一|1)?个?(?:周|星期|礼拜)(?![①-⑦末])")
 def _week(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.weeks = _shift(m[1])
@@ -167,15 +176,6 @@ def _day_of_month(m: re.Match[str], parts: Parts, now: datetime) -> bool:
         return False
     parts.day = int(m[1])
     return True
-
-
-@rule(r"第(\d)个(?:周([①-⑦])|周末)|第(\d)个(周)?")
-def _nth(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.nth = int(m[1] or m[3])
-    if m[2]:
-        parts.weekday = _CIRCLED.index(m[2])
-    elif m[1]:
-        parts.weekend = True
 
 
 @rule(r"月?(底|末|初|中旬|上旬|下旬)")
@@ -293,6 +293,6 @@ def _bound(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.bound = "by" if m[1] else "after" if m[2] else "until" if m[4] else "since"
 
 
-FILLER = re.compile(r"[的在于那天个儿份左右大概差不多约期间时候吧了呢啊请到和这是年月日,。、!?~\s]|这会|期间|节")
+FILLER = re.compile(r"那[天时]|这会儿?|左右|大概|差不多|大约|期间|时候|正好|准时|[的在于份约吧了呢啊请,。、!?~\s]")
 """What may be left over."""
 

@@ -63,7 +63,9 @@ Make = Callable[..., Path]
 def make(tmp_path: Path) -> Make:
     """Write a plugin folder."""
 
-    def write(name: str, code: str = DICE, manifest: str = MANIFEST, folder: str = "plugins", **files: str) -> Path:
+    def write(
+        name: str, code: str = DICE, manifest: str = MANIFEST, folder: str = "plugins", **files: str
+    ) -> Path:
         place = tmp_path / folder / name
         place.mkdir(parents=True)
         (place / "plugin.toml").write_text(manifest.format(name=name), encoding="utf-8")
@@ -162,7 +164,9 @@ async def test_a_plugin_of_several_files_and_with_a_standard_name(host: PluginHo
     assert await row.run(None) == '"here"'
 
 
-async def test_calls_to_one_plugin_take_turns_and_each_gets_its_own_answer(host: PluginHost, make: Make) -> None:
+async def test_calls_to_one_plugin_take_turns_and_each_gets_its_own_answer(
+    host: PluginHost, make: Make
+) -> None:
     row = await only_row(host, make("echo", function("return text")))
     texts = [f"{i} 你好" for i in range(40)]
     assert await asyncio.gather(*(row.run(None, text=t) for t in texts)) == texts
@@ -422,7 +426,10 @@ async def test_a_looping_child_dies_with_a_kernel_that_was_killed(make: Make, tm
         (lambda t: t.replace('"worker"', '"none"'), "isolation is 'none'. It is 'worker'"),
         (lambda t: t.replace("For a test", "two\\nlines"), "control characters"),
         (lambda t: t.replace("[capabilities]\n", ""), "has no table [capabilities]"),
-        (lambda t: t + 'hosts = ["example.org"]', "asks for the capability 'hosts', which can't be granted yet"),
+        (
+            lambda t: t + 'hosts = ["example.org"]',
+            "asks for the capability 'hosts', which can't be granted yet",
+        ),
         (lambda t: t + "root = []", "there is no capability 'root'"),
         (lambda t: t + "#" * 70_000, "The limit is 65,536"),
     ],
@@ -451,7 +458,10 @@ async def test_a_bad_manifest_is_named_and_skipped(
         ("while True: pass", "took longer than"),
         ("", "defines no syscall"),
         ("from llmasos.sdk import syscall\n@syscall(effect='write')\ndef f(): 'F.'", "promises an undo"),
-        ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(a): 'F.'", "parameter a of f has no type"),
+        (
+            "from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(a): 'F.'",
+            "parameter a of f has no type",
+        ),
         ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(): pass", "f has no docstring"),
         ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef F(): 'F.'", "F can't be the name"),
         (

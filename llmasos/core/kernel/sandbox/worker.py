@@ -1,7 +1,7 @@
 """One child process that holds one plugin, and the channel to it.
 
-A child that is late, talks out of turn, or sends what isn't JSON is killed with all its own children; the
-next call starts a fresh one. So is one whose caller was cancelled: what it would answer next belongs to nobody.
+A child that is late, talks out of turn, or sends what isn't JSON is killed with all its own children, and the
+next call starts a fresh one. So is one whose caller was cancelled: its next answer belongs to nobody.
 """
 
 from __future__ import annotations

@@ -11,78 +11,68 @@ import io
 import secrets
 from collections.abc import Iterator
 from struct import Struct
+from struct import error as StructError  # noqa: N812  the module names it like a variable
 from typing import BinaryIO
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel.store.database import Database
-from llmasos.core.kernel.store.keys import SubjectKeys
+from llmasos.core.kernel.store.scopes import Scope
 
 PART_BYTES = 256 * 1024
-_PLACE = Struct(">HQ?")
+# The scope of blobs; no kind of a record, so that the two can't be taken for each other.
+KIND = "\0blob"
+_PLACE = Struct(">Q?")
 
 
 class Blobs:
-    """The table of blobs. Its caller holds the database lock, and for writing a transaction."""
+    """The table of blobs. Who writes holds a transaction."""
 
-    def __init__(self, db: Database, store_id: bytes) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._prefix = b"llmasos/blob/1" + store_id
 
-    def write(self, keys: SubjectKeys, blob_id: str, data: bytes | BinaryIO) -> None:
+    def write(self, scope: Scope, blob_id: str, data: bytes | BinaryIO) -> None:
         """Write a blob whole, in place of the one there was."""
         source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
-        token = _token(keys, blob_id)
-        edition = secrets.token_bytes(8)
+        token, edition = scope.token(blob_id), secrets.token_bytes(8)
         self._db.execute("DELETE FROM blobs WHERE token = ?", (token,))
         part, here = 0, source.read(PART_BYTES)
         while True:
             after = source.read(PART_BYTES) if here else b""
-            aad = self._aad(keys.token, token, edition, keys.version, part, not after)
+            sealed = scope.cipher.seal(here, scope.aad + token + edition + _PLACE.pack(part, not after))
             self._db.execute(
-                "INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (token, part, not after, keys.token, keys.version, edition, keys.cipher.seal(here, aad)),
+                "INSERT INTO blobs (token, part, last, scope, edition, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+                (token, part, not after, scope.id, edition, sealed),
             )
             if not after:
                 return
             part, here = part + 1, after
 
-    def parts(self, keys: SubjectKeys, blob_id: str) -> Iterator[bytes]:
+    def parts(self, scope: Scope, token: bytes) -> Iterator[bytes]:
         """The parts in order; none where there is no such blob.
 
         Raises:
             StoreError: It was changed, cut off, or replaced while it was read.
         """
-        return self.parts_of(keys, _token(keys, blob_id))
-
-    def parts_of(self, keys: SubjectKeys, token: bytes) -> Iterator[bytes]:
-        """The same, for a blob known only by its token."""
-        part, edition = 0, b""
+        part, first_edition = 0, None
         while True:
             with self._db.lock:
                 row = self._db.one(
-                    "SELECT last, subject, key_version, edition, sealed FROM blobs"
-                    " WHERE token = ? AND part = ?",
-                    (token, part),
+                    "SELECT last, edition, sealed FROM blobs WHERE token = ? AND part = ? AND scope = ?",
+                    (token, part, scope.id),
                 )
             if row is None and not part:
                 return
-            if row is None or (part and row[3] != edition):
-                raise StoreError("A blob is cut off, or was replaced while it was read.", "Try again.")
-            last, subject, version, edition, sealed = row
-            yield keys.cipher.open(sealed, self._aad(subject, token, edition, version, part, bool(last)))
+            if row is None or first_edition not in (None, row[1]):
+                raise StoreError("A stored file is cut off, or was replaced while it was read.", "Try again.")
+            last, first_edition, sealed = row
+            try:
+                yield scope.cipher.open(sealed, scope.aad + token + first_edition + _PLACE.pack(part, last))
+            except (TypeError, StructError):  # SQLite holds any type in any column
+                raise StoreError("A stored file was changed outside.", "Restore the latest backup.") from None
             if last:
                 return
             part += 1
 
-    def delete(self, keys: SubjectKeys, blob_id: str) -> bool:
+    def delete(self, scope: Scope, blob_id: str) -> bool:
         """Delete a blob; says whether there was one."""
-        return self._db.execute("DELETE FROM blobs WHERE token = ?", (_token(keys, blob_id),)) > 0
-
-    def _aad(
-        self, subject: bytes, token: bytes, edition: bytes, version: int, part: int, last: bool
-    ) -> bytes:
-        return self._prefix + subject + token + edition + _PLACE.pack(version, part, last)
-
-
-def _token(keys: SubjectKeys, blob_id: str) -> bytes:
-    return keys.names.tag(b"blob\0" + blob_id.encode("utf-8", "surrogatepass"))
+        return self._db.execute("DELETE FROM blobs WHERE token = ?", (scope.token(blob_id),)) > 0

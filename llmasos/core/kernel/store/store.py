@@ -1,9 +1,9 @@
 """Records by kind and id, sealed one by one, each with the key of its subject.
 
     record = nonce | AES-256-GCM(DEK of the subject, [kind, id, subject, value])
-    AAD    = format | store id | tags of subject, kind, id | key version | place in order | revision
+    AAD    = format | store | subject | key version | kind | id | place in order | revision
 
-What SQLite sees is sealed records and HMAC tags; names and values exist only in memory.
+Subject, kind and id are HMAC tags there, as in the tables: names and values exist only in memory.
 """
 
 from __future__ import annotations
@@ -19,27 +19,32 @@ from typing import Any, BinaryIO, NamedTuple
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
-from llmasos.core.kernel import crypto
 from llmasos.core.kernel.durable import locked, owner_only
 from llmasos.core.kernel.keyring import Keyring
-from llmasos.core.kernel.store import schema
+from llmasos.core.kernel.store import blobs, schema
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
-from llmasos.core.kernel.store.keys import Keys, SubjectKeys
+from llmasos.core.kernel.store.scopes import Scope, Scopes
 
 FILE = "store.db"
 LOCK = "store.lock"
 PERSON = "person"
 SCAN_STEP = 128
-IN_STEP = 500
 
-_PLACE = Struct(">HQQ")
-# One encoder for all: json.dumps with arguments builds a new one for each call. Lone surrogates (file names that
-# are no UTF-8) are kept, and so must be encoded with surrogatepass.
+_PLACE = Struct(">QQ")
+# One encoder for all: json.dumps with arguments builds a new one for each call. Lone surrogates (from file names
+# that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_from_json = json.JSONDecoder().decode
+_from_json = json.JSONDecoder().raw_decode
 
-_COLUMNS = "seq, token, kind, subject, key_version, rev, sealed"
+_NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
+# New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
+_ADD = """INSERT INTO records (seq, token, scope, rev, sealed) VALUES (?, ?, ?, 1, ?)
+    ON CONFLICT (token) DO NOTHING"""
+_AGAIN = "SELECT seq, rev + 1 FROM records WHERE token = ?"
+_CHANGE = "UPDATE records SET scope = ?, rev = ?, sealed = ? WHERE seq = ?"
+_POINT = "SELECT seq, token, scope, rev, sealed FROM records WHERE token = ?"
+_SEVERAL = "SELECT seq, token, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
 
 
 class Record(NamedTuple):
@@ -69,11 +74,8 @@ class Store:
     def __init__(self, db: Database, keyring: Keyring) -> None:
         self.keyring = keyring
         self._db = db
-        self._keys = Keys(keyring)
-        self._blobs = Blobs(db, keyring.store_id)
-        self._prefix = b"llmasos/rec/1" + keyring.store_id
-        self._kind_tags = crypto.Tagger(keyring.derive("kinds"))
-        self._kinds: dict[str, bytes] = {}
+        self._scopes = Scopes(db, keyring)
+        self._blobs = Blobs(db)
         self._next_seq = 0
 
     @classmethod
@@ -90,7 +92,7 @@ class Store:
             if not path.exists():
                 if keyring.live():
                     raise StoreError(
-                        f"The store {path} is missing, but its keys are there.", "Restore the latest backup."
+                        f"The store {path} is missing.", "Its keys are there: restore its latest backup."
                     )
                 new_file(path)
             elif path.stat().st_mode & 0o077:
@@ -99,7 +101,8 @@ class Store:
             try:
                 schema.prepare(db, keyring)
                 store = cls(db, keyring)
-                store._sweep()
+                with store.transaction():
+                    store._scopes.sweep()
             except BaseException:
                 db.close()
                 raise
@@ -113,32 +116,24 @@ class Store:
             TypeError: The value is no JSON.
         """
         body = _to_json((kind, id, subject, value)).encode("utf-8", "surrogatepass")
-        if self._db.depth:
-            with self._db.lock:
-                # Else it was another thread's transaction, which ended while we waited for the lock.
-                if self._db.depth:
+        with self._db.lock:
+            if self._db.depth:
+                self._put(kind, id, body, subject)
+            else:
+                with self.transaction():
                     self._put(kind, id, body, subject)
-                    return
-        with self.transaction():
-            self._put(kind, id, body, subject)
 
     def _put(self, kind: str, id: str, body: bytes, subject: str) -> None:
-        keys = self._keys.need(subject)
-        tag = self._kind(kind)
-        token = keys.names.tag(tag + id.encode("utf-8", "surrogatepass"))
-        seq = self._next_seq or self._db.one("SELECT coalesce(max(seq), 0) + 1 FROM records")[0]
-        # New records are the common case, and this tells a new one from an old one without a look-up.
-        added = self._db.execute(
-            f"INSERT INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (token) DO NOTHING",  # noqa: S608
-            (seq, token, tag, keys.token, keys.version, self._seal(keys, tag, token, seq, 1, body)),
-        )
+        scope = self._scopes.need(kind, subject)
+        token = scope.token(id)
+        seq = self._next_seq or self._db.one(_NEXT)[0]
+        sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, 1))
+        added = self._db.execute(_ADD, (seq, token, scope.id, sealed))
         self._next_seq = seq + added
         if not added:
-            seq, rev = self._db.one("SELECT seq, rev + 1 FROM records WHERE token = ?", (token,))
-            self._db.execute(
-                "UPDATE records SET rev = ?, sealed = ? WHERE seq = ?",
-                (rev, self._seal(keys, tag, token, seq, rev, body), seq),
-            )
+            seq, rev = self._db.one(_AGAIN, (token,))
+            sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
+            self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
 
     def get(self, kind: str, id: str, *, subject: str = PERSON) -> Any:
         """A record's value, or None.
@@ -146,30 +141,24 @@ class Store:
         Raises:
             StoreError: The record was changed outside.
         """
-        tag = self._kind(kind)
-        name = tag + id.encode("utf-8", "surrogatepass")
         with self._db.lock:
             while True:
-                keys = self._keys.known(subject)
-                if keys is not None:
-                    row = self._db.one(
-                        f"SELECT {_COLUMNS} FROM records WHERE token = ?",  # noqa: S608  a constant of ours
-                        (keys.names.tag(name),),
-                    )
+                scope = self._scopes.known(kind, subject)
+                if scope is not None:
+                    row = self._db.one(_POINT, (scope.token(id),))
                     if row is not None:
-                        return self._open(keys, row)[3]
+                        return self._open(scope, row)[3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
-                if not self._keys.refresh():
+                if not self._scopes.refresh():
                     return None
 
     def delete(self, kind: str, id: str, *, subject: str = PERSON) -> bool:
         """Delete a record; says whether there was one."""
         with self.transaction():
-            keys = self._keys.known(subject)
-            if keys is None:
+            scope = self._scopes.known(kind, subject)
+            if scope is None:
                 return False
-            token = keys.names.tag(self._kind(kind) + id.encode("utf-8", "surrogatepass"))
-            return self._db.execute("DELETE FROM records WHERE token = ?", (token,)) > 0
+            return self._db.execute("DELETE FROM records WHERE token = ?", (scope.token(id),)) > 0
 
     def scan(self, kind: str, *, subject: str | None = None, newest_first: bool = False) -> Iterator[Record]:
         """The records of a kind in order of insertion, of one subject or of all.
@@ -180,40 +169,33 @@ class Store:
         Raises:
             StoreError: A record was changed outside.
         """
-        tag = self._kind(kind)
         with self._db.lock:
-            subjects = self._subjects(subject)
+            wanted = self._scopes.of_kind(kind, subject)
             places = sorted(
                 seq
-                for some in _slices(subjects, IN_STEP)
-                for (seq,) in self._db.all(
-                    f"SELECT seq FROM records WHERE kind = ? AND subject IN ({_marks(some)})",  # noqa: S608
-                    (tag, *some),
-                )
+                for id in wanted
+                for (seq,) in self._db.all("SELECT seq FROM records WHERE scope = ?", (id,))
             )
         if newest_first:
             places.reverse()
-        wanted = set(subjects)
-        for some in _slices(places, SCAN_STEP):
+        for at in range(0, len(places), SCAN_STEP):
+            some = places[at : at + SCAN_STEP]
             with self._db.lock:
-                rows = self._db.all(
-                    f"SELECT {_COLUMNS} FROM records WHERE seq IN ({_marks(some)})"  # noqa: S608
-                    f" ORDER BY seq {'DESC' if newest_first else 'ASC'}",
-                    some,
-                )
-                records = [self._record(row) for row in rows if row[2] == tag and row[3] in wanted]
-            yield from (record for record in records if record is not None)
+                rows = self._db.all(_SEVERAL % ",".join("?" * len(some)), some)
+            if newest_first:
+                rows.reverse()
+            for row in rows:
+                # Else deleted meanwhile, and another record has its place.
+                if row[2] in wanted:
+                    kind, id, of, value = self._open(wanted[row[2]], row)
+                    yield Record(kind, id, of, value, row[0])
 
     def count(self, kind: str, *, subject: str | None = None) -> int:
         """How many records of a kind there are."""
-        tag = self._kind(kind)
         with self._db.lock:
             return sum(
-                self._db.one(
-                    f"SELECT count(*) FROM records WHERE kind = ? AND subject IN ({_marks(some)})",  # noqa: S608
-                    (tag, *some),
-                )[0]
-                for some in _slices(self._subjects(subject), IN_STEP)
+                self._db.one("SELECT count(*) FROM records WHERE scope = ?", (id,))[0]
+                for id in self._scopes.of_kind(kind, subject)
             )
 
     def put_blob(self, data: bytes | BinaryIO, *, id: str = "", subject: str = PERSON) -> str:
@@ -229,7 +211,7 @@ class Store:
         """
         id = id or secrets.token_hex(16)
         with self.transaction():
-            self._blobs.write(self._keys.need(subject), id, data)
+            self._blobs.write(self._scopes.need(blobs.KIND, subject), id, data)
         return id
 
     def get_blob(self, id: str, *, subject: str = PERSON) -> bytes | None:
@@ -245,16 +227,16 @@ class Store:
     def blob_parts(self, id: str, *, subject: str = PERSON) -> Iterator[bytes]:
         """A blob in parts of at most 256 KiB, for one too large for memory; no parts where there is none."""
         with self._db.lock:
-            self._keys.refresh()
-            keys = self._keys.known(subject)
-        if keys is not None:
-            yield from self._blobs.parts(keys, id)
+            self._scopes.refresh()
+            scope = self._scopes.known(blobs.KIND, subject)
+        if scope is not None:
+            yield from self._blobs.parts(scope, scope.token(id))
 
     def delete_blob(self, id: str, *, subject: str = PERSON) -> bool:
         """Delete a blob; says whether there was one."""
         with self.transaction():
-            keys = self._keys.known(subject)
-            return keys is not None and self._blobs.delete(keys, id)
+            scope = self._scopes.known(blobs.KIND, subject)
+            return scope is not None and self._blobs.delete(scope, id)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -264,15 +246,22 @@ class Store:
         """
         with self._db.transaction() as outermost:
             if outermost:
-                # With the write lock held nobody else inserts, and a key shredded elsewhere is known from here on.
+                # With the write lock held nobody else inserts, and a key shredded elsewhere is known from here.
                 self._next_seq = 0
-                self._keys.refresh()
-            yield
+                self._scopes.refresh()
+            try:
+                yield
+            except BaseException:
+                self._scopes.clear()
+                raise
 
     def shred(self, subject: str) -> bool:
         """Drop a subject's key, then its records and blobs; old backups of them are unreadable from then on.
 
         The key goes first: killed in between, what is left can't be read, and the next `open` sweeps it out.
+
+        Returns:
+            Whether there was anything.
 
         Raises:
             StoreError: Called inside a transaction, which could not take it back.
@@ -280,9 +269,10 @@ class Store:
         with self._db.lock:
             if self._db.depth:
                 raise StoreError("A subject can't be shredded inside a transaction.")
-            self._keys.clear()
             had_key = self.keyring.shred(subject)
-            self._sweep()
+            self._scopes.clear()
+            with self.transaction():
+                self._scopes.sweep()
             self._db.all("PRAGMA incremental_vacuum")
             self._db.all("PRAGMA wal_checkpoint(TRUNCATE)")
         return had_key
@@ -293,25 +283,22 @@ class Store:
         Raises:
             StoreError: Something is damaged or was changed outside.
         """
-        with self._db.lock:
+        with self.transaction():
             (found,) = self._db.one("PRAGMA integrity_check(1)")
             if found != "ok":
                 raise StoreError(
                     f"The store {self._db.path} is damaged: {found}.", "Restore the latest backup."
                 )
-            self._sweep()
-            seqs = [seq for (seq,) in self._db.all("SELECT seq FROM records")]
-            for seq in seqs:
-                row = self._db.one(f"SELECT {_COLUMNS} FROM records WHERE seq = ?", (seq,))  # noqa: S608
-                self._record(row)
-            tokens = self._db.all("SELECT DISTINCT token, subject FROM blobs")
-            for token, subject in tokens:
-                keys = self._keys.by_token(subject)
-                if keys is None:
-                    raise self._foreign()
-                for _ in self._blobs.parts_of(keys, token):
+            self._scopes.sweep()
+            places = [seq for (seq,) in self._db.all("SELECT seq FROM records")]
+            for seq in places:
+                (row,) = self._db.all(_SEVERAL % "?", (seq,))
+                self._open(self._live(row[2]), row)
+            tokens = self._db.all("SELECT DISTINCT token, scope FROM blobs")
+            for token, scope_id in tokens:
+                for _ in self._blobs.parts(self._live(scope_id), token):
                     pass
-            return len(seqs) + len(tokens)
+            return len(places) + len(tokens)
 
     def backup(self, path: Path) -> None:
         """Copy the store to a file, also while it is used. It stays sealed; the keyring is backed up apart.
@@ -334,78 +321,22 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _kind(self, kind: str) -> bytes:
-        tag = self._kinds.get(kind)
-        if tag is None:
-            tag = self._kinds[kind] = self._kind_tags.tag(kind.encode("utf-8", "surrogatepass"))
-        return tag
-
-    def _subjects(self, subject: str | None) -> list[bytes]:
-        self._keys.refresh()
-        return self.keyring.live() if subject is None else [self.keyring.token(subject)]
-
-    def _seal(self, keys: SubjectKeys, tag: bytes, token: bytes, seq: int, rev: int, body: bytes) -> bytes:
-        return keys.cipher.seal(
-            body, self._prefix + keys.token + tag + token + _PLACE.pack(keys.version, seq, rev)
-        )
-
-    def _open(self, keys: SubjectKeys, row: Sequence[Any]) -> Any:
-        """The record's [kind, id, subject, value]; bound to the whole row, so that nothing can be swapped."""
-        seq, token, tag, subject, version, rev, sealed = row
+    def _open(self, scope: Scope, row: Sequence[Any]) -> Any:
+        """The record's [kind, id, subject, value]; the whole row is bound, so nothing in it can be swapped."""
+        seq, token, scope_id, rev, sealed = row
         try:
-            aad = self._prefix + subject + tag + token + _PLACE.pack(version, seq, rev)
-            body = keys.cipher.open(sealed, aad)
+            if scope_id != scope.id:
+                raise TypeError
+            body = scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
         except (TypeError, StructError):  # SQLite holds any type in any column
             raise self._changed() from None
-        return _from_json(body.decode("utf-8", "surrogatepass"))
+        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
 
-    def _record(self, row: Sequence[Any]) -> Record | None:
-        subject_token, version = row[3], row[4]
-        if not isinstance(subject_token, bytes) or not isinstance(version, int):
+    def _live(self, scope_id: int) -> Scope:
+        scope = self._scopes.by_id(scope_id)
+        if scope is None:
             raise self._changed()
-        if self.keyring.shredded(subject_token) >= version:
-            return None
-        keys = self._keys.by_token(subject_token)
-        if keys is None:
-            raise self._foreign()
-        kind, id, subject, value = self._open(keys, row)
-        return Record(kind, id, subject, value, row[0])
-
-    def _sweep(self) -> None:
-        """Delete what was sealed with shredded keys; refuse records whose key was never in this keyring."""
-        with self.transaction():
-            for table in ("records", "blobs"):
-                # A loose index scan: one step for each subject, however many records there are.
-                subjects = self._db.all(
-                    f"WITH RECURSIVE found(subject) AS (SELECT min(subject) FROM {table}"  # noqa: S608
-                    f" UNION ALL SELECT (SELECT min(subject) FROM {table} WHERE subject > found.subject) FROM found"
-                    " WHERE found.subject IS NOT NULL) SELECT subject FROM found WHERE subject IS NOT NULL"
-                )
-                for (subject,) in subjects:
-                    if not isinstance(subject, bytes):
-                        raise self._changed()
-                    gone = self.keyring.shredded(subject)
-                    if gone:
-                        self._db.execute(
-                            f"DELETE FROM {table} WHERE subject = ? AND key_version <= ?",  # noqa: S608
-                            (subject, gone),
-                        )
-                    elif self._keys.by_token(subject) is None:
-                        raise self._foreign()
+        return scope
 
     def _changed(self) -> StoreError:
         return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
-
-    def _foreign(self) -> StoreError:
-        return StoreError(
-            f"The store {self._db.path} has records whose key isn't in the keyring.",
-            "Restore the newest keyring.json, or the backup of the store that belongs to this one.",
-        )
-
-
-def _slices(items: list[Any], size: int) -> Iterator[list[Any]]:
-    return (items[at : at + size] for at in range(0, len(items), size))
-
-
-def _marks(items: Sequence[object]) -> str:
-    return ",".join("?" * len(items))

@@ -1,0 +1,7 @@
+"""`python -m llmasos`."""
+
+import sys
+
+from llmasos.cli import main
+
+sys.exit(main())

@@ -1,0 +1,150 @@
+"""The command line. Parses, then hands over; results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmasos.core.base.errors import LlmasosError, UsageError
+
+if TYPE_CHECKING:
+    from llmasos.core.base.settings import Settings
+
+INTERRUPTED = 130
+OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
+SHORT = {"ps": "process.list", "history": "system.history", "undo": "system.undo", "status": "system.status"}
+"""Commands that are one syscall."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 done, 1 failed, 2 usage, 3 denied, 4 needs an answer, 5 not understood)."""
+    try:
+        return _dispatch(_parser().parse_args(argv))
+    except LlmasosError as error:
+        print(f"llmasos: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say to it.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmasos",
+        description="An operating system whose command interpreter is a local language model.",
+        epilog="Without a command it opens the shell. Every option has a variable: --model is LLMASOS_MODEL.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    _settings(parser, default=None)
+    parser.add_argument("-c", dest="sentence", metavar="SENTENCE", help="do one sentence; what is piped in is appended to it")
+    parser.add_argument("--dry-run", action="store_true", help="show the program, do nothing")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, what: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=what, description=what)
+        # Options may stand before or after the command.
+        _settings(sub, default=argparse.SUPPRESS)
+        return sub
+
+    interpret = command("interpret", "print the program of a sentence as JSON; nothing is done")
+    interpret.add_argument("sentence_", nargs="?", metavar="SENTENCE")
+    interpret.add_argument("--jsonl", action="store_true", help='read lines {"id","utterance","tools"?} from stdin')
+    interpret.add_argument("--tools", type=Path, metavar="FILE", help="add functions in MCP tools/list form")
+    interpret.add_argument("--only-tools", action="store_true", help="leave the catalogue out")
+    command("ps", "list the processes")
+    command("history", "what was done, by whom")
+    command("undo", "take back the last change in this workspace")
+    command("status", "load, memory, model, tokens per second")
+    command("doctor", "check this installation")
+    model = command("model", "the models there are")
+    model.add_argument("action", choices=("list", "info"))
+    model.add_argument("name", nargs="?", default="")
+    bench = command("bench", "measure; from a checkout")
+    bench.add_argument("name")
+    return parser
+
+
+def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
+    group = parser.add_argument_group("settings")
+    group.add_argument("--workspace", default=default, metavar="FOLDER", help="the folder that files.* sees (the current one)")
+    group.add_argument("--home", default=default, metavar="FOLDER", help="the folder of all state")
+    group.add_argument("--model", default=default, metavar="NAME|FILE", help="the model that talks: a known name or a GGUF file")
+    group.add_argument("--interpreter-model", default=default, metavar="FILE", help="a GGUF file that interprets instead of the shipped pair")
+    group.add_argument("--quantization", default=default, choices=("q8_0", "q4_0", "as-shipped"), help="of the default model")
+    group.add_argument("--threads", default=default, metavar="N", help="threads of a model context; 0 chooses")
+    group.add_argument("--policy", default=default, metavar="NAME|FILE", help="default, developer, readonly, or a file")
+    group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
+    group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")
+    # A flag that isn't given must not hide its variable, so its default is None, not False.
+    group.add_argument("--yes", action="store_const", const=True, default=default, help="answer consent questions with yes")
+    group.add_argument("--output", default=default, choices=("text", "json", "stream-json"), help="how results are printed")
+    group.add_argument("--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json")
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"llmasos {version('llmasos')}")
+        return 0
+    if args.command == "model":
+        from llmasos.shell.models import show_models
+
+        return show_models(args.action, args.name or args.model or "", as_json=args.output == "json")
+    if args.command == "bench":
+        from llmasos.shell.bench import run_bench
+
+        return run_bench(args.name, as_json=args.output == "json")
+    from llmasos.core.base.settings import Settings
+
+    said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes")}
+    settings = Settings.load(**said)
+    if args.command == "doctor":
+        from llmasos.shell.doctor import run_doctor
+
+        return asyncio.run(run_doctor(settings, as_json=args.output == "json"))
+    if args.command == "interpret":
+        return _interpret(settings, args)
+    sentence = SHORT.get(args.command or "", args.sentence)
+    if sentence is not None:
+        from llmasos.shell.once import run_once
+
+        piped = "" if args.command or sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+        return asyncio.run(run_once(settings, sentence, piped=piped, dry_run=args.dry_run, output=args.output or "text"))
+    return _shell(settings)
+
+
+def _interpret(settings: Settings, args: argparse.Namespace) -> int:
+    from llmasos.shell.interpret import interpret_lines, interpret_one, read_tools
+
+    tools = read_tools(args.tools) if args.tools else []
+    if args.jsonl:
+        work: Callable[[], Any] = lambda: interpret_lines(settings, sys.stdin, tools, only_tools=args.only_tools)  # noqa: E731
+    elif args.sentence_ or args.sentence:
+        sentence = args.sentence_ or args.sentence
+        work = lambda: interpret_one(settings, sentence, tools, only_tools=args.only_tools)  # noqa: E731
+    else:
+        raise UsageError("interpret needs a sentence, or --jsonl with lines on stdin.", "For example: llmasos interpret 'what time is it'")
+    return int(asyncio.run(work()))
+
+
+def _shell(settings: Settings) -> int:
+    if not sys.stdin.isatty():
+        # Lines piped into the shell are requests, one a line; without a person there are no questions.
+        from llmasos.shell.once import run_lines
+
+        return asyncio.run(run_lines(settings, sys.stdin))
+    from llmasos.shell.start import run_shell
+
+    return asyncio.run(run_shell(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

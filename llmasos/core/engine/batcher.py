@@ -1,0 +1,320 @@
+"""The engine's thread: owns one context, and asks the run queue at every step what runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from llmasos.core.base.errors import EngineError, LlmasosError
+from llmasos.core.engine.base import LiveSequence, Logits, RunQueue
+from llmasos.core.engine.context import N_BATCH, N_OUTPUTS, Context, Rows
+from llmasos.core.engine.prefix import PrefixTree
+from llmasos.core.engine.sequences import Sequences, Slot
+from llmasos.core.engine.work import FEW, Part, Work
+
+T = TypeVar("T")
+
+SHARED_CHUNK = 64
+"""Prompt tokens computed in a step in which others are writing: a long prompt delays their next token by no more."""
+
+_IDLE = 0.02
+"""Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""
+
+
+class Fifo:
+    """The run queue where there is no kernel: all run, the longest waiting first."""
+
+    def select(self, runnable: Sequence[LiveSequence], limit: int) -> Sequence[LiveSequence]:
+        """The first `limit`."""
+        return runnable[:limit]
+
+    def charge(self, sequence: LiveSequence, tokens: int) -> None:
+        """Keeps no accounts."""
+
+
+class Batcher:
+    """Runs steps on one context until it is stopped.
+
+    The thread has no queue of its own. Between steps it does what `call` was given, in order; in a step it computes
+    the work that the run queue selects: all tokens of sequences that are writing, then chunks of prompts.
+
+    Args:
+        make: Makes the context, in the thread.
+        n_open: Sequences that can be open.
+        n_kept: Prefixes that can be kept.
+        n_scratch: Sequences for scoring options.
+        name: The thread's name.
+
+    Raises:
+        LlmasosError: The context can't be made.
+    """
+
+    def __init__(
+        self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str
+    ) -> None:
+        self._make = make
+        self._sizes = n_open, n_kept, n_scratch
+        self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
+        self._changed = threading.Condition()
+        self._working: dict[int, Slot] = {}  # by sequence id, in the order of arrival
+        self._stopping = False
+        self._dead: BaseException | None = None
+        self.queue: RunQueue = Fifo()
+        self.sequences: Sequences
+        self.prefixes: PrefixTree
+        self.steps = 0
+        self.computed = 0
+        self.decoded = 0
+        self.prefilled = 0
+        self.busy_seconds = 0.0
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name=name, daemon=True)
+        self._thread.start()
+        ready.result()
+
+    # From any thread.
+
+    def call(self, function: Callable[[], T]) -> Future[T]:
+        """Run a function in the engine's thread, between two steps."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._dead or self._stopping:
+                future.set_exception(self._gone())
+                return future
+            self._calls.append((function, future))  # type: ignore[arg-type]  # a Future isn't covariant
+            self._changed.notify()
+        return future
+
+    def wake(self) -> None:
+        """Ask the run queue again."""
+        with self._changed:
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End the thread after the present step, fail whoever waits, and free the context."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests are served."""
+        return self._thread.is_alive() and not self._stopping
+
+    # In the engine's thread.
+
+    def begin(self, work: Work, prompt: Sequence[int]) -> None:
+        """Take on a request.
+
+        Raises:
+            EngineError: The sequence is serving another one, or the prompt can't fit.
+        """
+        slot = work.slot
+        if slot.work is not None:
+            raise EngineError(f"The sequence {work.live.id} is serving another request.", "Wait for it, or fork.")
+        length = len(work.live.tokens) + len(prompt)
+        if length >= self.sequences.table.count:
+            raise EngineError(
+                f"The context is full: {length:,} tokens don't fit into {self.sequences.table.count:,}.",
+                "Shorten the conversation, or use a larger context.",
+            )
+        if not work.live.tokens:
+            work.live.usage.reused += self.prefixes.reuse(slot, prompt)
+            work.keep_at = self.prefixes.notice(prompt)
+        work.begin(prompt)
+        slot.work = work
+        self._working[work.live.id] = slot
+
+    def cancel(self, work: Work) -> None:
+        """Stop a request whose outcome nobody waits for."""
+        if work.slot.work is work:
+            self._finish(work)
+            work.cancelled()
+
+    def close(self, sequence: LiveSequence) -> None:
+        """Free a sequence; one that is closed already is fine."""
+        slot = self.sequences.by_id.get(sequence.id)
+        if slot is None:
+            return
+        if slot.work:
+            work = slot.work
+            self._finish(work)
+            work.cancelled()
+            work.channel.send(EngineError(f"The sequence {sequence.id} was closed."))
+        self.sequences.leave(slot)
+
+    def _run(self, ready: Future[None]) -> None:
+        try:
+            context = self._make()
+        except BaseException as error:  # noqa: BLE001  (told to whoever makes the engine)
+            self._dead = error
+            ready.set_exception(error)
+            return
+        n_open, n_kept, n_scratch = self._sizes
+        self.sequences = Sequences(context, n_open=n_open, n_kept=n_kept, n_scratch=n_scratch)
+        self.prefixes = PrefixTree(self.sequences)
+        ready.set_result(None)
+        try:
+            while self._serve_calls():
+                self._step()
+        except BaseException as error:  # noqa: BLE001  (nobody may wait for a thread that is gone)
+            self._dead = error
+        finally:
+            self._stopping = True
+            self._fail_all()
+            context.close()
+
+    def _serve_calls(self) -> bool:
+        """Do what was asked for since the last step; False when it is time to stop."""
+        while True:
+            with self._changed:
+                if self._stopping:
+                    return False
+                if not self._calls:
+                    if self._working:
+                        return True
+                    self._changed.wait()
+                    continue
+                function, future = self._calls.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except LlmasosError as error:
+                future.set_exception(error)
+            except Exception as error:  # noqa: BLE001  (a defect in one request must not end the others)
+                future.set_exception(EngineError(f"The engine failed: {error!r}."))
+
+    def _step(self) -> None:
+        runnable = [slot.live for slot in self._working.values() if slot.live]
+        chosen = self.queue.select(runnable, N_OUTPUTS)
+        works = [slot.work for live in chosen if (slot := self._working.get(live.id)) and slot.work]
+        parts = self._plan(works)
+        if not parts:
+            with self._changed:
+                if not self._calls and not self._stopping:
+                    self._changed.wait(_IDLE)
+            return
+        started = time.monotonic()
+        self._compute(parts)
+        self.busy_seconds += time.monotonic() - started
+
+    def _plan(self, works: Sequence[Work]) -> list[tuple[Work, Part]]:
+        writing = [work for work in works if work.waiting <= FEW]
+        reading = [work for work in works if work.waiting > FEW]
+        planned: list[tuple[Work, Part]] = []
+        room, outputs = N_BATCH, N_OUTPUTS
+        if writing:
+            room = sum(work.waiting for work in writing) + SHARED_CHUNK * bool(reading)
+            room = min(N_BATCH, max(room, N_OUTPUTS))
+        for work in [*writing, *reading]:
+            if room <= 0 or outputs <= 0:
+                break
+            part = self._part(work, room)
+            if part is None:
+                continue
+            wanted = sum(part.rows.outputs)
+            if wanted > outputs or len(part.rows) > room:
+                part.restore()  # its turn comes with the next step
+                continue
+            room -= len(part.rows)
+            outputs -= wanted
+            planned.append((work, part))
+        return planned
+
+    def _part(self, work: Work, room: int) -> Part | None:
+        while (part := work.plan(room)) is None:
+            if not self.prefixes.make_room():
+                self._fail(work, self._full())
+                return None
+        return part
+
+    def _compute(self, parts: list[tuple[Work, Part]]) -> None:
+        rows = Rows()
+        for _, part in parts:
+            rows.extend(part.rows)
+        code = self.sequences.context.decode(rows)
+        self.steps += 1
+        if code != 0:
+            self._recover(parts, code)
+            return
+        first = 0
+        for work, part in parts:
+            self._take(work, part, first)
+            first += len(part.rows)
+
+    def _recover(self, parts: list[tuple[Work, Part]], code: int) -> None:
+        """A batch failed: find out whose part it was, so that the others go on."""
+        for _, part in parts:
+            part.restore()
+        if len(parts) == 1:
+            work = parts[0][0]
+            reason = self._full() if code == 1 else EngineError(f"llama.cpp failed to compute (code {code}).")
+            self._fail(work, reason)
+            return
+        for work, _ in parts:
+            again = self._part(work, N_BATCH)
+            if again is not None:
+                self._compute([(work, again)])
+
+    def _take(self, work: Work, part: Part, first: int) -> None:
+        context = self.sequences.context
+
+        def logits(row: int) -> Logits:
+            return context.logits(first + row)
+
+        usage = work.live.usage
+        decoded, prefilled = usage.decoded, usage.prefilled
+        try:
+            done = work.computed(part, logits)
+            if work.keep_at and work.slot.computed >= work.keep_at:
+                self.prefixes.keep(work.slot, work.keep_at)
+                work.keep_at = 0
+        except EngineError as error:
+            self._fail(work, error)
+        except Exception as error:  # noqa: BLE001  (a defect in one request must not end the others)
+            self._fail(work, EngineError(f"The engine failed: {error!r}."))
+        else:
+            if done:
+                self._finish(work)
+        self.decoded += usage.decoded - decoded
+        self.prefilled += usage.prefilled - prefilled
+        self.computed += len(part.rows)
+        self.queue.charge(work.live, len(part.rows))
+
+    def _finish(self, work: Work) -> None:
+        work.slot.work = None
+        self._working.pop(work.live.id, None)
+
+    def _fail(self, work: Work, error: EngineError) -> None:
+        self._finish(work)
+        work.fail(error)
+
+    def _fail_all(self) -> None:
+        """Nobody may wait for a thread that is gone."""
+        with self._changed:
+            calls, self._calls = list(self._calls), deque()
+        for _, future in calls:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(self._gone())
+        for slot in list(self._working.values()):
+            if slot.work:
+                slot.work.channel.send(self._gone())
+        self._working.clear()
+
+    def _gone(self) -> EngineError:
+        if self._dead:
+            return EngineError(f"The engine has stopped: {self._dead!r}.", "Start the program again.")
+        return EngineError("The engine was shut down.")
+
+    def _full(self) -> EngineError:
+        return EngineError(
+            f"The context is full: all {self.sequences.table.count:,} cells are in use.",
+            "Close or swap out other sequences, or use a larger context.",
+        )

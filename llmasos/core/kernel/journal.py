@@ -1,0 +1,252 @@
+"""The journal: intent before an effect, outcome after it, and what takes it back kept in between.
+
+    intend()           persisted, then the effect may be prepared
+    prepare_inverse()  persisted with its pre-images, then the effect may happen
+    done() | failed()  persisted, then the person is told
+    undone()           after the inverse ran
+
+An intent that has no outcome when the next program starts is undecided: `kill -9` came in between, and only the
+person can tell whether the effect happened. Each step is one transaction of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.types import JSON
+from llmasos.core.kernel.store import Store
+
+State = Literal["intent", "done", "failed", "undone"]
+
+_ENTRY = "journal"
+_OPEN = (
+    "journal.open"  # one empty record for each intent without outcome, so that a start needn't read them all
+)
+_COUNTER = "journal.counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One effect.
+
+    Attributes:
+        id: Counts up from 1; never used again.
+        at: When it was intended, ISO 8601 with the offset.
+        person: For whom.
+        workspace: Where: `undo` stays inside it.
+        pid: The process that made the call.
+        request: What was said.
+        call: The call with its resolved values.
+        effect: write, destroy, final or external.
+        state: How far it came.
+        inverse: What takes it back: `{"name", "payload"}`, or None.
+        rule: The id of the policy rule that allowed it.
+        message: What the person was told, or why it failed.
+    """
+
+    id: int
+    at: str
+    person: str
+    workspace: str
+    pid: int
+    request: str
+    call: dict[str, Any]
+    effect: str
+    state: State
+    inverse: dict[str, Any] | None
+    rule: str
+    message: str
+
+
+class Journal:
+    """The journal of one home.
+
+    Args:
+        store: Where it is kept.
+        clock: What dates it.
+        keep: How many entries are kept; the oldest go.
+        keep_undo: How many of them can still be undone. Pre-images are large, history is not.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, keep: int = 10_000, keep_undo: int = 1_000) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+        self._keep_undo = keep_undo
+        # What is open up to here was left by an earlier run; what comes later may be at work just now.
+        self._before = self._last()
+
+    def intend(
+        self,
+        *,
+        person: str,
+        workspace: str,
+        pid: int,
+        request: str,
+        call: Mapping[str, Any],
+        effect: str,
+        rule: str = "",
+    ) -> Entry:
+        """Write down an effect BEFORE it happens."""
+        with self._store.transaction():
+            id = self._last() + 1
+            entry = Entry(
+                id=id,
+                at=self._clock.now().isoformat(),
+                person=person,
+                workspace=workspace,
+                pid=pid,
+                request=request,
+                call=dict(call),
+                effect=effect,
+                state="intent",
+                inverse=None,
+                rule=rule,
+                message="",
+            )
+            self._store.put(_COUNTER, "last", id)
+            self._write(entry, [])
+            self._store.put(_OPEN, str(id), None)
+            self._forget_inverse(id - self._keep_undo)
+            self._prune(id - self._keep)
+        return entry
+
+    def prepare_inverse(self, entry_id: int, name: str, payload: JSON, *, blobs: Iterable[str] = ()) -> None:
+        """Keep what takes the effect back, BEFORE it happens.
+
+        Args:
+            entry_id: The intent.
+            name: Name of the inverse.
+            payload: Its argument; names pre-images by their blob ids.
+            blobs: Ids of store blobs that `payload` names; they live as long as this inverse. Put them in the same
+                `store.transaction()`, so that a crash leaves no blob that nobody knows.
+        """
+        with self._store.transaction():
+            entry, kept = self._read(entry_id)
+            inverse = {"name": name, "payload": payload}
+            self._write(
+                replace(entry, inverse=inverse), [*kept, *(blob for blob in blobs if blob not in kept)]
+            )
+
+    def done(self, entry_id: int, message: str = "") -> None:
+        """The effect happened."""
+        self._decide(entry_id, "done", message)
+
+    def failed(self, entry_id: int, message: str) -> None:
+        """The effect did not happen, or not whole: so its inverse stays, but `last_undoable` passes over it."""
+        self._decide(entry_id, "failed", message)
+
+    def undone(self, entry_id: int) -> None:
+        """The effect was taken back; what took it back is no longer kept."""
+        with self._store.transaction():
+            self._decide(entry_id, "undone")
+            self._forget_inverse(entry_id)
+
+    def last_undoable(self, person: str, workspace: str) -> Entry | None:
+        """The newest write or destroy for this person in this workspace that can be taken back.
+
+        Undecided ones count: their inverses put things right whether or not the effect happened.
+        """
+        for record in self._store.scan(_ENTRY, newest_first=True):
+            entry, _ = _from(record.value)
+            if (
+                entry.inverse is not None
+                and (entry.person, entry.workspace) == (person, workspace)
+                and entry.effect in ("write", "destroy")
+                and (entry.state == "done" or (entry.state == "intent" and entry.id <= self._before))
+            ):
+                return entry
+        return None
+
+    def get(self, entry_id: int) -> Entry:
+        """An entry.
+
+        Raises:
+            SyscallError: ENOENT, there is none, or none any more.
+        """
+        return self._read(entry_id)[0]
+
+    def entries(
+        self, limit: int = 50, *, person: str | None = None, workspace: str | None = None
+    ) -> list[Entry]:
+        """The newest entries, newest first; of one person or workspace where it is given."""
+        found: list[Entry] = []
+        for record in self._store.scan(_ENTRY, newest_first=True):
+            if len(found) >= limit:
+                break
+            entry, _ = _from(record.value)
+            if person in (None, entry.person) and workspace in (None, entry.workspace):
+                found.append(entry)
+        return found
+
+    def undecided(self) -> list[Entry]:
+        """Intents that an earlier run left without outcome, oldest first, and that nobody was `told` of."""
+        ids = sorted(int(record.id) for record in self._store.scan(_OPEN))
+        return [self.get(id) for id in ids if id <= self._before]
+
+    def told(self, entry_id: int) -> None:
+        """The person knows of this undecided entry: `undecided` won't name it again. It can still be undone."""
+        self._store.delete(_OPEN, str(entry_id))
+
+    def erase(self, match: Callable[[Entry], bool]) -> int:
+        """Take the content out of the entries that match: what was said, arguments, message, inverse, pre-images.
+
+        For `final` effects. That something of this kind was done, when and by whom, stays.
+
+        Returns:
+            How many entries matched.
+        """
+        erased = 0
+        with self._store.transaction():
+            for record in self._store.scan(_ENTRY):
+                entry, _ = _from(record.value)
+                if match(entry):
+                    self._forget_inverse(entry.id)
+                    call = {"syscall": entry.call.get("syscall", ""), "args": {}}
+                    self._write(replace(entry, request="", call=call, inverse=None, message=""), [])
+                    erased += 1
+        return erased
+
+    def _last(self) -> int:
+        return int(self._store.get(_COUNTER, "last") or 0)
+
+    def _decide(self, entry_id: int, state: State, message: str | None = None) -> None:
+        with self._store.transaction():
+            entry, blobs = self._read(entry_id)
+            self._write(
+                replace(entry, state=state, message=entry.message if message is None else message), blobs
+            )
+            self._store.delete(_OPEN, str(entry_id))
+
+    def _forget_inverse(self, entry_id: int) -> None:
+        value = self._store.get(_ENTRY, str(entry_id))
+        if value is not None and value["entry"]["inverse"] is not None:
+            entry, blobs = _from(value)
+            for blob in blobs:
+                self._store.delete_blob(blob)
+            self._write(replace(entry, inverse=None), [])
+
+    def _prune(self, entry_id: int) -> None:
+        # Ids have no gaps, so each new entry pushes out one old one.
+        self._forget_inverse(entry_id)
+        if self._store.delete(_ENTRY, str(entry_id)):
+            self._store.delete(_OPEN, str(entry_id))
+
+    def _read(self, entry_id: int) -> tuple[Entry, list[str]]:
+        value = self._store.get(_ENTRY, str(entry_id))
+        if value is None:
+            raise SyscallError(
+                "ENOENT", f"There is no entry {entry_id} in the history.", "See 'system.history'."
+            )
+        return _from(value)
+
+    def _write(self, entry: Entry, blobs: list[str]) -> None:
+        self._store.put(_ENTRY, str(entry.id), {"entry": asdict(entry), "blobs": blobs})
+
+
+def _from(value: Any) -> tuple[Entry, list[str]]:
+    return Entry(**value["entry"]), value["blobs"]

@@ -1,0 +1,149 @@
+"""A scope is one kind of records of one subject under one version of its key.
+
+It says what they are named and sealed with. A record's row names its scope by a small number; subject, version
+and kind stand once, in the table of scopes, and are bound into every sealed record. A scope goes only when its
+subject is shredded.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from llmasos.core.base.errors import StoreError
+from llmasos.core.kernel import crypto
+from llmasos.core.kernel.keyring import Dek, Keyring
+from llmasos.core.kernel.store.database import Database
+
+_VERSION = Struct(">Q")
+
+
+class Scope:
+    """One scope, ready to name and seal.
+
+    Attributes:
+        id: Its number in the file.
+        cipher: Seals with a key of the subject.
+        aad: Format, store, subject, key version and kind: the first part of every record's associated data.
+    """
+
+    __slots__ = ("_kind", "_names", "aad", "cipher", "id")
+
+    def __init__(self, id: int, store_id: bytes, kind: bytes, dek: Dek) -> None:
+        self.id = id
+        self.cipher = crypto.Cipher(crypto.derive(dek.key, "rec"))
+        # Names are keyed by the subject's own key: once it is shredded, nobody can even test a guess of one.
+        self._names = crypto.Tagger(crypto.derive(dek.key, "idx"))
+        self._kind = kind
+        self.aad = b"llmasos/rec/1" + store_id + dek.token + _VERSION.pack(dek.version) + kind
+
+    def token(self, name: str) -> bytes:
+        """How a name of this scope is written in the file."""
+        return self._names.tag(self._kind + name.encode("utf-8", "surrogatepass"))
+
+
+class Scopes:
+    """The scopes of a store. Its caller holds the database lock."""
+
+    def __init__(self, db: Database, keyring: Keyring) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._kinds = crypto.Tagger(keyring.derive("kinds"))
+        self._ready: dict[tuple[str, str], Scope] = {}
+        self._by_id: dict[int, Scope] = {}
+
+    def known(self, kind: str, subject: str) -> Scope | None:
+        """The scope, if anything was ever kept in it."""
+        scope = self._ready.get((kind, subject))
+        if scope is None:
+            token = self._keyring.token(subject)
+            dek = self._keyring.find(token)
+            if dek is not None:
+                scope = self._find(self._kind(kind), dek)
+            if scope is not None:
+                self._ready[kind, subject] = scope
+        return scope
+
+    def need(self, kind: str, subject: str) -> Scope:
+        """The scope, made where it is missing: inside a transaction."""
+        scope = self._ready.get((kind, subject))
+        if scope is None:
+            dek, tag = self._keyring.dek(subject), self._kind(kind)
+            values = (dek.token, dek.version, tag)
+            self._db.execute(
+                "INSERT OR IGNORE INTO scopes (subject, key_version, kind) VALUES (?, ?, ?)", values
+            )
+            scope = self._find(tag, dek)
+            assert scope is not None
+            self._ready[kind, subject] = scope
+        return scope
+
+    def of_kind(self, kind: str, subject: str | None) -> dict[int, Scope]:
+        """The scopes of a kind by number, of one subject or of all."""
+        if subject is not None:
+            self.refresh()
+            scope = self.known(kind, subject)
+            return {scope.id: scope} if scope is not None else {}
+        rows = self._db.all("SELECT id FROM scopes WHERE kind = ?", (self._kind(kind),))
+        # After the rows: a subject is in the keyring before it is in the store.
+        self.refresh()
+        found = (self.by_id(id) for (id,) in rows)
+        return {scope.id: scope for scope in found if scope is not None}
+
+    def by_id(self, id: int) -> Scope | None:
+        """The scope with a number; None where it was shredded.
+
+        Raises:
+            StoreError: There is no such scope, or its key was never in this keyring.
+        """
+        scope = self._by_id.get(id)
+        if scope is None:
+            row = self._db.one("SELECT subject, key_version, kind FROM scopes WHERE id = ?", (id,))
+            if row is None or tuple(map(type, row)) != (bytes, int, bytes):
+                raise StoreError(
+                    f"The store {self._db.path} was changed outside.", "Restore the latest backup."
+                )
+            subject, version, kind = row
+            if self._keyring.shredded(subject) >= version:
+                return None
+            dek = self._keyring.find(subject)
+            if dek is None or dek.version != version:
+                raise StoreError(
+                    f"The store {self._db.path} has records whose key isn't in the keyring.",
+                    "Restore the newest keyring.json, or the backup of the store that belongs to this one.",
+                )
+            scope = self._by_id[id] = Scope(id, self._keyring.store_id, kind, dek)
+        return scope
+
+    def sweep(self) -> None:
+        """Delete what was sealed with shredded keys: inside a transaction.
+
+        Raises:
+            StoreError: A key was never in this keyring, so that nothing may be deleted.
+        """
+        for (id,) in self._db.all("SELECT id FROM scopes"):
+            if self.by_id(id) is None:
+                self._db.execute("DELETE FROM records WHERE scope = ?", (id,))
+                self._db.execute("DELETE FROM blobs WHERE scope = ?", (id,))
+                self._db.execute("DELETE FROM scopes WHERE id = ?", (id,))
+
+    def refresh(self) -> bool:
+        """Take up what another process changed in the keyring; says whether there was anything."""
+        changed = self._keyring.refresh()
+        if changed:
+            self.clear()
+        return changed
+
+    def clear(self) -> None:
+        """Forget all scopes made ready: their keys changed, or the transaction that made them was rolled back."""
+        self._ready.clear()
+        self._by_id.clear()
+
+    def _find(self, kind: bytes, dek: Dek) -> Scope | None:
+        row = self._db.one(
+            "SELECT id FROM scopes WHERE subject = ? AND key_version = ? AND kind = ?",
+            (dek.token, dek.version, kind),
+        )
+        return self.by_id(row[0]) if row is not None else None
+
+    def _kind(self, kind: str) -> bytes:
+        return self._kinds.tag(kind.encode("utf-8", "surrogatepass"))

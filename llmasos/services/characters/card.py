@@ -1,0 +1,151 @@
+"""Character cards: the V3 format and a superset of it, read from V1, V2 and V3; fields we don't know are kept.
+
+Format: Character Card Specification V2 and V3 (`chara_card_v2`, `chara_card_v3`). A card is untrusted text: it says how
+a character talks and grants it nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llmasos.core.base.errors import SyscallError
+
+SPEC = "chara_card_v3"
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a card's JSON."""
+LONGEST_NAME = 80
+
+_TEXTS = (
+    "name", "description", "personality", "scenario", "first_mes", "mes_example", "creator_notes", "system_prompt",
+    "post_history_instructions", "creator", "character_version", "nickname",
+)  # fmt: skip
+_LISTS = ("alternate_greetings", "tags", "group_only_greetings")
+_OURS = "llmasos"
+_MACRO = re.compile(r"\{\{(char|user)\}\}|<(BOT|USER)>", re.IGNORECASE)
+_COMMENT = re.compile(r"\{\{//.*?\}\}|\{\{hidden_key:.*?\}\}", re.DOTALL | re.IGNORECASE)
+
+
+class Card:
+    """A character card.
+
+    Args:
+        data: The V3 `data` object; unknown keys are kept.
+        outside: Keys beside `data`, kept too.
+    """
+
+    def __init__(self, data: Mapping[str, Any], outside: Mapping[str, Any] | None = None) -> None:
+        self.data = copy.deepcopy(dict(data))
+        self._outside = copy.deepcopy(dict(outside or {}))
+
+    @classmethod
+    def make(cls, name: str, *, personality: str = "", role: str = "", language: str = "") -> Card:
+        """A card from a few words."""
+        card = cls({"name": name, "personality": personality})
+        card._own(role=role, language=language)
+        return card._checked()
+
+    @classmethod
+    def from_json(cls, raw: Any) -> Card:
+        """Read a card of any version.
+
+        Raises:
+            SyscallError: EINVAL, it is no card.
+        """
+        if not isinstance(raw, Mapping):
+            raise SyscallError("EINVAL", "That is no character card: a card is a JSON object.")
+        inner = raw.get("data")
+        if isinstance(inner, Mapping) and "name" in inner:
+            return cls(inner, {k: v for k, v in raw.items() if k not in ("data", "spec", "spec_version")})._checked()
+        if "name" in raw:  # V1 has its fields at the top
+            return cls(raw)._checked()
+        raise SyscallError("EINVAL", "That is no character card: it names nobody.", "A card has data.name.")
+
+    @classmethod
+    def from_text(cls, text: str) -> Card:
+        """Read a card's JSON text.
+
+        Raises:
+            SyscallError: EINVAL or E2BIG.
+        """
+        if len(text) > LARGEST:
+            raise SyscallError("E2BIG", f"The card has {len(text):,} characters; {LARGEST:,} is the limit.")
+        try:
+            return cls.from_json(json.loads(text))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise SyscallError("EINVAL", f"The card isn't JSON: {error}.") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as V3 has it, with all that V3 requires."""
+        data = copy.deepcopy(self.data)
+        for key in _TEXTS:
+            if key != "nickname":
+                data.setdefault(key, "")
+        for key in _LISTS:
+            data.setdefault(key, [])
+        data.setdefault("extensions", {})
+        return {**copy.deepcopy(self._outside), "spec": SPEC, "spec_version": "3.0", "data": data}
+
+    def to_text(self) -> str:
+        """The card's JSON text."""
+        return json.dumps(self.to_json(), ensure_ascii=False, indent=2)
+
+    @property
+    def name(self) -> str:
+        """What the character is called."""
+        return str(self.data["name"])
+
+    @property
+    def role(self) -> str:
+        """What it is, "lighthouse keeper"; ours."""
+        return str(self._extension().get("role", ""))
+
+    @property
+    def language(self) -> str:
+        """What it speaks, as said; ours."""
+        return str(self._extension().get("language", ""))
+
+    def text(self, field: str, *, person: str) -> str:
+        """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""
+        raw = _COMMENT.sub("", str(self.data.get(field, "")))
+        called = str(self.data.get("nickname") or self.name)
+        return _MACRO.sub(lambda m: called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
+
+    def changed(self, *, personality: str = "", role: str = "", language: str = "") -> Card | None:
+        """The next version with what is said differently now; None where nothing is."""
+        wanted = {"personality": personality, "role": role, "language": language}
+        now = {"personality": str(self.data.get("personality", "")), "role": self.role, "language": self.language}
+        if all(not said or said == now[key] for key, said in wanted.items()):
+            return None
+        card = Card(self.data, self._outside)
+        if personality:
+            card.data["personality"] = personality
+        card._own(role=role or self.role, language=language or self.language)
+        return card
+
+    def _extension(self) -> Mapping[str, Any]:
+        extensions = self.data.get("extensions")
+        ours = extensions.get(_OURS) if isinstance(extensions, Mapping) else None
+        return ours if isinstance(ours, Mapping) else {}
+
+    def _own(self, **fields: str) -> None:
+        ours = {**self._extension(), **{k: v for k, v in fields.items() if v}}
+        if ours:
+            self.data["extensions"] = {**(self.data.get("extensions") or {}), _OURS: ours}
+
+    def _checked(self) -> Card:
+        for key in _TEXTS:
+            if self.data.get(key) is None:
+                self.data.pop(key, None)
+            elif not isinstance(self.data[key], str):
+                raise SyscallError("EINVAL", f"The card's {key} isn't text.")
+        if not isinstance(self.data.get("extensions", {}), Mapping):
+            raise SyscallError("EINVAL", "The card's extensions are no object.")
+        name = " ".join(self.name.split())
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
+        self.data["name"] = name
+        return self

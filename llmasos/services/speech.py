@@ -1,0 +1,294 @@
+"""Speaking: messages in, clean words out, through the model and under the kernel's scheduler.
+
+    [ stable: system, history ] [ volatile: what is recalled, the new line ] -> reply
+      kept live by the process    forked for each attempt, then thrown away
+
+The process owns whatever is being computed: stopped it halts, killed it frees its cells. What stays live between two
+turns is the stable part alone, always in the same tokens as a fresh start would compute, so a kept conversation and a
+restored one go on alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from llmasos.core.base.errors import EngineError, SyscallError
+from llmasos.core.engine.base import Engine, LiveSequence, Sampling
+from llmasos.core.engine.slot import EngineSlot
+from llmasos.core.kernel.process import Process, ProcessTable, State
+from llmasos.services.hygiene import Hygiene, Manners
+
+Role = Literal["system", "user", "assistant"]
+SAMPLING = Sampling(temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200)
+PROMPT = 1536
+"""Tokens of a prompt at most, where the model could read more: every token kept costs every later step."""
+CROWDED = 0.7
+"""Share of the engine's cells in use from which idle conversations are let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation; its content is never read for markers."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How to speak.
+
+    Attributes:
+        sampling: How tokens are drawn; a seed of None takes the speaker's.
+        manners: What to keep to.
+        opening: What the reply begins with; said as it stands.
+        stop: Strings that end the reply.
+        attempts: How often to try where nothing fit to be said came.
+        keep: Leave the stable part live for the next turn.
+    """
+
+    sampling: Sampling = SAMPLING
+    manners: Manners = field(default_factory=Manners)
+    opening: str = ""
+    stop: tuple[str, ...] = ()
+    attempts: int = 3
+    keep: bool = False
+
+
+class Speaker:
+    """The model as a speaker.
+
+    Args:
+        slot: Holds the engine; the first who speaks waits for it.
+        processes: Whose processes own the sequences.
+        seed: Of all sampling; negative draws one each time.
+    """
+
+    def __init__(self, slot: EngineSlot, processes: ProcessTable, *, seed: int = -1) -> None:
+        self._slot = slot
+        self._processes = processes
+        self._seed = seed
+        self._kept: OrderedDict[int, Process] = OrderedDict()
+
+    async def engine(self) -> Engine:
+        """The engine, loaded.
+
+        Raises:
+            ModelError: It can't be.
+        """
+        return await self._slot.get()
+
+    async def say(
+        self,
+        process: Process,
+        messages: Sequence[Message],
+        voice: Voice = Voice(),
+        *,
+        stable: int = 0,
+        on_piece: Callable[[str], Awaitable[None]] | None = None,
+    ) -> str:
+        """The whole reply; `on_piece` is given each piece as it comes. Arguments and errors as in `stream`."""
+        said = ""
+        async with aclosing(self.stream(process, messages, voice, stable=stable)) as pieces:
+            async for piece in pieces:
+                said += piece
+                if on_piece:
+                    await on_piece(piece)
+        return said.strip()
+
+    async def stream(
+        self, process: Process, messages: Sequence[Message], voice: Voice = Voice(), *, stable: int = 0
+    ) -> AsyncIterator[str]:
+        """A reply, piece by piece; nothing where the model found nothing fit to be said.
+
+        Args:
+            process: Owns the computation.
+            messages: System first, then user and assistant in turns, the last one of the user.
+            voice: How to speak.
+            stable: So many leading messages stay the same next time.
+
+        Raises:
+            SyscallError: EBUSY, the process is stopped; ECANCELED, it was killed while it spoke.
+            EngineError: The engine failed.
+            ModelError: There is no model.
+        """
+        if process.state is State.STOPPED:
+            raise SyscallError("EBUSY", f"{process.name} is stopped.", f"Let it go on with 'process.resume {process.pid}'.")
+        engine = await self._slot.get()
+        room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
+        messages, stable = fit(engine, messages, stable, room)
+        head = _render(engine, messages[:stable])
+        tail = _render(engine, messages[stable:], reply=True, opening=voice.opening, first=not stable)
+        try:
+            base = await self._base(process, engine, head)
+            async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except EngineError:
+            if process.alive:
+                raise
+            raise SyscallError("ECANCELED", f"{process.name} was killed while it spoke.") from None
+        finally:
+            if process.alive:
+                _move(process, State.WAITING)
+                if not voice.keep:
+                    await self.release(process)
+
+    async def release(self, process: Process) -> None:
+        """Let a process's live context go."""
+        self._kept.pop(process.pid, None)
+        if process.engine and process.sequence:
+            engine, sequence = process.engine, process.sequence
+            self._detach(process)
+            await engine.close(sequence)
+
+    async def _attempts(
+        self, process: Process, engine: Engine, base: LiveSequence, tail: list[int], voice: Voice
+    ) -> AsyncIterator[str]:
+        seed = voice.sampling.seed
+        if seed is None:
+            seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
+        if voice.opening:
+            yield voice.opening
+        # Without forks the first attempt uses up the base.
+        for attempt in range(voice.attempts if engine.capabilities.fork else 1):
+            hygiene = Hygiene(voice.manners)
+            sampling = replace(voice.sampling, seed=(seed + attempt) % 2**31)
+            live = await self._fork(process, engine, base)
+            try:
+                async with aclosing(
+                    _spoken(engine, live, tail, sampling, voice.stop, hygiene)
+                ) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            finally:
+                await self._back(process, engine, base, live)
+            if hygiene.said or voice.opening or not process.alive:
+                return
+
+    async def _base(self, process: Process, engine: Engine, head: list[int]) -> LiveSequence:
+        """The process's sequence with exactly these tokens; what is live of them is used."""
+        live = process.sequence if process.engine is engine else None
+        if live is None or live.tokens != head[: len(live.tokens)]:
+            await self.release(process)
+            live = await self._open(engine, process.pid)
+            self._processes.attach(process, engine, live)
+        self._kept[process.pid] = process
+        self._kept.move_to_end(process.pid)
+        _move(process, State.READY)
+        if len(head) > len(live.tokens):
+            await engine.prefill(live, head[len(live.tokens) :])
+        return live
+
+    async def _open(self, engine: Engine, owner: int) -> LiveSequence:
+        stats = engine.stats()
+        if stats.get("cells") and stats.get("cells_used", 0) > CROWDED * stats["cells"]:
+            await self._evict(owner)
+        while True:
+            try:
+                return await engine.open(owner)
+            except EngineError:
+                if not await self._evict(owner):
+                    raise
+
+    async def _fork(self, process: Process, engine: Engine, base: LiveSequence) -> LiveSequence:
+        """A copy of the base that the process owns while it speaks; the base itself where the engine can't fork."""
+        if not engine.capabilities.fork:
+            return base
+        while True:
+            try:
+                live = await engine.fork(base, owner=process.pid)
+                break
+            except EngineError:
+                if not await self._evict(process.pid):
+                    raise
+        if not process.alive:  # killed while it forked: the kernel freed the base and can't know of the copy
+            await engine.close(live)
+            raise EngineError(f"Process {process.pid} has ended.")
+        self._detach(process)
+        self._processes.attach(process, engine, live)
+        return live
+
+    async def _back(self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence) -> None:
+        """Give the process its base again; a killed process keeps nothing."""
+        if process.alive:
+            self._detach(process)
+            if live is not base:
+                self._processes.attach(process, engine, base)
+        elif live is not base:
+            await engine.close(base)
+        await engine.close(live)
+
+    async def _evict(self, sparing: int) -> bool:
+        """Let the longest idle conversation go; its next turn computes it again. False where there is none."""
+        for pid, process in list(self._kept.items()):
+            if pid != sparing and process.state is not State.RUNNING and process.state is not State.READY:
+                await self.release(process)
+                return True
+        return False
+
+    def _detach(self, process: Process) -> None:
+        if process.engine and process.sequence:
+            self._processes.by_sequence.pop((id(process.engine), process.sequence.id), None)
+        process.engine = process.sequence = None
+
+
+async def _spoken(
+    engine: Engine, live: LiveSequence, tail: list[int], sampling: Sampling, stop: Sequence[str], hygiene: Hygiene
+) -> AsyncIterator[str]:
+    finished = False
+    async with aclosing(engine.generate(live, tail, sampling=sampling, stop=stop)) as pieces:  # type: ignore[type-var]
+        async for piece in pieces:
+            words = hygiene.feed(piece.text)
+            if words:
+                yield words
+            if hygiene.stopped:
+                return
+            finished = piece.done == "stop"
+    words = hygiene.end(finished=finished)
+    if words:
+        yield words
+
+
+def fit(engine: Engine, messages: Sequence[Message], stable: int, room: int) -> tuple[list[Message], int]:
+    """Messages within a budget of tokens: the system's and the newest stay, the oldest turns go.
+
+    Half of what is over goes at once, so that the beginning stays the same for some turns and needn't be computed anew.
+
+    Returns:
+        The messages, and how many leading ones are stable now.
+
+    Raises:
+        SyscallError: E2BIG, the newest message alone is too long.
+    """
+    kept = list(messages)
+    system = 1 if kept and kept[0].role == "system" else 0
+    sizes = [len(engine.tokenize(m.content)) + 8 for m in kept]
+    if sum(sizes) > room:
+        last = sizes[-1]
+        if last > room:
+            raise SyscallError("E2BIG", f"That is too long for the model: {last:,} tokens, {room:,} fit.", "Say less at once.")
+        if system and sizes[0] + last > room:
+            words = engine.tokenize(kept[0].content)[: max(0, room - last - 8)]
+            kept[0] = Message("system", engine.detokenize(words).rstrip("\ufffd"))
+            sizes[0] = len(words) + 8
+        aim = (room - sum(sizes[:system]) - last) // 2
+        while len(kept) > system + 1 and sum(sizes[system:-1]) > aim:
+            del kept[system], sizes[system]
+            stable = max(system, stable - 1)
+        # A conversation starts with the person.
+        while len(kept) > system + 1 and kept[system].role == "assistant":
+            del kept[system], sizes[system]
+            stable = max(system, stable - 1)
+    return kept, min(stable, len(kept) - 1)
+
+
+def _move(process: Process, state: State) -> None:
+    """Change the state where that is legal; who stopped the process decides when it goes on."""
+    if process.state in (State.READY, State.RUNNING, State.WAITING, State.NEW):
+        process.move(state)

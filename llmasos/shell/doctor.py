@@ -1,0 +1,105 @@
+"""`llmasos doctor`: is this installation sound, and what protects it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from llmasos.compose import Machine, compose
+from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.paths import cache_dir
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine import models
+from llmasos.services.interpreter.interpreter import ADAPTER
+from llmasos.services.system import resident_mb
+
+State = Literal["ok", "note", "broken"]
+_MARKS: dict[State, str] = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    detail: str
+
+
+async def run_doctor(settings: Settings, *, as_json: bool) -> int:
+    """Print what was found; exit code 1 where something is broken."""
+    findings = [_checked("python", _python), _checked("model", lambda: _model(settings)), _checked("adapter", _adapter), _checked("disk", lambda: _disk(settings))]
+    try:
+        machine = await compose(settings)
+    except LlmasosError as error:
+        findings.append(Finding("home", "broken", str(error)))
+    else:
+        try:
+            findings += await _living(machine)
+        finally:
+            await machine.close()
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))
+    else:
+        for finding in findings:
+            print(f"{_MARKS[finding.state]} {finding.what:14} {finding.detail}")
+    return 1 if any(finding.state == "broken" for finding in findings) else 0
+
+
+def _checked(what: str, look: Callable[[], tuple[State, str]]) -> Finding:
+    try:
+        state, detail = look()
+    except (LlmasosError, OSError) as error:
+        state, detail = "broken", str(error)
+    return Finding(what, state, detail)
+
+
+def _python() -> tuple[State, str]:
+    return "ok", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores, {sys.platform}"
+
+
+def _model(settings: Settings) -> tuple[State, str]:
+    info = models.info(models.locate(settings.model))
+    return "ok", f"{info.name} ({info.path})"
+
+
+def _adapter() -> tuple[State, str]:
+    if ADAPTER.is_file():
+        return "ok", f"interpreter adapter, {ADAPTER.stat().st_size / 1e6:.1f} MB"
+    return "broken", "The interpreter's adapter is missing, so sentences are hardly understood. Install llmasos again."
+
+
+def _disk(settings: Settings) -> tuple[State, str]:
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free / 1e9
+    return ("ok" if free > 1 else "note"), f"{free:.1f} GB free for {folder} and {settings.home}"
+
+
+async def _living(machine: Machine) -> list[Finding]:
+    """What only a running system can tell."""
+    found = [
+        Finding("home", "ok", str(machine.settings.home)),
+        Finding("key", "ok", machine.keyring.custody),
+        Finding("policy", "ok", f"{machine.kernel.policy.name}, {len(machine.kernel.policy.rules)} rules"),
+        Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
+        Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),
+        Finding("sandbox", "note", "Plugins run in child processes of their own; those aren't confined yet. Load only plugins you trust."),
+        *(Finding("problem", "note", problem) for problem in machine.problems),
+    ]
+    try:
+        reading = await machine.interpreter.interpret("what time is it")
+        said = ", ".join(map(str, reading.program))
+        found.append(Finding("understanding", "ok", f"'what time is it' is {said}, {reading.confidence:.0%}, {reading.ms:.0f} ms"))
+    except LlmasosError as error:
+        found.append(Finding("understanding", "broken", str(error)))
+    vectors = await machine.embedder.embed(["what time is it"], "query")
+    found.append(Finding("embeddings", "ok" if machine.embedder.name != "lexical" else "note", f"{machine.embedder.name}, {vectors.shape[1]} dimensions"))
+    found.append(Finding("memory", "ok", f"{resident_mb():.0f} MB with all children (PSS)"))
+    return found

@@ -1,0 +1,77 @@
+"""Calls written out and habits: what is a command, and what is a sentence."""
+
+import pytest
+
+from llmasos.core.base.errors import UsageError
+from llmasos.core.base.types import Call
+from llmasos.core.kernel.syscall import SyscallTable, syscall
+from llmasos.services.interpreter.explicit import habit, written_call
+
+
+class Rooms:
+    @syscall("files.read", effect="read")
+    async def read(self, caller, path: str):
+        """Show a file."""
+
+    @syscall("device.set", effect="external")
+    async def set(self, caller, name: str, value: str, setting: str | None = None):
+        """Set something."""
+
+    @syscall("system.undo", effect="write")
+    async def undo(self, caller):
+        """Undo."""
+
+
+TABLE = SyscallTable()
+TABLE.add_service(Rooms())
+
+
+@pytest.mark.parametrize(
+    ("line", "args"),
+    [
+        ("files.read notes.md", {"path": "notes.md"}),
+        ("files.read my tax notes.md", {"path": "my tax notes.md"}),
+        ("files.read path=notes.md", {"path": "notes.md"}),
+        ('files.read "a b.md"', {"path": "a b.md"}),
+        ("files.read Ana's list", {"path": "Ana's list"}),
+        ("files.read", {}),
+        ('device.set "kitchen light" 20%', {"name": "kitchen light", "value": "20%"}),
+        ("device.set lamp value=red setting=colour", {"name": "lamp", "value": "red", "setting": "colour"}),
+    ],
+)
+def test_written_calls(line, args):
+    assert written_call(line, TABLE) == (Call(line.split()[0], args),)
+
+
+@pytest.mark.parametrize("line", ["read notes.md", "files.reed x", "what is files.read?", "", "e.g. this"])
+def test_sentences_are_not_calls(line):
+    assert written_call(line, TABLE) is None
+
+
+def test_a_value_too_many_is_refused():
+    with pytest.raises(UsageError, match="takes no 'now'"):
+        written_call("system.undo now", TABLE)
+
+
+THERE = {"notes.md", "docs", "cats"}
+
+
+@pytest.mark.parametrize(
+    ("line", "calls"),
+    [
+        ("ls", [Call("files.list")]),
+        ("ls -la docs", [Call("files.list", {"path": "docs"})]),
+        ("cat notes.md", [Call("files.read", {"path": "notes.md"})]),
+        ("rm a.txt b.txt", [Call("files.delete", {"path": "a.txt"}), Call("files.delete", {"path": "b.txt"})]),
+        ("mv notes.md docs", [Call("files.move", {"source": "notes.md", "destination": "docs"})]),
+        ("cp a.md b.md docs/", [Call("files.copy", {"source": x, "destination": "docs/"}) for x in ("a.md", "b.md")]),
+        ("mkdir new", [Call("files.mkdir", {"path": "new"})]),
+    ],
+)
+def test_habits(line, calls):
+    assert habit(line, THERE.__contains__) == tuple(calls)
+
+
+@pytest.mark.parametrize("line", ["cat pictures from Rome", "ls is a nice command", "rm", "mv it somewhere else", "mkdir", "catalogue", ""])
+def test_sentences_that_begin_like_a_command(line):
+    assert habit(line, THERE.__contains__) is None

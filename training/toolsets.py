@@ -1,0 +1,114 @@
+"""Examples that teach reading definitions: shuffled, renamed, cut down, with functions of other plugins among them."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmasos.services.interpreter import definitions
+from training.example import Call, Example, Turn
+
+Tool = dict[str, Any]
+Request = tuple[str, list[Call]]
+
+
+def read(file: Path) -> Iterator[tuple[list[Tool], list[Request]]]:
+    """The plugins of a file: their functions and the requests made to them."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            plugin = json.loads(line)
+            yield plugin["tools"], [
+                (" ".join(r["utterance"].split()), [(c["name"], c["arguments"]) for c in r["calls"]])
+                for r in plugin["requests"]
+            ]
+
+
+def example(
+    tools: Sequence[Tool], requests: Sequence[Request], strangers: Sequence[Tool], order: random.Random
+) -> Example:
+    """One variation of a plugin's requests.
+
+    Some functions go, and what needed them becomes `none`; some strangers come; names change their style.
+    """
+    kept = list(tools)
+    if len(kept) > 1 and order.random() < 0.35:
+        kept = order.sample(kept, order.randint(1, len(kept) - 1))
+    known = {tool["name"] for tool in tools}
+    guests = [tool for tool in strangers if tool["name"] not in known]
+    shown = kept + order.sample(guests, min(len(guests), order.choice((0, 0, 1, 2, 3))))
+    order.shuffle(shown)
+    rename, rename_argument = _styles(order)
+    plainer = order.random() < 0.15
+    names = {tool["name"] for tool in kept}
+    shown_as = [_renamed(tool, rename, rename_argument, plainer=plainer) for tool in shown]
+    by_name = {tool["name"]: tool for tool in kept}
+    turns = []
+    for sentence, calls in requests:
+        possible = all(name in names for name, _ in calls)
+        if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.4):
+            continue  # half possible has no right answer; and `none` must not become the likeliest one
+        said = [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls] if possible else []
+        turns.append(Turn(sentence, said))
+    order.shuffle(turns)
+    return Example(turns, definitions.render(shown_as))
+
+
+def _arguments(tool: Tool, args: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
+    """Arguments in the order of the definition."""
+    known = list(definitions.schema_of(tool).get("properties") or {})
+    return {rename(name): args[name] for name in sorted(args, key=lambda n: known.index(n) if n in known else 99)}
+
+
+def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """How to rewrite function and argument names: mostly not at all."""
+    chance = order.random()
+    if chance < 0.55:
+        return str, str
+    style = order.choice((snake, camel, dotted, kebab))
+    return style, order.choice((str, snake, camel))
+
+
+def words(name: str) -> list[str]:
+    """The words of an identifier in any style."""
+    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+", name)] or [name]
+
+
+def snake(name: str) -> str:
+    """my_name."""
+    return "_".join(words(name))
+
+
+def kebab(name: str) -> str:
+    """my-name."""
+    return "-".join(words(name))
+
+
+def camel(name: str) -> str:
+    """myName."""
+    first, *rest = words(name)
+    return first + "".join(word.title() for word in rest)
+
+
+def dotted(name: str) -> str:
+    """my.name: a service and its function."""
+    first, *rest = words(name)
+    return first + ("." + "_".join(rest) if rest else "")
+
+
+def _renamed(
+    tool: Tool, rename: Callable[[str], str], rename_argument: Callable[[str], str], *, plainer: bool
+) -> Tool:
+    schema = definitions.schema_of(tool)
+    properties = {
+        rename_argument(name): {k: v for k, v in part.items() if not (plainer and k == "description")}
+        for name, part in (schema.get("properties") or {}).items()
+    }
+    required = [rename_argument(name) for name in schema.get("required") or ()]
+    shown = {"name": rename(tool["name"]), "inputSchema": {**schema, "properties": properties, "required": required}}
+    if tool.get("description"):
+        shown["description"] = tool["description"]
+    return shown
