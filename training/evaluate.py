@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
 import numpy as np
 
+from llmasos.core.engine.native import native
 from llmasos.services.interpreter import notation
 from training.compare import same
 from training.example import Call, turn_of
@@ -33,12 +33,16 @@ class Greedy:
     """Base and adapter in llama.cpp, many sentences at once."""
 
     def __init__(self, base: Path, adapter: Path | None, threads: int) -> None:
-        llama_cpp.llama_backend_init()
+        prepared = native()
+        self._api = llama_cpp = prepared.api
         self.tokenizer = Tokenizer(base)
-        self._model = llama_cpp.llama_model_load_from_file(str(base).encode(), llama_cpp.llama_model_default_params())
+        model = llama_cpp.llama_model_default_params()
+        model.use_extra_bufts = prepared.extra_buffers
+        self._model = llama_cpp.llama_model_load_from_file(str(base).encode(), model)
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = 1024 * LANES, 4096, 512
         params.n_seq_max = params.n_outputs_max = LANES
+        params.kv_unified = True
         params.n_threads = params.n_threads_batch = threads
         self._context = llama_cpp.llama_init_from_model(self._model, params)
         if adapter:
@@ -78,12 +82,12 @@ class Greedy:
         return [self._text(tokens) for tokens in out]
 
     def _clear(self) -> None:
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
+        self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
 
     def _step(self, parts: list[tuple[int, int, list[int]]]) -> list[np.ndarray]:
         """Decode (lane, position, tokens) together; scores after the last token of each."""
         count = sum(len(tokens) for _, _, tokens in parts)
-        batch = llama_cpp.llama_batch_init(count, 0, 1)
+        batch = self._api.llama_batch_init(count, 0, 1)
         last: list[int] = []
         for lane, start, tokens in parts:
             for offset, token in enumerate(tokens):
@@ -94,20 +98,20 @@ class Greedy:
                 batch.logits[at] = offset == len(tokens) - 1
                 batch.n_tokens += 1
             last.append(batch.n_tokens - 1)
-        status = llama_cpp.llama_decode(self._context, batch)
+        status = self._api.llama_decode(self._context, batch)
         if status:
             raise RuntimeError(f"llama_decode answered {status}")
         rows = [
-            np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._context, at), (self._width,)).copy() for at in last
+            np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, at), (self._width,)).copy() for at in last
         ]
-        llama_cpp.llama_batch_free(batch)
+        self._api.llama_batch_free(batch)
         return rows
 
     def _text(self, tokens: Iterable[int]) -> str:
         pieces = b""
         buffer = ctypes.create_string_buffer(256)
         for token in tokens:
-            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, 256, 0, True)
+            size = self._api.llama_token_to_piece(self._vocab, token, buffer, 256, 0, True)
             pieces += buffer.raw[:size]
         return pieces.decode(errors="replace")
 

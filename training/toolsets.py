@@ -88,7 +88,7 @@ def kebab(name: str) -> str:
 
 
 def camel(name: str) -> str:
-    """myName."""
+    """MyName."""
     first, *rest = words(name)
     return first + "".join(word.title() for word in rest)
 

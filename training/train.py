@@ -36,8 +36,8 @@ class Recipe:
     rank: int = 32
     alpha: float = 64.0
     rate: float = 6e-4
-    warmup: float = 0.06
-    share: float = 1.0
+    warmup: int = 40
+    minutes: float = 0.0
     step_tokens: int = 2048
     row: int = 128
     long_row: int = 512
@@ -67,7 +67,7 @@ def batches(recipe: Recipe) -> list[list[Row]]:
             mixed += [rows[start : start + count] for start in range(0, len(rows), count)]
         order.shuffle(mixed)
         steps += mixed
-    return steps[: int(len(steps) * recipe.share)]
+    return steps
 
 
 def tensors(rows: list[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -85,13 +85,10 @@ def tensors(rows: list[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, t
     return padded("tokens", 2), padded("positions", 0), mask, padded("targets", -1)
 
 
-def rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine to a twentieth."""
-    warm = max(1, int(steps * recipe.warmup))
-    if step < warm:
-        return recipe.rate * (step + 1) / warm
-    done = (step - warm) / max(1, steps - warm)
-    return recipe.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+def rate_at(step: int, done: float, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine to a fiftieth at `done` = 1."""
+    warm = min(1.0, (step + 1) / recipe.warmup)
+    return recipe.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def work(worker: int, recipe: Recipe) -> None:
@@ -106,12 +103,12 @@ def work(worker: int, recipe: Recipe) -> None:
     if recipe.compiled:
         model.compile()
     checkpoint = Path(recipe.run) / "last.pt"
-    first = 0
+    first, spent = 0, 0.0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
         model.adapter.restore(kept["adapter"])
         optimizer.load_state_dict(kept["optimizer"])
-        first = kept["step"]
+        first, spent = kept["step"], kept["seconds"]
     flat = torch.zeros(sum(p.numel() for p in parameters))
     offset = 0
     for parameter in parameters:  # gradients live in one buffer, so that one exchange averages them all
@@ -130,27 +127,37 @@ def work(worker: int, recipe: Recipe) -> None:
         wanted = targets >= 0
         summed = F.cross_entropy(model.logits(states[wanted]).float(), targets[wanted], reduction="sum")
         (summed / answers).backward()
-        loss = summed.detach().view(1) / answers
+        # Worker 0's clock counts, so that all agree on the rate and on the end.
+        seconds = spent + time.monotonic() - began if worker == 0 else 0.0
+        shared = torch.tensor([summed.item() / answers, seconds])
         if recipe.workers > 1:
             dist.all_reduce(flat)
-            dist.all_reduce(loss)
+            dist.all_reduce(shared)
+        loss, seconds = shared.tolist()
+        done = step / len(steps)
+        if recipe.minutes:
+            done = min(1.0, max(done, seconds / 60 / recipe.minutes))
+        last = step + 1 == len(steps) or done >= 1.0
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, len(steps), recipe)
+            group["lr"] = rate_at(step, done, recipe)
         optimizer.step()
         seen += sum(len(row) for row in steps[step])
-        smooth = loss.item() if step == first else 0.95 * smooth + 0.05 * loss.item()
+        smooth = loss if step == first else 0.95 * smooth + 0.05 * loss
         now = time.monotonic()
         if worker == 0 and (step % 10 == 9 or step < first + 3):
             left = (now - began) / (step + 1 - first) * (len(steps) - step - 1)
+            left = min(left, recipe.minutes * 60 - seconds) if recipe.minutes else left
             speed = seen / (now - began)
             print(f"step {step + 1}/{len(steps)} loss {smooth:.4f} {speed:.0f} tok/s, {left / 60:.1f} min left", flush=True)
-        if worker == 0 and (now - saved > recipe.checkpoint_seconds or step + 1 == len(steps)):
+        if worker == 0 and (now - saved > recipe.checkpoint_seconds or last):
             state = {"adapter": model.adapter.state(), "optimizer": optimizer.state_dict(), "step": step + 1,
-                     "rank": recipe.rank, "alpha": recipe.alpha}  # fmt: skip
+                     "seconds": seconds, "rank": recipe.rank, "alpha": recipe.alpha}  # fmt: skip
             torch.save(state, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
             saved = now
+        if last:
+            break
 
 
 def main() -> None:
@@ -159,7 +166,7 @@ def main() -> None:
     parser.add_argument("--tokens", required=True)
     parser.add_argument("--run", required=True)
     parser.add_argument("--base", default="")
-    for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("share", float), ("seed", int),
+    for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("minutes", float), ("seed", int),
                        ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)

@@ -1,8 +1,8 @@
 """Extractive summaries: the sentences of a text that say most of it, in their own order and their own words.
 
-A sentence scores by how often its content words occur in the whole text (Luhn, "The Automatic Creation of Literature
-Abstracts", 1958), where it stands, and whether it has a readable length. Nothing is sampled: the same text gives the
-same summary.
+A sentence scores by how often its content words occur in the whole text (Luhn, "The Automatic Creation of
+Literature Abstracts", 1958), where it stands, and whether it has a readable length. Nothing is sampled: the
+same text gives the same summary.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ LONGEST = 400
 """Characters of one sentence that are shown; a longer one is cut at a word."""
 
 MOST = 2_000
-"""Sentences that are scored; of a longer text the beginning decides, which is where prose says what it is about."""
+"""Sentences that are scored; a longer text says at its beginning what it is about."""
 
-_STOP = frozenset(
-    """a about after all also an and any are as at be because been before but by can could did do does for from had
-    has have he her here him his how i if in into is it its just like me more most my no not now of on one only or
-    other our out over she should so some such than that the their them then there these they this to up us was we
-    were what when where which who will with would you your""".split()
-)
+_STOP_WORDS = """
+a about after all also an and any are as at be because been before but by can could did do does for from
+had has have he her here him his how i if in into is it its just like me more most my no not now of on
+one only or other our out over she should so some such than that the their them then there these they
+this to up us was we were what when where which who will with would you your
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _CJK = r"\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['’][^\W_]+)?")
 # A full stop ends a sentence only before a space and something that can begin one; 。！？ always do.
 _END = re.compile(r"(?<=[。！？；])[”』」）\"]?|(?<=[.!?…])[\"”’)]?\s+(?=[\"“‘(\[]?[^\Wa-z_])")
-_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|Fig|approx|Inc|Ltd|Jan|Feb|Aug|Sept|Oct|Nov|Dec)|\b[A-Z])\.$")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|Fig|approx|Inc|Ltd|Jan|Feb|Aug|Sept|Oct|Nov|Dec)|\b[A-Z])\.$"
+)
 _MARKUP = re.compile(r"^\s*(?:[-*+•]\s+|\d+[.)]\s+|>\s*)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*$")
 _RULE = re.compile(r"^[\s=\-_*#|:+~]+$")
@@ -50,7 +53,7 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, English or Chinese; headings and rules are left out, list items count as sentences."""
+    """The sentences of an English or Chinese text, list items included, headings and rules left out."""
     found: list[str] = []
     for block in _blocks(text):
         start = 0
@@ -67,13 +70,15 @@ def sentences(text: str) -> list[str]:
 
 
 def headline(text: str) -> str:
-    """What a text calls itself: its first heading, or a short first line that isn't a sentence; else empty."""
+    """What a text calls itself: its first heading, or a short first line that is no sentence; else empty."""
     for line in text.splitlines():
         if heading := _HEADING.match(line):
             return _MARKUP.sub("", heading[1]).strip()
         line = line.strip()
         if line and not _RULE.match(line):
-            lone = len(line) <= 80 and not re.search(r"[.!?。！？;；:：,，]$", line) and not _MARKUP.match(line)
+            lone = (
+                len(line) <= 80 and not re.search(r"[.!?。！？;；:：,，]$", line) and not _MARKUP.match(line)
+            )
             return line if lone and len(text.strip()) > 2 * len(line) else ""
     return ""
 
@@ -86,8 +91,8 @@ def summarize(text: str, most: int = SENTENCES) -> str:
         most: At most so many sentences.
 
     Returns:
-        The headline on a line of its own, an empty line, and the sentences in the text's order; a text of no more
-        than `most` short sentences comes back whole. Empty for an empty text.
+        The headline on a line of its own, an empty line, and the sentences in the text's order; a text of no
+        more than `most` short sentences comes back whole. Empty for an empty text.
     """
     title = headline(text)
     found = [s for s in sentences(text)[:MOST] if s != title]
@@ -97,13 +102,14 @@ def summarize(text: str, most: int = SENTENCES) -> str:
 
 
 def best(found: Sequence[str], most: int) -> list[int]:
-    """Indices of the sentences to keep, in the text's order: about a third of a short text, never more than `most`."""
+    """Indices of the sentences to keep, in the text's order: about a third, never more than `most`."""
     wanted = max(1, min(most, math.ceil(len(found) / 3)))
     bags = [set(words(s)) for s in found]
     counts = Counter(w for bag in bags for w in bag)
     scores = [_score(i, s, bags[i], counts, len(found)) for i, s in enumerate(found)]
     kept: list[int] = []
-    # One sentence at a time: what an earlier choice has said already counts less, so that it isn't said twice.
+    # One sentence at a time: what an earlier choice has said already counts less, so that it isn't said
+    # twice.
     while len(kept) < wanted:
         said = set().union(*(bags[i] for i in kept))
         open_ = [i for i in range(len(found)) if i not in kept]
@@ -120,7 +126,9 @@ def _score(index: int, sentence: str, bag: set[str], counts: Counter[str], total
     position = 1.0 if index == 0 else 0.45 if index == total - 1 else 0.7 / math.sqrt(index + 1)
     size = sum(2 if "\u3400" <= c <= "\u9fff" else 1 for c in sentence)
     readable = 1.0 if 40 <= size <= 260 else 0.6 if size < 40 else 0.75
-    return (0.3 + frequency + position) * readable * (0.5 if sentence.endswith(("?", "？", ":", "：")) else 1.0)
+    return (
+        (0.3 + frequency + position) * readable * (0.5 if sentence.endswith(("?", "？", ":", "：")) else 1.0)
+    )
 
 
 def _novelty(bag: set[str], said: set[str]) -> float:

@@ -19,6 +19,7 @@ from typing import Literal
 
 from llmasos.core.base.errors import EngineError, SyscallError
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
+from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.process import Process, ProcessTable, State
 from llmasos.services.hygiene import Hygiene, Manners
@@ -71,9 +72,10 @@ class Speaker:
 
     def __init__(self, slot: EngineSlot, processes: ProcessTable, *, seed: int = -1) -> None:
         self._slot = slot
-        self._processes = processes
+        self.processes = processes
         self._seed = seed
         self._kept: OrderedDict[int, Process] = OrderedDict()
+        self._template: ChatTemplate | None = None
 
     async def engine(self) -> Engine:
         """The engine, loaded.
@@ -122,8 +124,10 @@ class Speaker:
         engine = await self._slot.get()
         room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
         messages, stable = fit(engine, messages, stable, room)
-        head = _render(engine, messages[:stable])
-        tail = _render(engine, messages[stable:], reply=True, opening=voice.opening, first=not stable)
+        if self._template is None:
+            self._template = _template(engine)
+        head, tail = _split(self._template, messages, stable)
+        tail += engine.tokenize(voice.opening)
         try:
             base = await self._base(process, engine, head)
             async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:
@@ -177,7 +181,7 @@ class Speaker:
         if live is None or live.tokens != head[: len(live.tokens)]:
             await self.release(process)
             live = await self._open(engine, process.pid)
-            self._processes.attach(process, engine, live)
+            self.processes.attach(process, engine, live)
         self._kept[process.pid] = process
         self._kept.move_to_end(process.pid)
         _move(process, State.READY)
@@ -211,7 +215,7 @@ class Speaker:
             await engine.close(live)
             raise EngineError(f"Process {process.pid} has ended.")
         self._detach(process)
-        self._processes.attach(process, engine, live)
+        self.processes.attach(process, engine, live)
         return live
 
     async def _back(self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence) -> None:
@@ -219,7 +223,7 @@ class Speaker:
         if process.alive:
             self._detach(process)
             if live is not base:
-                self._processes.attach(process, engine, base)
+                self.processes.attach(process, engine, base)
         elif live is not base:
             await engine.close(base)
         await engine.close(live)
@@ -234,7 +238,7 @@ class Speaker:
 
     def _detach(self, process: Process) -> None:
         if process.engine and process.sequence:
-            self._processes.by_sequence.pop((id(process.engine), process.sequence.id), None)
+            self.processes.by_sequence.pop((id(process.engine), process.sequence.id), None)
         process.engine = process.sequence = None
 
 
@@ -286,6 +290,22 @@ def fit(engine: Engine, messages: Sequence[Message], stable: int, room: int) -> 
             del kept[system], sizes[system]
             stable = max(system, stable - 1)
     return kept, min(stable, len(kept) - 1)
+
+
+def _split(template: ChatTemplate, messages: Sequence[Message], stable: int) -> tuple[list[int], list[int]]:
+    """Tokens of the stable part, and those from there to where the reply begins."""
+    plain = [{"role": message.role, "content": message.content} for message in messages]
+    whole = template.render(plain)
+    head = template.render(plain[:stable], reply=False) if stable else []
+    # Some templates write a beginning differently when more follows: what both have in common is stable.
+    common = next((i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole)))
+    return whole[:common], whole[common:]
+
+
+def _template(engine: Engine) -> ChatTemplate:
+    """The model's own conversation form, or ChatML where the engine knows none."""
+    own = getattr(getattr(engine, "model", None), "chat", None)
+    return own if isinstance(own, ChatTemplate) else ChatTemplate("", engine.tokenize)
 
 
 def _move(process: Process, state: State) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import pkgutil
 import sys
 from typing import Any
 
@@ -12,17 +13,14 @@ from llmasos.core.base.paths import PACKAGE
 
 
 def run_bench(name: str, *, as_json: bool) -> int:
-    """Run `benchmarks/NAME.py` and print its rows; exit code 1 where a figure misses what it must reach."""
-    folder = PACKAGE.parent / "benchmarks"
-    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    """Run the benchmark of a name and print its rows; exit code 1 where a figure misses what it must reach."""
+    checkout = PACKAGE.parent
+    names = sorted(info.name for info in pkgutil.iter_modules([str(checkout / "benchmarks")]) if info.name != "row")
     if name not in names:
         known = f"There are: {', '.join(names)}." if names else "Benchmarks come with a checkout of the source, not with the wheel."
         raise UsageError(f"There is no benchmark {name!r}.", known)
-    spec = importlib.util.spec_from_file_location(f"benchmarks.{name}", folder / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(folder.parent))
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(checkout))
+    module = importlib.import_module(f"benchmarks.{name}")
     rows: list[dict[str, Any]] = module.rows()
     if as_json:
         print(json.dumps({"rows": rows}, ensure_ascii=False))

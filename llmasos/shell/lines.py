@@ -1,14 +1,15 @@
-"""Calls as a person reads them, in one line: the program that was understood, the call that is about to run."""
+"""Calls as a person reads them, in one line: those that were understood, and the one that is about to run."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from rich.text import Text
 
-from llmasos.core.base.types import Call, Program
+from llmasos.core.base.types import Call
 from llmasos.services.interpreter.reading import Reading
 from llmasos.shell.safe import one_line, safe, shortened
 
@@ -28,7 +29,8 @@ COLOURS = {"read": "cyan", "write": "green", "destroy": "yellow", "final": "bold
 def understood(reading: Reading) -> Text:
     """The program a sentence was read as, dim, with how sure the model is and how long it took."""
     program = reading.program
-    lines = [f"→ {f'{number}  ' if len(program) > 1 else ''}{written(call)}" for number, call in enumerate(program, 1)]
+    several = len(program) > 1
+    lines = [f"→ {f'{number}  ' if several else ''}{written(call)}" for number, call in enumerate(program, 1)]
     if lines:
         lines[-1] += f"  {reading.confidence * 100:.0f} %  {reading.ms:.0f} ms"
     if reading.derived:
@@ -41,9 +43,10 @@ def written(call: Call) -> str:
     return " ".join([call.syscall, *(f"{name}={_value(value)}" for name, value in call.args.items())])
 
 
-def program(calls: Program) -> str:
-    """A whole program in one line, for a choice."""
-    return ", ".join(f"{number}. {written(call)}" if len(calls) > 1 else written(call) for number, call in enumerate(calls, 1))
+def typed(call: Call) -> str:
+    """A call with its whole values, quoted as the reader of written calls wants it."""
+    args = (f"{name}={shlex.quote(str(value))}" for name, value in call.args.items())
+    return " ".join([call.syscall, *args])
 
 
 def call(name: str, shown: Mapping[str, str], effect: str, *, number: int = 0) -> Text:
@@ -59,7 +62,8 @@ def call(name: str, shown: Mapping[str, str], effect: str, *, number: int = 0) -
     line.append(name, style=COLOURS.get(effect, "bold"))
     values = dict(shown)
     if {"source", "destination"} <= set(values):
-        line.append(f"  {_brief(values.pop('source'))} → {_brief(values.pop('destination'))}", style="default")
+        source, destination = values.pop("source"), values.pop("destination")
+        line.append(f"  {_brief(source)} → {_brief(destination)}", style="default")
     if len(values) == 1 and len(shown) == 1:
         line.append(f"  {_brief(next(iter(values.values())))}", style="default")
         return line
@@ -85,4 +89,5 @@ def _value(value: Any) -> str:
 
 def _brief(value: str) -> str:
     brief = shortened(value, VALUE_CELLS)
-    return f"{brief} ({len(value):,} {CHARACTERS})" if brief.endswith("…") and not value.endswith("…") else brief
+    cut = brief.endswith("…") and not value.endswith("…")
+    return f"{brief} ({len(value):,} {CHARACTERS})" if cut else brief

@@ -1,13 +1,12 @@
-"""Results as plain text, for a pipe: no colours, no boxes; what was asked for on one stream, remarks on the other."""
+"""Results as plain text, for a pipe: no colours, no boxes; results on one stream, remarks on the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from llmasos.core.base.types import Call, Result
+from llmasos.core.base.types import Result
 from llmasos.core.base.values import plain
-from llmasos.services.interpreter.reading import Reading
 from llmasos.shell import lines
 from llmasos.shell.views import source_of
 
@@ -18,7 +17,7 @@ def result(outcome: Result) -> str:
 
 
 def remark(outcome: Result) -> str:
-    """What belongs on stderr: why it failed, whose words these are, what to know beside it; empty where nothing is."""
+    """What belongs on stderr: why it failed, whose words these are, what to know beside it; often empty."""
     if not outcome.ok:
         return outcome.message
     shape: Any = outcome.value
@@ -32,13 +31,3 @@ def remark(outcome: Result) -> str:
 def call(name: str, shown: Mapping[str, str], effect: str) -> str:
     """The line before an effect."""
     return lines.call(name, shown, effect).plain
-
-
-def understood(reading: Reading) -> str:
-    """The program that a sentence was read as."""
-    return lines.understood(reading).plain
-
-
-def written(one: Call) -> str:
-    """A call as it could be typed."""
-    return lines.written(one)

@@ -1,7 +1,8 @@
 """Text that can't steer the terminal.
 
-File names, file contents and a model's words come from anywhere. An escape sequence in them could move the cursor over
-a consent question, and a direction mark could make one name look like another: both are shown as U+FFFD.
+File names, file contents and a model's words come from anywhere. An escape sequence in them could move the
+cursor over a question of consent, and a direction mark could make one name look like another: both are shown
+as U+FFFD.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ ROWS = 200
 """Rows shown at most; a terminal is no place for more."""
 
 CELL = 16
-"""A column is never narrower than this for the sake of another one; where that is too wide, rows become blocks."""
+"""A column is never narrower than this for another one's sake; where that is too wide, rows become blocks."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=\S)")
 
@@ -50,7 +50,9 @@ def result(outcome: Result, *, number: int = 0, streamed: bool = False) -> Rende
         number: Its place in a program; 0 where it is the only one.
         streamed: Whether its words were shown while they came; then only what stands below them is.
     """
-    shown = value(outcome.value, undoable=outcome.undoable, streamed=streamed) if outcome.ok else failure(outcome.message)
+    shown = failure(outcome.message)
+    if outcome.ok:
+        shown = value(outcome.value, undoable=outcome.undoable, streamed=streamed)
     if not number:
         return shown
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -121,7 +123,8 @@ def _text(shape: Mapping[str, Any], *, streamed: bool) -> RenderableType:
     if shape.get("title") and not streamed:
         parts.append(Text(one_line(str(shape["title"])), style="bold"))
     if not streamed:
-        parts.append(_markdown(words) if shape.get("format") == "markdown" else Text(words.rstrip("\n") or NOTHING))
+        formatted = shape.get("format") == "markdown"
+        parts.append(_markdown(words) if formatted else Text(words.rstrip("\n") or NOTHING))
     footer = source_of(shape)
     if footer:
         parts.append(Text(f"— {footer}", style="dim"))
@@ -199,7 +202,7 @@ class _Rows:
             yield grid
 
     def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         for name, number in zip(self._columns, self._numbers, strict=True):
             table.add_column(Text(one_line(name)), justify="right" if number else "left", overflow="fold")
         for row in self._cells:
@@ -211,7 +214,8 @@ class _Rows:
             yield Text(row[0], style="bold")
             for name, cell in list(zip(self._columns, row, strict=True))[1:]:
                 if cell:
-                    yield Padding(Text.assemble((f"{one_line(name)} ", "dim"), cell), (0, 0, 0, 2), expand=False)
+                    words = Text.assemble((f"{one_line(name)} ", "dim"), cell)
+                    yield Padding(words, (0, 0, 0, 2), expand=False)
 
 
 def _cell(content: Any) -> str:

@@ -123,7 +123,7 @@ def root(a: Value, degree: int) -> Value:
     if number < 0:
         if degree % 2 == 0:
             raise _not_real()
-        return replace(root(Value(-number), degree), number=-root(Value(-number), degree).number)
+        return value(-root(Value(-number), degree).number)
     if isinstance(number, Fraction):
         above, below = _whole_root(number.numerator, degree), _whole_root(number.denominator, degree)
         if above is not None and below is not None:
@@ -221,7 +221,7 @@ def median(values: Sequence[Value]) -> Value:
 
 
 def common(function: Callable[..., int], values: Sequence[Value]) -> Value:
-    """gcd or lcm."""
+    """The greatest common divisor or least common multiple, as `function` is."""
     return value(function(*(_whole(v, "That") for v in values)))
 
 
@@ -232,7 +232,8 @@ def rounded(function: Callable[[Real], int], a: Value) -> Value:
 
 def half_up(number: Real) -> int:
     """Rounded as at school: 2.5 becomes 3."""
-    return math.floor(abs(number) + Fraction(1, 2)) * (1 if number >= 0 else -1)
+    size = math.floor(Fraction(number if number >= 0 else -number) + Fraction(1, 2))
+    return size if number >= 0 else -size
 
 
 def _rational_power(base: Fraction, exponent: Fraction) -> Value:

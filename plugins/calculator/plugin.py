@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmasos.sdk import syscall
+from llmasos.sdk import ToolError, syscall
 
 from .lexer import tokens
 from .parser import Parser
@@ -27,4 +27,7 @@ def evaluate(expression: str) -> str:
         80的15%是多少
     """
     parser = Parser(tokens(expression))
-    return shown(parser.result(), parser.notes)
+    try:
+        return shown(parser.result(), parser.notes)
+    except OverflowError:  # an exact number of hundreds of digits met one that isn't exact
+        raise ToolError("The numbers get too large.", "I can't go that far.") from None

@@ -12,7 +12,10 @@ _DIGITS = 10
 """Significant digits of what doesn't come out even."""
 
 _WIDEST = 40
-"""Digits that are still read as a number; above that, in powers of ten."""
+"""Digits of a whole number that are still read as one; above that, in powers of ten."""
+
+_LONGEST_EXACT = 15
+"""Significant digits of decimals that come out even and are shown whole."""
 
 _LARGEST_DENOMINATOR = 10_000
 
@@ -41,7 +44,7 @@ def _text(number: Real) -> str:
         return whole if len(whole) <= _WIDEST else _scientific(number)
     if _ends(number):
         exact = _exact_decimal(number)
-        if len(exact) <= _WIDEST:
+        if len(exact) <= 2 * _DIGITS and len(exact.strip("-0.").replace(".", "")) <= _LONGEST_EXACT:
             return exact
     return _approximate(number)
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from llmasos.core.base.errors import EngineError, LlmasosError
 from llmasos.core.engine.base import LiveSequence, Logits, RunQueue
 from llmasos.core.engine.context import N_BATCH, N_OUTPUTS, Context, Rows
+from llmasos.core.engine.fifo import Fifo
 from llmasos.core.engine.prefix import PrefixTree
 from llmasos.core.engine.sequences import Sequences, Slot
 from llmasos.core.engine.work import FEW, Part, Work
@@ -23,17 +24,6 @@ SHARED_CHUNK = 64
 
 _IDLE = 0.02
 """Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""
-
-
-class Fifo:
-    """The run queue where there is no kernel: all run, the longest waiting first."""
-
-    def select(self, runnable: Sequence[LiveSequence], limit: int) -> Sequence[LiveSequence]:
-        """The first `limit`."""
-        return runnable[:limit]
-
-    def charge(self, sequence: LiveSequence, tokens: int) -> None:
-        """Keeps no accounts."""
 
 
 class Batcher:

@@ -39,7 +39,8 @@ class Grammar:
     ) -> None:
         tokens = [_SPECIAL + piece if mark else piece for piece, mark in zip(pieces, control, strict=True)]
         self._size = len(tokens)
-        self._tokenizer = llguidance.LLTokenizer.from_llamacpp(
+        build: Any = llguidance.LLTokenizer
+        self._tokenizer = build.from_llamacpp(  # not in its type stubs
             tokens=tokens, vocab_ptr=vocab, tokenize_fptr=tokenize, eos_token=list(ends), slices=None
         )
 
@@ -49,12 +50,19 @@ class Grammar:
         Raises:
             EngineError: The grammar is wrong or too large.
         """
-        matcher = llguidance.LLMatcher(
-            self._tokenizer, llguidance.LLMatcher.grammar_from_lark(lark), log_level=0
-        )
-        if matcher.is_error():
-            raise EngineError(f"The grammar is wrong: {_first_line(matcher.get_error())}.")
-        return GrammarConstraint(matcher, self._size)
+        return compile_lark(self._tokenizer, lark, self._size)
+
+
+def compile_lark(tokenizer: llguidance.LLTokenizer, lark: str, size: int) -> GrammarConstraint:
+    """A constraint over a vocabulary of `size` tokens.
+
+    Raises:
+        EngineError: The grammar is wrong or too large.
+    """
+    matcher = llguidance.LLMatcher(tokenizer, llguidance.LLMatcher.grammar_from_lark(lark), log_level=0)
+    if matcher.is_error():
+        raise EngineError(f"The grammar is wrong: {_first_line(matcher.get_error())}.")
+    return GrammarConstraint(matcher, size)
 
 
 class GrammarConstraint:

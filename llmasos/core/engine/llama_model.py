@@ -17,6 +17,7 @@ import numpy.typing as npt
 from llmasos.core.base.errors import EngineError, ModelError
 from llmasos.core.engine import models
 from llmasos.core.engine.base import Constraint
+from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.grammar import Grammar
 from llmasos.core.engine.native import native
 
@@ -122,6 +123,18 @@ class LlamaModel:
         """The constraint compiler over this vocabulary; 0.2 s at first use."""
         tokenize = ctypes.cast(self._api.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value
         return Grammar(self.pieces, self.control, sorted(self.end_tokens), self.vocab, tokenize or 0)
+
+    @cached_property
+    def chat(self) -> ChatTemplate:
+        """The model's conversation form.
+
+        Raises:
+            EngineError: The model's template is broken.
+        """
+        api, vocab = self._api, self.vocab
+        marks = {"bos_token": api.llama_vocab_bos(vocab), "eos_token": api.llama_vocab_eos(vocab)}
+        named = {name: self.detokenize([token]) if token >= 0 else "" for name, token in marks.items()}
+        return ChatTemplate(self.chat_template, self.tokenize, named)
 
     def constrain(self, lark: str) -> Constraint:
         """A fresh constraint.

@@ -146,7 +146,7 @@ class Work(ABC):
         self.sequences.cut(self.slot, min(self.slot.computed, self.start))
         del self.live.tokens[self.start :]
 
-    def cancelled(self) -> None:
+    def cancelled(self) -> None:  # noqa: B027  (most have nothing to put in order)
         """Nobody waits any more; the sequence keeps what it has."""
 
 

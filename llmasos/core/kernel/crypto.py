@@ -9,6 +9,7 @@ Python can't promise to wipe a key from memory; it can keep keys out of files, a
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from dataclasses import asdict, dataclass
@@ -85,19 +86,22 @@ def derive(key: bytes, label: str, *, salt: bytes = b"") -> bytes:
 
 
 class Tagger:
-    """HMAC-SHA-256 cut to 16 bytes: equal texts get equal tags, and only key holders can tell which."""
+    """Keyed tags of 16 bytes: equal texts get equal tags, and only key holders can tell which.
+
+    Keyed BLAKE2b (RFC 7693), a MAC like HMAC at a third of its cost: every point read makes a tag.
+    """
 
     __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        # Copying a keyed state is a third cheaper than keying anew, and every point read makes a tag.
-        self._keyed = hmac.new(key, digestmod="sha256")
+        # Copied for each tag: cheaper than keying anew.
+        self._keyed = hashlib.blake2b(key=key, digest_size=TAG_BYTES)
 
     def tag(self, data: bytes) -> bytes:
-        """The tag of `data`, 16 bytes."""
+        """The tag of `data`."""
         state = self._keyed.copy()
         state.update(data)
-        return state.digest()[:TAG_BYTES]
+        return state.digest()
 
     def verify(self, data: bytes, tag: bytes) -> bool:
         """Whether `tag` is the tag of `data`, compared in constant time."""

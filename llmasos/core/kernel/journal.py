@@ -5,8 +5,8 @@
     done() | failed()  persisted, then the person is told
     undone()           after the inverse ran
 
-An intent that has no outcome when the next program starts is undecided: `kill -9` came in between, and only the
-person can tell whether the effect happened. Each step is one transaction of the store.
+An intent that has no outcome when the next program starts is undecided: `kill -9` came in between, and only
+the person can tell whether the effect happened. Each step is one transaction of the store.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class Journal:
             entry_id: The intent.
             name: Name of the inverse.
             payload: Its argument; names pre-images by their blob ids.
-            blobs: Ids of store blobs that `payload` names; they live as long as this inverse. Put them in the same
-                `store.transaction()`, so that a crash leaves no blob that nobody knows.
+            blobs: Ids of store blobs that `payload` names; they live as long as this inverse. Put them in the
+                same `store.transaction()`, so that a crash leaves no blob that nobody knows.
         """
         with self._store.transaction():
             entry, kept = self._read(entry_id)
@@ -137,7 +137,7 @@ class Journal:
         self._decide(entry_id, "done", message)
 
     def failed(self, entry_id: int, message: str) -> None:
-        """The effect did not happen, or not whole: so its inverse stays, but `last_undoable` passes over it."""
+        """The effect did not happen, or not whole: its inverse stays, but `last_undoable` passes over it."""
         self._decide(entry_id, "failed", message)
 
     def undone(self, entry_id: int) -> None:
@@ -189,11 +189,11 @@ class Journal:
         return [self.get(id) for id in ids if id <= self._before]
 
     def told(self, entry_id: int) -> None:
-        """The person knows of this undecided entry: `undecided` won't name it again. It can still be undone."""
+        """The person knows of this undecided entry: `undecided` won't name it again, `undo` still can."""
         self._store.delete(_OPEN, str(entry_id))
 
     def erase(self, match: Callable[[Entry], bool]) -> int:
-        """Take the content out of the entries that match: what was said, arguments, message, inverse, pre-images.
+        """Take the content out of all that match: what was said, arguments, message, inverse, pre-images.
 
         For `final` effects. That something of this kind was done, when and by whom, stays.
 

@@ -31,7 +31,7 @@ class Dek:
     """A subject's data-encryption key.
 
     Attributes:
-        token: The subject's HMAC tag, as it stands in files.
+        token: The subject's tag, as it stands in files.
         version: Counts up when the subject gets a new key; a shredded version never comes back.
         key: 32 bytes. Use `crypto.derive(key, PURPOSE)`, not the key itself.
     """

@@ -1,8 +1,8 @@
-"""A log that only the keyring's holder can read: shell history, and the program's own log with its tracebacks.
+"""A log that only the keyring's holder can read: shell history, and the program's own log.
 
-One record is one line, `\\n LENGTH BASE64(sealed)`. The newline stands in front, so that a line torn by `kill -9`
-is ended by the next one; the length tells a torn line from a changed one. Lines can be dropped or reordered
-unseen by whoever can write the file: this is no audit log.
+One record is one line: a newline, its length, and the sealed text in base64. The newline stands in front, so
+that a line torn by `kill -9` is ended by the next one; the length tells a torn line from a changed one. Lines
+can be dropped or reordered unseen by whoever can write the file: this is no audit log.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class SealedHandler(logging.Handler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        """Say that a record was lost, not what was in it: logging's own answer prints the message in plain text."""
+        """Say that a record was lost, but not what was in it, as logging's own answer would."""
         kind = sys.exc_info()[0]
         if sys.stderr is not None:
             sys.stderr.write(f"llmasos: a log record was lost ({kind.__name__ if kind else 'unknown'}).\n")

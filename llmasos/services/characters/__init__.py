@@ -1,1 +1,5 @@
 """Characters: a card, a process, and a memory of what they themselves witnessed."""
+
+from llmasos.services.characters.service import CharacterRef, Characters
+
+__all__ = ["CharacterRef", "Characters"]

@@ -99,6 +99,11 @@ class Card:
         return str(self.data["name"])
 
     @property
+    def called(self) -> str:
+        """What the character calls itself."""
+        return str(self.data.get("nickname") or self.name)
+
+    @property
     def role(self) -> str:
         """What it is, "lighthouse keeper"; ours."""
         return str(self._extension().get("role", ""))
@@ -111,8 +116,7 @@ class Card:
     def text(self, field: str, *, person: str) -> str:
         """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""
         raw = _COMMENT.sub("", str(self.data.get(field, "")))
-        called = str(self.data.get("nickname") or self.name)
-        return _MACRO.sub(lambda m: called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
+        return _MACRO.sub(lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
 
     def changed(self, *, personality: str = "", role: str = "", language: str = "") -> Card | None:
         """The next version with what is said differently now; None where nothing is."""
@@ -125,6 +129,10 @@ class Card:
             card.data["personality"] = personality
         card._own(role=role or self.role, language=language or self.language)
         return card
+
+    def renamed(self, name: str) -> Card:
+        """The same character under another name, which goes on calling itself as before."""
+        return Card({**self.data, "name": name, "nickname": self.called}, self._outside)
 
     def _extension(self) -> Mapping[str, Any]:
         extensions = self.data.get("extensions")

@@ -6,7 +6,7 @@ import re
 
 from llmasos.services.memory.words import has_chinese
 
-_KIND = r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|an? ?(?:ai|a\.i\.|robot|bot|chatbot|machine|program|computer|artificial intelligence|language model)|artificial)"
+_KIND = r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|an? ?(?:ai|a\.i\.|robot|bot|chatbot|machine|program|computer|artificial intelligence|language model)|artificial)(?! (?:who|that|which|of|with)\b)"
 _FILL = r"(?:really|truly|actually|even|just|honestly|in fact|only|also|some kind of|some sort of)"
 _ASKED = re.compile(
     rf"\bare (?:you|u)(?: {_FILL})*(?: not)? {_KIND}\b"

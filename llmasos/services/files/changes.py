@@ -33,7 +33,9 @@ class Room:
     caller: Caller
     space: Space
 
-    async def keep(self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None) -> None:
+    async def keep(
+        self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None
+    ) -> None:
         """Persist what takes a change back, its sealed bytes first."""
         payload = {"root": str(place.root), "parts": list(place.parts), **payload}
         if data is None:
@@ -59,14 +61,20 @@ async def write(room: Room, place: Place, content: str) -> dict[str, Any]:
         made = missing_folders(place.parent)
         payload: dict[str, Any] = {"after": imprint.digest(data), "made": _listed(made)}
         if status is not None and old is not None:
-            payload |= {"before": imprint.digest(old), "mode": stat.S_IMODE(status.st_mode), "mtime": status.st_mtime_ns}
+            payload |= {
+                "before": imprint.digest(old),
+                "mode": stat.S_IMODE(status.st_mode),
+                "mtime": status.st_mtime_ns,
+            }
         await room.keep("files.unwrite", place, payload, old)
         with _folders(place.parent, made):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=status))
     size = size_words(len(data))
     if status is None:
         return done(f"Wrote {place.shown} ({size}).", ref=room.space.ref(place))
-    return done(f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note="Undo brings the old text back.")
+    return done(
+        f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note="Undo brings the old text back."
+    )
 
 
 async def append(room: Room, place: Place, content: str) -> dict[str, Any]:
@@ -80,9 +88,18 @@ async def append(room: Room, place: Place, content: str) -> dict[str, Any]:
         head, tail = await in_thread(lambda _: _ends(place, status.st_size))
         text = decode(head, cut=len(head) < status.st_size)
         if text is None:
-            raise SyscallError("EILSEQ", f"{place.shown} is {kind(place.name, head)}, not text.", "Text can't be added to it.")
+            raise SyscallError(
+                "EILSEQ",
+                f"{place.shown} is {kind(place.name, head)}, not text.",
+                "Text can't be added to it.",
+            )
         data = _bounded(_line(place, content, text, tail))
-        payload = {"size": status.st_size, "mtime": status.st_mtime_ns, "before": before, "added": imprint.digest(data)}
+        payload = {
+            "size": status.st_size,
+            "mtime": status.st_mtime_ns,
+            "before": before,
+            "added": imprint.digest(data),
+        }
         await room.keep("files.unappend", place, {**payload, "length": len(data)})
         await in_thread(lambda _: effects.append(place, data, expected=status))
     return done(f"Added to {place.shown}.", ref=room.space.ref(place))
@@ -118,7 +135,7 @@ async def move(room: Room, source: Place, destination: Place) -> dict[str, Any]:
 
 
 async def delete(room: Room, place: Place) -> dict[str, Any]:
-    """Put a file or folder away: sealed in the store, or in the workspace's trash where it is too large for that."""
+    """Put a file or folder away: sealed in the store, or in the workspace's trash where it is too large."""
     with in_words(f"delete {place.shown}"):
         size, count, ordinary = await in_thread(lambda _: _weighed(place))
         if size > seal.LIMIT or count > seal.ENTRIES or not ordinary:
@@ -131,7 +148,11 @@ async def delete(room: Room, place: Place) -> dict[str, Any]:
         effects.rename(place, aside)
         if await in_thread(lambda _: imprint.imprint(aside, content=False)) != print_:
             effects.rename(aside, place)
-            raise SyscallError("EBUSY", f"{place.shown} was changed by another program just now; nothing was done.", "Say it again.")
+            raise SyscallError(
+                "EBUSY",
+                f"{place.shown} was changed by another program just now; nothing was done.",
+                "Say it again.",
+            )
         await in_thread(lambda _: effects.remove(aside))
     many = f" and what was in it ({count - 1:,} items)" if count > 1 else ""
     return done(f"Deleted {place.shown}{many}.", note="Undo brings it back.")
@@ -151,7 +172,8 @@ def check_writable(place: Place) -> Any:
     """The status of a file that may be written; None where nothing is yet.
 
     Raises:
-        SyscallError: EISDIR; EACCES, it is locked against changes; E2BIG, it is too large to be kept for undo.
+        SyscallError: EISDIR; EACCES, it is locked against changes; E2BIG, it is too large to be kept for
+            undo.
     """
     status = place.stat()
     if status is None:
@@ -159,11 +181,13 @@ def check_writable(place: Place) -> Any:
     if stat.S_ISDIR(status.st_mode):
         raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
     if not status.st_mode & 0o222:
-        raise SyscallError("EACCES", f"{place.shown} is read-only.", "Change its permissions, or use another name.")
+        raise SyscallError(
+            "EACCES", f"{place.shown} is read-only.", "Change its permissions, or use another name."
+        )
     if status.st_size > seal.LIMIT:
         raise SyscallError(
             "E2BIG",
-            f"{place.shown} has {size_words(status.st_size)}; up to {size_words(seal.LIMIT)} can be kept for undo.",
+            f"{place.shown} has {size_words(status.st_size)}; undo keeps up to {size_words(seal.LIMIT)}.",
             "Move it away first, or use another name.",
         )
     return status
@@ -177,11 +201,17 @@ def check_copyable(place: Place) -> tuple[int, int]:
     """
     size, count, ordinary = _weighed(place)
     if not ordinary:
-        raise SyscallError("EACCES", f"There is a pipe, socket or device in {place.shown}.", "Copy the files in it one by one.")
+        raise SyscallError(
+            "EACCES",
+            f"There is a pipe, socket or device in {place.shown}.",
+            "Copy the files in it one by one.",
+        )
     free = shutil.disk_usage(place.root).free
     if size > free:
         raise SyscallError(
-            "EIO", f"Copying {place.shown} needs {size_words(size)}, and the disk has {size_words(free)} left.", "Free some space first."
+            "EIO",
+            f"Copying {place.shown} needs {size_words(size)}, and the disk has {size_words(free)} left.",
+            "Free some space first.",
         )
     return size, count
 
@@ -191,12 +221,14 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
     box = Place(place.root, (TRASH, effects.temporary()))
     made = missing_folders(box)
     aside = box.child(place.parts[-1])
-    await room.keep("files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)})
+    await room.keep(
+        "files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)}
+    )
     with _folders(box, made):
         effects.rename(place, aside)
     return done(
         f"Moved {place.shown} to the workspace's trash.",
-        note=f"With {size_words(size)} it is too much to be sealed in the store: it lies in {TRASH}, as readable as before, "
+        note=f"With {size_words(size)} it is too much to seal: it lies in {TRASH}, as readable as before, "
         "until you undo this or remove it there.",
     )
 
@@ -239,18 +271,20 @@ def _listed(places: list[Place]) -> list[list[str]]:
 
 def _bounded(data: bytes) -> bytes:
     if len(data) > LIMIT:
-        raise SyscallError("E2BIG", f"The text has {size_words(len(data))}; {size_words(LIMIT)} is the limit.", "Split it.")
+        raise SyscallError(
+            "E2BIG", f"The text has {size_words(len(data))}; {size_words(LIMIT)} is the limit.", "Split it."
+        )
     return data
 
 
 def _content(place: Place) -> bytes:
-    with open(place.open(), "rb") as file:
+    with place.reader() as file:
         return file.read(seal.LIMIT + 1)
 
 
 def _ends(place: Place, size: int) -> tuple[bytes, bytes]:
     """The first bytes of a file and its last four."""
-    with open(place.open(), "rb") as file:
+    with place.reader() as file:
         head = file.read(_PROBED)
         file.seek(max(0, size - 4))
         return head, file.read(4)
@@ -277,5 +311,5 @@ def _line(place: Place, content: str, text: Text, tail: bytes) -> bytes:
 
 
 def _little(place: Place) -> bool:
-    with open(place.open(), "rb") as file:
+    with place.reader() as file:
         return file.read(2) == b"\xff\xfe"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 
 from llmasos.core.base.errors import SyscallError
-from llmasos.services.files.place import TEMPORARY, Place, check_ordinary, open_file
+from llmasos.services.files.place import TEMPORARY, Place, check_ordinary, names_in, open_file
 
 _CHUNK = 1 << 20
 _RENAME_NOREPLACE = 1  # linux/fs.h
@@ -26,8 +26,10 @@ def temporary() -> str:
     return f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
 
 
-def write_atomic(place: Place, data: bytes, *, expected: os.stat_result | None, mode: int | None = None, mtime_ns: int = 0) -> None:
-    """Put a file in place, new or instead of the old one, so that a crash leaves the old or the new, never half.
+def write_atomic(
+    place: Place, data: bytes, *, expected: os.stat_result | None, mode: int | None = None, mtime_ns: int = 0
+) -> None:
+    """Put a file in place, new or instead of the old one; a crash leaves the old or the new, never half.
 
     Args:
         place: Where; its folder exists.
@@ -154,8 +156,10 @@ def remove_in(folder: int, name: str) -> None:
     descriptor = os.open(name, _FOLDER, dir_fd=folder)
     try:
         if not status.st_mode & stat.S_IWUSR:
-            os.fchmod(descriptor, 0o700)  # the person's own folder, locked against changes: emptying it is one
-        for below in os.listdir(descriptor):
+            os.fchmod(
+                descriptor, 0o700
+            )  # the person's own folder, locked against changes: emptying it is one
+        for below in names_in(descriptor):
             remove_in(descriptor, below)
     finally:
         os.close(descriptor)
@@ -197,7 +201,9 @@ def check_same(folder: int, name: str, expected: os.stat_result, shown: str) -> 
         expected.st_size,
         expected.st_mtime_ns,
     ):
-        raise SyscallError("EBUSY", f"{shown} was changed by another program just now; nothing was done.", "Say it again.")
+        raise SyscallError(
+            "EBUSY", f"{shown} was changed by another program just now; nothing was done.", "Say it again."
+        )
 
 
 def _copy(old: int, name: str, new: int, new_name: str, shown: str, stop: threading.Event) -> None:
@@ -215,7 +221,7 @@ def _copy(old: int, name: str, new: int, new_name: str, shown: str, stop: thread
     source = os.open(name, _FOLDER, dir_fd=old)
     target = os.open(new_name, _FOLDER, dir_fd=new)
     try:
-        for below in sorted(os.listdir(source)):
+        for below in names_in(source):
             _copy(source, below, target, below, f"{shown}/{below}", stop)
         os.fchmod(target, stat.S_IMODE(status.st_mode))
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

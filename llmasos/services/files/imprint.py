@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 from llmasos.core.base.errors import SyscallError
-from llmasos.services.files.place import Place, open_file
+from llmasos.services.files.place import Place, names_in, open_file
 
 HASHED = 64 << 20
 """Bytes in all whose content counts; of more, sizes and times do."""
@@ -27,7 +27,7 @@ def file_digest(place: Place) -> str:
     status = place.stat()
     if status is None or not stat.S_ISREG(status.st_mode):
         return ""
-    with open(place.open(), "rb") as file:
+    with place.reader() as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -51,7 +51,7 @@ def imprint(place: Place, *, content: bool, stop: threading.Event | None = None)
             elif stat.S_ISDIR(status.st_mode):
                 what = "folder"
             elif content and stat.S_ISREG(status.st_mode):
-                with open(open_file(descriptor, below, place.shown), "rb") as file:
+                with os.fdopen(open_file(descriptor, below, place.shown), "rb") as file:
                     what = f"file {hashlib.file_digest(file, 'sha256').hexdigest()}"
             else:
                 what = f"file {status.st_size} {status.st_mtime_ns}"
@@ -62,7 +62,9 @@ def imprint(place: Place, *, content: bool, stop: threading.Event | None = None)
 def weight(place: Place) -> tuple[int, int]:
     """Bytes of all files below a place, and how many things there are."""
     with place.folder() as (folder, name):
-        sizes = [status.st_size if stat.S_ISREG(status.st_mode) else 0 for _, _, _, status in tree(folder, name)]
+        sizes = [
+            status.st_size if stat.S_ISREG(status.st_mode) else 0 for _, _, _, status in tree(folder, name)
+        ]
     return sum(sizes), len(sizes)
 
 
@@ -70,14 +72,15 @@ def tree(folder: int, name: str, path: str = "") -> Iterator[tuple[str, int, str
     """All things from a name in an open folder downwards, itself first with the path "", in order of names.
 
     Yields:
-        Path below the start, descriptor of the folder it is in (open until the next step), name there, status.
+        Path below the start, descriptor of the folder it is in (open until the next step), name there,
+        status.
     """
     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     yield path, folder, name, status
     if stat.S_ISDIR(status.st_mode):
         descriptor = os.open(name, _FOLDER, dir_fd=folder)
         try:
-            for below in sorted(os.listdir(descriptor)):
+            for below in names_in(descriptor):
                 yield from tree(descriptor, below, f"{path}/{below}" if path else below)
         finally:
             os.close(descriptor)

@@ -1,8 +1,8 @@
-"""A place in the workspace, and the only way to it: folder by folder from its top, following no link on the way.
+"""A place in the workspace, and the only way to it: folder by folder from its top, following no link.
 
-A path is first resolved by its real name (`contain`), so that a link that stays inside may be used. What is then
-opened, renamed or removed is reached by descriptors with O_NOFOLLOW at every step: a folder that is exchanged for a
-link between the check and the use leads nowhere.
+A path is first resolved by its real name (`contain`), so that a link that stays inside may be used. What is
+then opened, renamed or removed is reached by descriptors with O_NOFOLLOW at every step: a folder that is
+exchanged for a link between the check and the use leads nowhere.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from llmasos.core.base.errors import SyscallError
@@ -87,7 +88,7 @@ class Place:
     def stat(self) -> os.stat_result | None:
         """What is there, a link itself and not its target; None where nothing is."""
         if not self.parts:
-            return os.stat(self.root)
+            return self.root.stat()
         try:
             with self.folder() as (folder, name):
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -112,6 +113,10 @@ class Place:
         """
         with self.folder() as (folder, name):
             return open_file(folder, name, self.shown)
+
+    def reader(self) -> BufferedReader:
+        """An ordinary file, open for reading; errors as of `open`."""
+        return os.fdopen(self.open(), "rb")
 
 
 def open_file(folder: int, name: str, shown: str, flags: int = os.O_RDONLY) -> int:
@@ -138,10 +143,21 @@ def check_ordinary(mode: int, shown: str, *, folders: bool = True) -> None:
     """
     if stat.S_ISDIR(mode) and not folders:
         raise SyscallError("EISDIR", f"{shown} is a folder.", "Name a file in it.")
-    kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+    kinds = {
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
     kind = kinds.get(stat.S_IFMT(mode))
     if kind:
         raise SyscallError("EACCES", f"{shown} is {kind}, not a file.", "Only files and folders are touched.")
+
+
+def names_in(folder: int) -> list[str]:
+    """The names in an open folder, sorted."""
+    with os.scandir(folder) as listing:
+        return sorted(entry.name for entry in listing)
 
 
 def display(name: str) -> str:

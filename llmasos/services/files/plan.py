@@ -1,7 +1,8 @@
 """What an effect will do, decided once: what the person was shown is what runs.
 
-The kernel asks for a preview, shows it, perhaps asks for consent, and then runs the call with the words that were said.
-Resolving those a second time could ask the same question twice, or find something else than was consented to.
+The kernel asks for a preview, shows it, perhaps asks for consent, and then runs the call with the words that
+were said. Resolving those a second time could ask the same question twice, or find something else than was
+consented to.
 """
 
 from __future__ import annotations

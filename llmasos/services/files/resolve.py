@@ -1,9 +1,9 @@
 """From what was said to the one thing meant.
 
-For what must exist: the path itself, then without regard to case, then without articles and the word "folder", then by
-name anywhere in the workspace (with or without extension), then by all of its words. Each step is tried only where the
-one before found nothing; several at one step are a question. A misspelt name resolves to nothing, it is only suggested:
-a guess must not end in a deleted file.
+For what must exist: the path itself, then without regard to case, then without articles and the word
+"folder", then by name anywhere in the workspace (with or without extension), then by all of its words. Each
+step is tried only where the one before found nothing; several at one step are a question. A misspelt name
+resolves to nothing, it is only suggested: a guess must not end in a deleted file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.files.place import TEMPORARY, Place, key
-from llmasos.services.files.said import HERE, TOP, Reading, Want, clean, loose, new_name, readings, stem, wants_folder
+from llmasos.services.files.said import HERE, TOP, Reading, Want, clean, loose, new_name, readings, stem
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.walk import Entry, Walk
@@ -30,7 +30,9 @@ _COMPARED = 5_000
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 
 
-async def existing(caller: Caller, space: Space, said: str, *, want: Want = "any", follow: bool = True) -> Place:
+async def existing(
+    caller: Caller, space: Space, said: str, *, want: Want = "any", follow: bool = True
+) -> Place:
     """The one thing that is meant and exists.
 
     Raises:
@@ -51,7 +53,9 @@ async def one_of(caller: Caller, text: str, found: Sequence[Place]) -> Place:
     return found[options.index(await caller.choose(f"Which {text!r} do you mean?", options))]
 
 
-def candidates(space: Space, text: str, *, want: Want = "any", follow: bool = True, anywhere: bool = True) -> list[Place]:
+def candidates(
+    space: Space, text: str, *, want: Want = "any", follow: bool = True, anywhere: bool = True
+) -> list[Place]:
     """All things that a cleaned name can mean, at the first step that finds any."""
     forms = readings(text)
     for reading in forms:
@@ -64,6 +68,19 @@ def candidates(space: Space, text: str, *, want: Want = "any", follow: bool = Tr
     if key(text) in TOP and want != "file":
         return [space.top]
     return _anywhere(space, forms, want) if anywhere else []
+
+
+def appendable(space: Space, text: str) -> list[Place]:
+    """Files that a cleaned name can mean when something is added: by path, or by whole name anywhere."""
+    found = candidates(space, text, want="file", anywhere=False)
+    if found or "/" in text:
+        return found
+    files = [e.place for e in Walk(space, space.top) if not e.folder]
+    for reading in readings(text):
+        same = [place for place in files if _same_name(place, reading.text)]
+        if same:
+            return same
+    return []
 
 
 def folders_named(space: Space, text: str) -> list[Place]:
@@ -100,9 +117,13 @@ def target(space: Space, said: str, *, folder: bool = False) -> Place:
             at = space.contained(found[0])
         else:
             shown = tuple("/".join(p) for p in found)
-            raise SyscallError("EAMBIG", f"{part} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown)
+            raise SyscallError(
+                "EAMBIG", f"{part} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown
+            )
         if not last and at.exists() and not at.is_folder():
-            raise SyscallError("ENOTDIR", f"{at.shown} is a file, so nothing can be in it.", "Choose another folder.")
+            raise SyscallError(
+                "ENOTDIR", f"{at.shown} is a file, so nothing can be in it.", "Choose another folder."
+            )
     return at
 
 
@@ -117,11 +138,18 @@ def missing(space: Space, text: str, want: Want = "any") -> SyscallError:
     for reading in reversed(readings(text)):
         near = difflib.get_close_matches(loose(reading.text.rsplit("/", 1)[-1]), names, n=1, cutoff=0.6)
         if near:
-            return SyscallError("ENOENT", f"There is no {kind} {text!r}.", f"Did you mean {names[near[0]]}?", choices=(names[near[0]],))
+            return SyscallError(
+                "ENOENT",
+                f"There is no {kind} {text!r}.",
+                f"Did you mean {names[near[0]]}?",
+                choices=(names[near[0]],),
+            )
     return SyscallError("ENOENT", f"There is no {kind} {text!r}.", "'files.list' shows what there is.")
 
 
-def _fitting(space: Space, found: Sequence[tuple[str, ...]], said: Want, asked: Want, follow: bool) -> list[Place]:
+def _fitting(
+    space: Space, found: Sequence[tuple[str, ...]], said: Want, asked: Want, follow: bool
+) -> list[Place]:
     places = [space.contained(parts, follow=follow) for parts in found]
     return [p for p in dict.fromkeys(places) if _is(p, said) and _is(p, asked)]
 
@@ -168,11 +196,13 @@ def _same_words(place: Place, text: str) -> bool:
     if max((len(w) for w in (*words, *chinese)), default=0) < 2:
         return False
     known = _CJK.sub(" ", name).split()
-    return all(any(k == w or (len(w) > 2 and k.startswith(w)) for k in known) for w in words) and all(c in name for c in chinese)
+    return all(any(k == w or (len(w) > 2 and k.startswith(w)) for k in known) for w in words) and all(
+        c in name for c in chinese
+    )
 
 
 def _known(space: Space, at: Place, part: str, *, folder: bool) -> list[tuple[str, ...]]:
-    """What is called so in a folder that may not exist itself; the word "folder" counts where one is meant."""
+    """What is called so in a folder, which need not exist; the word "folder" may be said for one."""
     if not at.is_folder():
         return []
     forms = [r.text for r in readings(part)] if folder else [part]
@@ -184,7 +214,6 @@ def _known(space: Space, at: Place, part: str, *, folder: bool) -> list[tuple[st
 
 def _check_new(name: str) -> None:
     if name.startswith(TEMPORARY):
-        raise SyscallError("EINVAL", f"Names that begin with {TEMPORARY} are the system's own.", "Choose another.")
-
-
-__all__ = ["candidates", "existing", "folders_named", "missing", "one_of", "target", "wants_folder"]
+        raise SyscallError(
+            "EINVAL", f"Names that begin with {TEMPORARY} are the system's own.", "Choose another."
+        )

@@ -1,4 +1,4 @@
-"""What a person calls a file: quotes, articles and the words "folder" and 文件夹 taken off, one reading after another."""
+"""What a person calls a file: quotes, articles and the word "folder" taken off, reading after reading."""
 
 from __future__ import annotations
 
@@ -19,18 +19,48 @@ PATH_BYTES = 4000
 """What a whole path may have, short of the system's 4,096."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》", "`": "`"}
-_ARTICLE = re.compile(r"(?:the|a|an|my|our|your|his|her|their|this|that)\s+|我们的|我的|那个|这个|那份|这份", re.IGNORECASE)
+_ARTICLE = re.compile(
+    r"(?:the|a|an|my|our|your|his|her|their|this|that)\s+|我们的|我的|那个|这个|那份|这份", re.IGNORECASE
+)
 _SMALL_ARTICLE = re.compile(r"(?:the|a|an|my|our)\s+|我们的|我的|那个|这个")
-_FOLDER_AFTER = re.compile(r"\s+(?:sub)?(?:folder|directory|dir)$|\s*(?:文件夹|目录)(?:里面|里|中|下)?$", re.IGNORECASE)
-_FOLDER_BEFORE = re.compile(r"(?:folder|directory)\s+(?:(?:called|named)\s+)?|(?:文件夹|目录)\s*(?=\S)", re.IGNORECASE)
+_FOLDER_AFTER = re.compile(
+    r"\s+(?:sub)?(?:folder|directory|dir)$|\s*(?:文件夹|目录)(?:里面|里|中|下)?$", re.IGNORECASE
+)
+_FOLDER_BEFORE = re.compile(
+    r"(?:folder|directory)\s+(?:(?:called|named)\s+)?|(?:文件夹|目录)\s*(?=\S)", re.IGNORECASE
+)
 _FILE_AFTER = re.compile(r"\s+(?:text\s+)?(?:file|document)$|\s*文件$", re.IGNORECASE)
 _FILE_BEFORE = re.compile(r"file\s+(?:(?:called|named)\s+)?", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.\w{1,8}$", re.ASCII)
 
-TOP = frozenset({"workspace", "files", "my files", "all files", "everything", "home", "工作区", "我的文件", "所有文件", "全部文件"})
+TOP = frozenset(
+    {
+        "workspace",
+        "files",
+        "my files",
+        "all files",
+        "everything",
+        "home",
+        "工作区",
+        "我的文件",
+        "所有文件",
+        "全部文件",
+    }
+)
 """What names the workspace's top, where nothing there has that name."""
 
-HERE = frozenset({"here", "this folder", "current folder", "the current folder", "当前文件夹", "当前目录", "这里", "这个文件夹"})
+HERE = frozenset(
+    {
+        "here",
+        "this folder",
+        "current folder",
+        "the current folder",
+        "当前文件夹",
+        "当前目录",
+        "这里",
+        "这个文件夹",
+    }
+)
 """What names the current folder, likewise."""
 
 
@@ -60,13 +90,26 @@ def clean(said: str) -> str:
         raise SyscallError("EINVAL", "The name is empty.", "Say which file or folder.")
     for character in text:
         # Direction marks make one name look like another; nobody says them.
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp") or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-            raise SyscallError("EINVAL", f"The name {text[:60]!r} holds a control character.", "Leave it out.")
+        if (
+            unicodedata.category(character) in ("Cc", "Zl", "Zp")
+            or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ):
+            raise SyscallError(
+                "EINVAL", f"The name {text[:60]!r} holds a control character.", "Leave it out."
+            )
     if len(text.encode()) > PATH_BYTES:
-        raise SyscallError("EINVAL", f"The path has {len(text.encode()):,} bytes; {PATH_BYTES:,} is the limit.", "Use a shorter one.")
+        raise SyscallError(
+            "EINVAL",
+            f"The path has {len(text.encode()):,} bytes; {PATH_BYTES:,} is the limit.",
+            "Use a shorter one.",
+        )
     for part in text.split("/"):
         if len(part.encode()) > NAME_BYTES:
-            raise SyscallError("EINVAL", f"The name {part[:40]}… is too long: {NAME_BYTES} bytes is the limit.", "Use a shorter one.")
+            raise SyscallError(
+                "EINVAL",
+                f"The name {part[:40]}… is too long: {NAME_BYTES} bytes is the limit.",
+                "Use a shorter one.",
+            )
     return text
 
 
@@ -103,8 +146,8 @@ def wants_folder(text: str) -> bool:
 def new_name(text: str, *, folder: bool = False) -> str:
     """The name that something new gets.
 
-    A small article in front of a title goes ("my shopping list"), one in a file name with an extension stays, and so
-    does one with a capital ("The Hobbit"). The word "folder" goes where a folder is made.
+    A small article in front of a title goes ("my shopping list"), one in a file name with an extension stays,
+    and so does one with a capital ("The Hobbit"). The word "folder" goes where a folder is made.
     """
     text = text.rstrip("/") or text
     if folder:
@@ -118,7 +161,7 @@ def new_name(text: str, *, folder: bool = False) -> str:
 
 
 def loose(name: str) -> str:
-    """A name with case, Unicode form and what separates its words left out: `Holiday_Photos` is `holiday photos`."""
+    """A name without case, Unicode form and separators: `Holiday_Photos` is `holiday photos`."""
     return re.sub(r"[\s_\-.·]+", " ", key(name)).strip()
 
 

@@ -41,17 +41,23 @@ def pack(place: Place, stop: threading.Event) -> bytes:
         for path, descriptor, below, status in tree(folder, name):
             if stop.is_set():
                 raise SyscallError("ECANCELED", "It was stopped before anything was done.")
-            entry: dict[str, Any] = {"path": path, "mode": stat.S_IMODE(status.st_mode), "mtime": status.st_mtime_ns}
+            entry: dict[str, Any] = {
+                "path": path,
+                "mode": stat.S_IMODE(status.st_mode),
+                "mtime": status.st_mtime_ns,
+            }
             if stat.S_ISDIR(status.st_mode):
                 entry["kind"] = "folder"
             elif stat.S_ISLNK(status.st_mode):
                 entry |= {"kind": "link", "target": os.readlink(below, dir_fd=descriptor)}
             else:
-                with open(open_file(descriptor, below, place.shown), "rb") as file:
+                with os.fdopen(open_file(descriptor, below, place.shown), "rb") as file:
                     data = file.read(LIMIT - total + 1)
                 total += len(data)
                 if total > LIMIT:
-                    raise SyscallError("E2BIG", f"{place.shown} is growing while it is read.", "Say it again when it rests.")
+                    raise SyscallError(
+                        "E2BIG", f"{place.shown} is growing while it is read.", "Say it again when it rests."
+                    )
                 entry |= {"kind": "file", "size": len(data)}
                 contents.append(data)
             entries.append(entry)
@@ -80,7 +86,9 @@ def unpack(data: bytes, place: Place, spare: str) -> None:
                 size = entry.get("size", 0)
                 _make(folder, spare, entry, data[end : end + size])
                 end += size
-            for entry in reversed(entries):  # a folder's time changes with what is put into it, so from the inside out
+            for entry in reversed(
+                entries
+            ):  # a folder's time changes with what is put into it, so from the inside out
                 if entry["kind"] == "folder":
                     _finish_folder(folder, spare, entry)
             rename_new(folder, spare, folder, name)
@@ -99,7 +107,7 @@ def _make(folder: int, spare: str, entry: dict[str, Any], data: bytes) -> None:
         os.symlink(entry["target"], path, dir_fd=folder)
         os.utime(path, ns=times, dir_fd=folder, follow_symlinks=False)
     else:
-        with open(os.open(path, _NEW_FILE, 0o600, dir_fd=folder), "wb") as file:
+        with os.fdopen(os.open(path, _NEW_FILE, 0o600, dir_fd=folder), "wb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), entry["mode"])

@@ -1,8 +1,8 @@
 """What a session may reach: its workspace, its current folder in it, and what is kept out of reach inside it.
 
-`~` is the workspace's top, whether or not the workspace is the person's home: nothing above it can be named. `..` is
-taken off by name, as a shell does, and may not lead above the top either. An absolute path is fine where it lies in the
-workspace.
+`~` is the workspace's top, whether or not the workspace is the person's home: nothing above it can be named.
+`..` is taken off by name, as a shell does, and may not lead above the top either. An absolute path is fine
+where it lies in the workspace.
 """
 
 from __future__ import annotations
@@ -105,12 +105,16 @@ class Space:
         said = "/".join(parts)
         real = Path(os.path.realpath(self.root.joinpath(*parts)))
         if not real.is_relative_to(self.root):
-            raise SyscallError("EACCES", f"{said} is a link that leads out of the workspace.", "Nothing outside is touched.")
+            raise SyscallError(
+                "EACCES", f"{said} is a link that leads out of the workspace.", "Nothing outside is touched."
+            )
         if not follow and parts:
             real = Path(os.path.realpath(self.root.joinpath(*parts[:-1]))) / parts[-1]
         place = Place(self.root, real.relative_to(self.root).parts)
         if self.is_private(real):
-            raise SyscallError("EACCES", f"{place.shown} holds the system's own state.", "It can't be touched as files.")
+            raise SyscallError(
+                "EACCES", f"{place.shown} holds the system's own state.", "It can't be touched as files."
+            )
         status = place.stat()
         if status is not None:
             check_ordinary(status.st_mode, place.shown)
@@ -153,7 +157,7 @@ class Space:
 def names(folder: Place) -> list[str]:
     """The names in a folder, sorted; none where it can't be read."""
     try:
-        return sorted(os.listdir(folder.path))
+        return sorted(entry.name for entry in folder.path.iterdir())
     except OSError:
         return []
 
@@ -165,4 +169,6 @@ def is_link(place: Place) -> bool:
 
 
 def _outside(text: str) -> SyscallError:
-    return SyscallError("EACCES", f"{text} is outside the workspace.", "Only what is in the workspace can be reached.")
+    return SyscallError(
+        "EACCES", f"{text} is outside the workspace.", "Only what is in the workspace can be reached."
+    )

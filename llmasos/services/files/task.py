@@ -13,8 +13,8 @@ T = TypeVar("T")
 async def in_thread(work: Callable[[threading.Event], T]) -> T:
     """Run something in a thread. On a kill or Ctrl-C it is asked to stop and waited for.
 
-    A thread can't be cancelled; if it were left alone, a copy would appear after the person was told that it was
-    stopped.
+    A thread can't be cancelled; if it were left alone, a copy would appear after the person was told that it
+    was stopped.
 
     Args:
         work: Called with the event that asks it to stop.

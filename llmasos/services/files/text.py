@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 import mimetypes
-import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 SHOWN = 256 * 1024
 """Bytes of a file that are shown."""
@@ -58,14 +58,18 @@ class Text:
 def decode(data: bytes, *, cut: bool = False) -> Text | None:
     """The text in some bytes, or None where they are none.
 
-    Marks come first, then UTF-8, then UTF-16 without a mark, then GB18030 where nearly all that isn't ASCII becomes
-    everyday Chinese, and Latin-1 last, which never fails.
+    Marks come first, then UTF-8, then UTF-16 without a mark, then GB18030 where nearly all that isn't ASCII
+    becomes everyday Chinese, and Latin-1 last, which never fails.
 
     Args:
         data: The bytes.
         cut: Whether they are the beginning of more, so that the last character may be half of one.
     """
-    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
         if data.startswith(mark):
             words = _decoded(data, encoding, cut)
             return None if words is None else Text(words, encoding)
@@ -86,7 +90,8 @@ def encode(words: str, encoding: str) -> bytes:
     Raises:
         UnicodeEncodeError: The encoding has no such characters.
     """
-    # The mark stands at the file's beginning only. Which byte order an unmarked rest has is told by the probe's codec.
+    # The mark stands at the file's beginning only. Which byte order an unmarked rest has is told by the
+    # probe's codec.
     return words.encode({"utf-8-sig": "utf-8"}.get(encoding, encoding))
 
 
@@ -94,11 +99,13 @@ def kind(name: str, head: bytes) -> str:
     """What a file that is no text is, with an article."""
     for magic, what in _MAGIC:
         if head.startswith(magic):
-            return _ZIPPED.get(os.path.splitext(name)[1].lower(), what) if magic.startswith(b"PK") else what
+            return _ZIPPED.get(Path(name).suffix.lower(), what) if magic.startswith(b"PK") else what
     if head[4:8] == b"ftyp":
         return "a film or recording"
     if head[:4] == b"RIFF":
-        return {b"WAVE": "a WAV recording", b"WEBP": "a WebP picture", b"AVI ": "an AVI film"}.get(head[8:12], "a media file")
+        return {b"WAVE": "a WAV recording", b"WEBP": "a WebP picture", b"AVI ": "an AVI film"}.get(
+            head[8:12], "a media file"
+        )
     guessed = mimetypes.guess_type(name)[0]
     return f"a binary file ({guessed})" if guessed and not guessed.startswith("text/") else "a binary file"
 
@@ -127,11 +134,13 @@ def _utf16(data: bytes, cut: bool) -> Text | None:
         return None
     encoding = "utf-16-le" if odd else "utf-16-be"
     words = _decoded(data, encoding, cut)
-    return None if words is None or _CONTROL.search(words.encode("utf-8", "replace")) else Text(words, encoding)
+    return (
+        None if words is None or _CONTROL.search(words.encode("utf-8", "replace")) else Text(words, encoding)
+    )
 
 
 def _chinese(words: str) -> bool:
-    """Whether a text read as GB18030 makes sense: GB 2312 has the characters in daily use, an accident hits others."""
+    """Whether a text read as GB18030 makes sense: an accident rarely hits the daily characters of GB 2312."""
     foreign = [c for c in words if c > "\x7f"]
     usual = sum(1 for c in foreign if _in_gb2312(c))
     return bool(foreign) and usual >= 0.9 * len(foreign)

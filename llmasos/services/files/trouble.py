@@ -10,12 +10,20 @@ from llmasos.core.base.errors import Errno, SyscallError
 
 _CODES: dict[int, tuple[Errno, str, str]] = {
     errno.ENOSPC: ("EIO", "the disk is full", "Nothing was changed; free some space and say it again."),
-    errno.EDQUOT: ("EIO", "the disk quota is used up", "Nothing was changed; free some space and say it again."),
+    errno.EDQUOT: (
+        "EIO",
+        "the disk quota is used up",
+        "Nothing was changed; free some space and say it again.",
+    ),
     errno.EACCES: ("EACCES", "the system doesn't permit it", "Check who owns it and its permissions."),
     errno.EPERM: ("EACCES", "the system doesn't permit it", "Check who owns it and its permissions."),
     errno.EROFS: ("EACCES", "it is on a disk that can't be written", "Choose another folder."),
     errno.ENAMETOOLONG: ("EINVAL", "the name is too long", "Choose a shorter one."),
-    errno.ELOOP: ("EACCES", "it is a link that appeared meanwhile", "Look at what it is; links are not followed here."),
+    errno.ELOOP: (
+        "EACCES",
+        "it is a link that appeared meanwhile",
+        "Look at what it is; links are not followed here.",
+    ),
     errno.ENOENT: ("ENOENT", "it is gone", "Look again with 'files.list'."),
     errno.EEXIST: ("EEXIST", "something is there already", "Choose another name."),
     errno.ENOTEMPTY: ("EEXIST", "something is there already", "Choose another name."),

@@ -1,12 +1,11 @@
-"""Taking changes to files back. Each looks first whether things are as the change left them, and else does nothing.
+"""Taking changes to files back, where things still are as the change left them; else nothing is done.
 
-A crash can lie between the journal's entry and the effect. Then things are as they were *before* it, which is what undo
-wants anyway: that is said and nothing is done.
+A crash can lie between the journal's entry and the effect. Then things are as they were *before* it, which is
+what undo wants anyway: that is said and nothing is done.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,9 @@ class Undo:
         """Remove a copy."""
         place = _place(payload)
         with in_words(f"remove the copy {place.shown}"):
-            await in_thread(lambda _: effects.remove(place.parent.child(payload["spare"])))  # a crash while it was made
+            await in_thread(
+                lambda _: effects.remove(place.parent.child(payload["spare"]))
+            )  # a crash while it was made
             if not place.exists():
                 drop_folders(_made(payload))
                 return NOTHING.format(place.shown)
@@ -83,13 +84,20 @@ class Undo:
         source = Place(place.root, tuple(payload["source"]))
         with in_words(f"move {place.shown} back"):
             now = await in_thread(lambda _: imprint.imprint(place, content=False))
-            if not now and await in_thread(lambda _: imprint.imprint(source, content=False)) == payload["imprint"]:
+            if (
+                not now
+                and await in_thread(lambda _: imprint.imprint(source, content=False)) == payload["imprint"]
+            ):
                 drop_folders(_made(payload))
                 return NOTHING.format(source.shown)
             if now != payload["imprint"]:
                 raise _stale(place)
             if source.exists():
-                raise SyscallError("ESTALE", f"Something else is called {source.shown} by now; nothing was done.", "Rename that first.")
+                raise SyscallError(
+                    "ESTALE",
+                    f"Something else is called {source.shown} by now; nothing was done.",
+                    "Rename that first.",
+                )
             made = missing_folders(source.parent)
             make_folders(source.parent)
             try:
@@ -129,7 +137,11 @@ class Undo:
                 drop_folders(_made(payload))
                 return NOTHING.format(place.shown)
             if await in_thread(lambda _: imprint.imprint(aside, content=False)) != payload["imprint"]:
-                raise SyscallError("ESTALE", f"{place.shown} was changed or removed in the trash; nothing was done.", f"Look at {aside.shown}.")
+                raise SyscallError(
+                    "ESTALE",
+                    f"{place.shown} was changed or removed in the trash; nothing was done.",
+                    f"Look at {aside.shown}.",
+                )
             made = missing_folders(place.parent)
             make_folders(place.parent)
             try:
@@ -148,8 +160,12 @@ class Undo:
             if not place.exists():
                 drop_folders(_made(payload))
                 return NOTHING.format(place.shown)
-            if not place.is_folder() or os.listdir(place.path):
-                raise SyscallError("ESTALE", f"{place.shown} isn't empty any more; nothing was done.", "Delete it if you mean it.")
+            if not place.is_folder() or any(place.path.iterdir()):
+                raise SyscallError(
+                    "ESTALE",
+                    f"{place.shown} isn't empty any more; nothing was done.",
+                    "Delete it if you mean it.",
+                )
             drop_folders(_made(payload))
         return f"Removed the folder {place.shown}."
 
@@ -162,7 +178,11 @@ async def _still_there(place: Place, payload: dict[str, Any]) -> bool:
     """
     now = await in_thread(lambda _: imprint.imprint(place, content=False))
     if now and now != payload["imprint"]:
-        raise SyscallError("ESTALE", f"Something else is called {place.shown} by now; nothing was done.", "Rename that first.")
+        raise SyscallError(
+            "ESTALE",
+            f"Something else is called {place.shown} by now; nothing was done.",
+            "Rename that first.",
+        )
     return bool(now)
 
 
@@ -177,19 +197,27 @@ def _made(payload: dict[str, Any]) -> list[Place]:
 def _blob(caller: Caller, payload: dict[str, Any], place: Place) -> bytes:
     data = caller.kernel.store.get_blob(payload["blob"])
     if data is None:
-        raise SyscallError("ESTALE", f"What was kept of {place.shown} is gone; nothing was done.", "It was kept only for a time.")
+        raise SyscallError(
+            "ESTALE",
+            f"What was kept of {place.shown} is gone; nothing was done.",
+            "It was kept only for a time.",
+        )
     return data
 
 
 def _split(place: Place, size: int) -> tuple[str, bytes]:
-    """The digest of a file's beginning, and what comes after it; an empty digest where it is shorter or gone."""
+    """The digest of a file's beginning, and what comes after; empty where it is shorter or gone."""
     status = place.stat()
     if status is None or status.st_size < size:
         return "", b""
-    with open(place.open(), "rb") as file:
+    with place.reader() as file:
         head = file.read(size)
         return imprint.digest(head), file.read()
 
 
 def _stale(place: Place) -> SyscallError:
-    return SyscallError("ESTALE", f"{place.shown} has changed since; nothing was done.", "Look at it before you decide what to keep.")
+    return SyscallError(
+        "ESTALE",
+        f"{place.shown} has changed since; nothing was done.",
+        "Look at it before you decide what to keep.",
+    )

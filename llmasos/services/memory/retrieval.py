@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 Vectors = npt.NDArray[np.float32]
 FLOOR = 0.8
 HALF_LIFE = 50
+CALIBRATED = "multilingual-e5-small"
 COVERED = 0.34
 """Share of a query's weight that a text must have to be found by words alone."""
 FAR, NEAR = 0.81, 0.91
@@ -37,6 +38,8 @@ unrelated sentences reach 0.80."""
 
 class Embedder(Protocol):
     """What makes vectors."""
+
+    name: str
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Vectors:
         """Shape (texts, 384), each of length 1."""
@@ -90,7 +93,8 @@ class Index:
     """
 
     def __init__(self, embedder: Embedder | None = None) -> None:
-        self._embedder = embedder
+        # Another model's cosines mean something else, and the lexical one knows no more than BM25 does.
+        self._embedder = embedder if embedder and embedder.name.startswith(CALIBRATED) else None
         self._items: dict[str, Item] = {}
         self._words = BM25()
         self._vectors: dict[str, Vectors] = {}

@@ -25,7 +25,7 @@ SURE = 0.3
 """Relevance from which a memory without all the query's words may be what a person wants to have forgotten."""
 
 
-class Memories:
+class Memory:
     """What persons asked to be remembered, each their own.
 
     Args:

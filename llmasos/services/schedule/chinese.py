@@ -221,6 +221,11 @@ def _rest(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.edge = "rest"
 
 
+@rule(r"同1?(?:个)?时间|同样(?:的)?时间|同时")
+def _same_time(m: re.Match[str], parts: Parts, now: datetime) -> None:
+    parts.same_time = True
+
+
 # Clock times
 
 
@@ -281,11 +286,6 @@ def _part(m: re.Match[str], parts: Parts, now: datetime) -> bool:
         return False
     parts.part = _PARTS[m[0]]
     return True
-
-
-@rule(r"同1?(?:个)?时间|同样(?:的)?时间|同时")
-def _same_time(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.same_time = True
 
 
 @rule(r"(之前|以前|前)|(之后|以后|后)|(以来|起|开始)|(为止|截止)|^自|^从")

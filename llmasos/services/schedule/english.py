@@ -216,22 +216,26 @@ def _this_part(m: re.Match[str], parts: Parts, now: datetime) -> None:
 # Clock times
 
 
-@rule(r"\b(\d{1,2})?(?: minutes?)? ?(half|quarter|1 quarter|\d{1,2}(?: minutes?)?) (past|after|to|before|till|of) (\d{1,2}|midnight|noon)\b(?!:|st|nd|rd|th)(?: (am|pm)\b|(am|pm)\b)?")
+@rule(
+    r"\b(half|(?:1 )?quarter|\d{1,2}(?: minutes?)?) (past|after|to|before|till|of) "
+    r"(\d{1,2}|midnight|noon)\b(?!:|st|nd|rd|th|/)(?: ?(am|pm)\b)?"
+)
 def _past_to(m: re.Match[str], parts: Parts, now: datetime) -> bool:
-    amount = {"half": 30, "quarter": 15, "1 quarter": 15}.get(m[2]) or int(m[2].split()[0])
-    later = m[3] in ("past", "after")
-    if amount > 59 or m[1] or (m[3] == "of" and amount != 15) or (m[3] == "till" and amount not in (5, 10, 15, 20, 25)):
+    amount = 30 if m[1] == "half" else 15 if "quarter" in m[1] else int(m[1].split()[0])
+    named = {"midnight": 24, "noon": 12}.get(m[3])
+    # "5 to 6" is a quarter of the clock in speech, but "3 to 9" a range: only the fives are minutes.
+    spoken = "quarter" in m[1] or "minute" in m[1] or m[1] == "half" or (m[2] in ("past", "to") and amount in (5, 10, 20, 25))
+    if amount > 59 or not (spoken or named):
         return False
-    named = {"midnight": 24, "noon": 12}.get(m[4])
-    hour = int(m[4]) if named is None else named
-    minutes = hour * 60 + (amount if later else -amount)
+    hour = int(m[3]) if named is None else named
+    if m[2] == "to" and not named and "minute" not in m[1] and "quarter" not in m[1] and re.search(r"\b(?:from|between) $", m.string[: m.start()]):
+        return False
+    minutes = hour * 60 + (amount if m[2] in ("past", "after") else -amount)
     parts.hour, parts.minute = divmod(minutes, 60)
     if parts.hour == 0 and named is None:
         parts.hour = 12
     parts.certain = named is not None
-    if named is not None and parts.hour == 24:
-        parts.part = "midnight"
-    parts.meridiem = _meridiem(m[5] or m[6])
+    parts.meridiem = _meridiem(m[4])
     return True
 
 
@@ -246,7 +250,8 @@ def _clock(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     if hour > 24 or minute > 59:
         return False
     parts.hour, parts.minute, parts.meridiem = hour, minute, _meridiem(m[3])
-    parts.certain = m[3] is None and (hour > 12 or m[1].startswith("0"))
+    # "10:30" is a time of the clock; "4:30" is said for the afternoon as well.
+    parts.certain = m[3] is None and (hour == 0 or hour >= 10 or m[1].startswith("0"))
     return True
 
 
@@ -330,7 +335,7 @@ def _lone_duration(m: re.Match[str], parts: Parts, now: datetime) -> None:
     offset(parts, now, durations(m[1]), 1)
 
 
-@rule(r"\b(?:the )?(?:(\d+) )?(day|week|month)s? (before|after)\b(?=.*\S)")
+@rule(r"\b(?:the )?(?:(\d+) )?(day|week|month)s? (before|after)\b")
 def _relative(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.relative = (int(m[1]) if m[1] else None, unit_of(m[2]), -1 if m[3] == "before" else 1)
 
@@ -351,7 +356,7 @@ def _edge(m: re.Match[str], parts: Parts, now: datetime) -> None:
     )
 
 
-@rule(rf"\bweek of\b")
+@rule(r"\bweek of\b")
 def _week_of(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.unit, parts.moment = "week", True
 

@@ -40,7 +40,9 @@ def _qingming(year: int) -> tuple[date, date]:
 
 FESTIVALS: list[tuple[re.Pattern[str], Festival]] = [
     (re.compile(pattern), festival)
-    for pattern, festival in [
+    for pattern, festival in [  # longer names first: "christmas eve" holds "christmas"
+        (r"除夕夜?|大年三十|chinese new year'?s eve", _before_new_year),
+        (r"春节|过年|大年初一|正月初一|spring festival|(?:chinese|lunar) new year", lunar_day(1, 1)),
         (r"christmas eve|xmas eve|平安夜|圣诞前夜", _fixed(12, 24)),
         (r"boxing day", _fixed(12, 26)),
         (r"christmas(?: day)?|xmas|圣诞节?", _fixed(12, 25)),
@@ -56,8 +58,6 @@ FESTIVALS: list[tuple[re.Pattern[str], Festival]] = [
         (r"easter(?: sunday)?|复活节", _easter(0)),
         (r"whit monday|pentecost monday", _easter(50)),
         (r"pentecost|whitsun", _easter(49)),
-        (r"除夕夜?|大年三十|chinese new year'?s eve", _before_new_year),
-        (r"春节|过年|大年初一|正月初一|spring festival|(?:chinese|lunar) new year", lunar_day(1, 1)),
         (r"元宵节?|lantern festival", lunar_day(1, 15)),
         (r"清明节?", _qingming),
         (r"端午节?|dragon boat festival", lunar_day(5, 5)),
@@ -72,5 +72,3 @@ FESTIVALS: list[tuple[re.Pattern[str], Festival]] = [
         (r"双十一|双11", _fixed(11, 11)),
     ]
 ]
-# "chinese new year" holds "new year", so the longer names are tried first.
-FESTIVALS.sort(key=lambda row: -max(len(name) for name in row[0].pattern.split("|")))

@@ -13,7 +13,7 @@ Edge = Literal["start", "middle", "end", "first half", "second half", "rest"]
 Bound = Literal["before", "by", "after", "since", "until"]
 Unit = Literal["second", "minute", "hour", "day", "week", "month", "year"]
 
-PARTS_OF_DAY: dict[PartOfDay, tuple[float, float, float]] = {
+PARTS_OF_DAY: dict[PartOfDay, tuple[int, int, int]] = {
     "dawn": (5, 0, 6),
     "morning": (9, 5, 12),
     "noon": (12, 11, 14),
@@ -101,7 +101,8 @@ class Parts:
     @property
     def has_day(self) -> bool:
         """Whether anything about the day was said."""
-        return any(getattr(self, name) not in (None, False) for name in self.DAY_FIELDS)
+        # By identity: 0 is this week, this month, Monday.
+        return any(getattr(self, n) is not None and getattr(self, n) is not False for n in self.DAY_FIELDS)
 
     @property
     def has_time(self) -> bool:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.services.schedule import chinese, english
 from llmasos.services.schedule.days import Days, NoSuchDay, Prefer, monday, resolve
 from llmasos.services.schedule.festivals import FESTIVALS
-from llmasos.services.schedule.parts import PARTS_OF_DAY, Bound, Parts, Rule, add_months, elapsed
+from llmasos.services.schedule.parts import PARTS_OF_DAY, Bound, PartOfDay, Parts, Rule, add_months, elapsed
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -61,17 +63,20 @@ class When:
         return self.start if self.timed else self.start + timedelta(days=1)
 
 
-def when(text: str, now: datetime) -> When:
+def when(text: str, now: datetime, *, about: str = "", repeated: bool = False) -> When:
     """The time that a phrase says.
 
     Args:
         text: The phrase, as the person said it.
         now: The present, in the person's time zone; what it's counted from.
+        about: What happens then: a dinner "at 7" is in the evening, a wake-up call isn't.
+        repeated: The start of a repetition: "at 8" is 08:00 even where that is over today.
 
     Raises:
         SyscallError: EINVAL, the phrase can't be read or there is no such time.
     """
-    return _guarded(text, lambda: _when(text, now))
+    usual: PartOfDay | None = "morning" if _MORNING.search(about.casefold()) else "evening" if _EVENING.search(about.casefold()) else None
+    return _guarded(text, lambda: _when(text, now, usual, upcoming=not repeated))
 
 
 def span(text: str, now: datetime, *, prefer: Prefer = "future") -> tuple[datetime, datetime]:
@@ -112,7 +117,12 @@ def _total(amounts: list[tuple[float, english.Unit]], now: datetime, sign: int) 
     return moment - naive
 
 
-def _guarded(text: str, read):  # type: ignore[no-untyped-def]
+_T = TypeVar("_T")
+_MORNING = re.compile(r"\b(?:wake|waking|alarm|breakfast|get up|sunrise)|起床|闹钟|早餐|早饭|叫醒|早起")
+_EVENING = re.compile(r"\b(?:dinner|supper|drinks|party|bedtime|movie|cinema|theat|concert)|晚饭|晚餐|宵夜|聚餐|电影")
+
+
+def _guarded(text: str, read: Callable[[], _T]) -> _T:
     if not text.strip():
         raise SyscallError("EINVAL", "No time was said.", EXAMPLES)
     if len(text) > LIMIT:
@@ -132,8 +142,6 @@ def normalised(text: str) -> str:
     """A phrase in the form that the rules read."""
     text = unicodedata.normalize("NFKC", text).casefold()
     text = text.strip().strip("\"'“”‘’「」,.;!? ")
-    for word, digits in (("百分之", ""),):
-        text = text.replace(word, digits)
     return english.normalised(text)
 
 
@@ -318,7 +326,7 @@ def _joined(left: Parts, right: Parts) -> bool:
     """Let each end take from the other what was said once for both."""
     for lone, full in ((left, right), (right, left)):
         # "the 3rd to the 9th of August", "3 to 9 August", 3月18到22日
-        if lone.bare and full.day is not None:
+        if lone.bare and not lone.has_day and full.day is not None and not full.has_time:
             lone.day, lone.hour, lone.bare = lone.hour, None, False
         if lone.day is not None and lone.month is None and lone.months is None and full.day is not None:
             lone.month, lone.months, lone.year, lone.years = full.month, full.months, full.year, full.years
@@ -356,7 +364,7 @@ def _ends(left: Parts, right: Parts, now: datetime, prefer: Prefer) -> tuple[dat
         left.meridiem = right.meridiem
         if _clock(left)[0] > _clock(right)[0]:
             left.meridiem = "am" if right.meridiem == "pm" else "pm"
-    start, note = _at(left, first.first, now)
+    start, note = _at(left, first.first, now, upcoming=False)
     if right.hour is not None and not right.certain and not right.meridiem and not right.part:
         right_day = last.first
         choices = [_moment(right_day, hour, right.minute, right.zone or zone) for hour in (right.hour, right.hour + 12) if hour <= 24]
@@ -366,14 +374,14 @@ def _ends(left: Parts, right: Parts, now: datetime, prefer: Prefer) -> tuple[dat
         if right.hour is None and right.part and right.part not in ("noon", "midnight", "dusk", "lunch"):
             end = _moment(last.first, PARTS_OF_DAY[right.part][2], 0, zone)
     if end <= start:
-        if right.date is None and first == last:
-            end += timedelta(days=1)  # "from 22:00 to 6:00"
-        else:
+        if right.date is not None or first != last:
             raise ValueError("it ends before it starts")
-    if not left.has_day and end <= now and prefer == "future":
-        start, end = start + timedelta(days=1), end + timedelta(days=1)
-    if first.movable and end <= now:
-        start, end = start + timedelta(days=7), end + timedelta(days=7)
+        end += timedelta(days=1)  # "from 22:00 to 6:00"
+    if end <= now and prefer == "future":
+        if first.movable:
+            start, end = start + timedelta(days=7), end + timedelta(days=7)
+        elif not left.has_day:
+            start, end = start + timedelta(days=1), end + timedelta(days=1)
     return elapsed(start), elapsed(end), True, note
 
 
@@ -386,7 +394,7 @@ def _after(parts: Parts, first: date, now: datetime) -> Days:
 # Resolving
 
 
-def _when(text: str, now: datetime) -> When:
+def _when(text: str, now: datetime, usual: PartOfDay | None, *, upcoming: bool) -> When:
     ends = _range(text, now)
     if ends:
         start, end, timed, note = _ends(*ends, now, "future")
@@ -398,20 +406,21 @@ def _when(text: str, now: datetime) -> When:
         return When(parts.span[0], parts.span[1], timed=True, bound="by") if day else When(*parts.span)
     if parts.exact:
         return When(parts.exact.replace(microsecond=0), bound=parts.bound)
-    found = _point(parts, now, "future")
+    if usual and parts.hour is not None and not (parts.part or parts.meridiem or parts.certain) and 4 <= parts.hour <= 11:
+        parts.part = usual
+    found = _point(parts, now, upcoming=upcoming)
     if parts.zone is not None:
         found = replace(found, start=found.start.astimezone(now.tzinfo))
     return replace(found, bound=parts.bound, said_day=parts.has_day)
 
 
-def _point(parts: Parts, now: datetime, prefer: Prefer) -> When:
+def _point(parts: Parts, now: datetime, *, upcoming: bool) -> When:
     zone = parts.zone or now.tzinfo
     today = now.astimezone(zone).date()
-    days = resolve(parts, today, prefer)
+    days = resolve(parts, today, "future")
     if days is None:
-        days = _days_or_today(parts, now.astimezone(zone), prefer)
-        start, note = _at(parts, days.first, now)
-        if start <= now and prefer == "future":
+        start, note = _at(parts, today, now, upcoming=upcoming)
+        if start <= now and upcoming:
             start += timedelta(days=1)
         return When(elapsed(start), note=note)
     if parts.unit == "week" and parts.moment:
@@ -424,8 +433,8 @@ def _point(parts: Parts, now: datetime, prefer: Prefer) -> When:
         end = _midnight(first + timedelta(days=length), zone) if length > 1 else None
         return When(_midnight(first, zone), end, timed=False)
     day = days.last if parts.edge == "end" else days.first
-    start, note = _at(parts, day, now)
-    if start <= now and days.movable:
+    start, note = _at(parts, day, now, upcoming=upcoming)
+    if start <= now and days.movable and upcoming:
         start, note = _at(parts, day + timedelta(days=7), now)
     return When(elapsed(start), note=note)
 
@@ -434,22 +443,25 @@ def _days_or_today(parts: Parts, now: datetime, prefer: Prefer) -> Days:
     return resolve(parts, now.date(), prefer) or Days(now.date(), now.date())
 
 
-def _at(parts: Parts, day: date, now: datetime) -> tuple[datetime, str]:
-    """The moment of a time on a day, and a note where it could be another."""
+def _at(parts: Parts, day: date, now: datetime, *, upcoming: bool = True) -> tuple[datetime, str]:
+    """The moment of a time on a day, and a note where it could be another.
+
+    Args:
+        upcoming: Take the later reading of "at 8" where the usual one is over.
+    """
     zone = parts.zone or now.tzinfo
     hour, ambiguous = _clock(parts)
     note = ""
     if ambiguous:
         other = hour + 12 if hour < 12 else hour - 12
-        usual, later = _moment(day, hour, parts.minute, zone), _moment(day, other, parts.minute, zone)
-        if usual <= now < later:
-            hour = other
-        sooner = "in the morning" if hour >= 12 else "in the evening"
-        note = f"Read as {hour % 24:02d}:{parts.minute:02d}; say '{parts.hour} {sooner}' for the other."
+        if upcoming and _moment(day, hour, parts.minute, zone) <= now < _moment(day, other, parts.minute, zone):
+            hour, other = other, hour
+        if hour >= 12:
+            note = f"Read as {hour:02d}:{parts.minute:02d}; the morning would be {other:02d}:{parts.minute:02d}."
     return _moment(day, hour, parts.minute, zone), note
 
 
-def _clock(parts: Parts) -> tuple[float, bool]:
+def _clock(parts: Parts) -> tuple[int, bool]:
     """The hour from 0 to 30 (past 24: the next day), and whether it's a guess between morning and evening."""
     hour = parts.hour
     if hour is None:
@@ -481,9 +493,9 @@ def _midnight(day: date, zone: tzinfo | None) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-def _moment(day: date, hour: float, minute: int, zone: tzinfo | None) -> datetime:
-    day += timedelta(days=int(hour // 24))
-    return datetime(day.year, day.month, day.day, int(hour % 24), minute, tzinfo=zone)
+def _moment(day: date, hour: int, minute: int, zone: tzinfo | None) -> datetime:
+    day += timedelta(days=hour // 24)
+    return datetime(day.year, day.month, day.day, hour % 24, minute, tzinfo=zone)
 
 
 def _span(text: str, now: datetime, prefer: Prefer) -> tuple[datetime, datetime]:
@@ -515,7 +527,7 @@ def _stretch(parts: Parts, now: datetime, prefer: Prefer) -> tuple[datetime, dat
     if parts.moment and parts.unit and not parts.has_time:
         days = _whole(days.first, parts.unit)
     if parts.hour is not None:
-        start, _ = _at(parts, days.first, now if prefer == "future" else EARLIEST)
+        start, _ = _at(parts, days.first, now, upcoming=prefer == "future")
         return start, elapsed(start, 3600)
     if parts.part:
         _, first, last = PARTS_OF_DAY[parts.part]

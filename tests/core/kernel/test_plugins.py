@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -556,3 +557,49 @@ async def test_the_shipped_plugins_load(host: PluginHost) -> None:
     assert len(row.examples) >= 4
     assert await row.run(None, expression="15% of 2,340") == "351"
     assert str(await refused(row, "EINVAL", expression="1/0")).startswith("Dividing by zero")
+
+
+# -- docs/writing-a-plugin.md
+
+
+def documented(language: str) -> list[str]:
+    page = Path(runner.__file__).parents[4] / "docs" / "writing-a-plugin.md"
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+async def test_the_documented_plugin_works(host: PluginHost, tmp_path: Path) -> None:
+    (manifest,), (code, tests) = documented("toml"), documented("python")
+    place = tmp_path / "dice"
+    place.mkdir()
+    (place / "plugin.toml").write_text(manifest, encoding="utf-8")
+    (place / "plugin.py").write_text(code, encoding="utf-8")
+    (tmp_path / "test_dice.py").write_text(tests, encoding="utf-8")
+
+    row = await only_row(host, place)
+    assert row.name == "dice.roll"
+    assert len(row.examples) == 3
+    assert all(1 <= side <= 20 for side in await row.run(None, count=50, sides=20))
+    assert (
+        str(await refused(row, "EINVAL", count=1000)) == "1000 dice can't be rolled. Say between 1 and 100."
+    )
+    assert "it is one of 4, 6, 8, 12, 20" in str(await refused(row, "EINVAL", sides=7))
+
+    root = Path(runner.__file__).parents[4]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"}
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr

@@ -11,3 +11,8 @@ The child isn't confined yet. Where that will happen is marked in runner.py: eve
 then and nothing of the plugin's is. worker.py starts children in one function, `launch`, which a zygote can
 replace.
 """
+
+from llmasos.core.kernel.sandbox.host import Discovered, Loaded, PluginHost, Problem
+from llmasos.core.kernel.sandbox.manifest import Plugin
+
+__all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]

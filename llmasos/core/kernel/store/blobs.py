@@ -60,7 +60,7 @@ class Blobs:
                     "SELECT last, edition, sealed FROM blobs WHERE token = ? AND part = ? AND scope = ?",
                     (token, part, scope.id),
                 )
-            if row is None and not part:
+            if row is None and not part and not self._db.one("SELECT 1 FROM blobs WHERE token = ?", (token,)):
                 return
             if row is None or first_edition not in (None, row[1]):
                 raise StoreError("A stored file is cut off, or was replaced while it was read.", "Try again.")

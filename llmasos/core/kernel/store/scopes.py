@@ -1,8 +1,8 @@
 """A scope is one kind of records of one subject under one version of its key.
 
-It says what they are named and sealed with. A record's row names its scope by a small number; subject, version
-and kind stand once, in the table of scopes, and are bound into every sealed record. A scope goes only when its
-subject is shredded.
+It says what they are named and sealed with. A record's row names its scope by a small number; subject,
+version and kind stand once, in the table of scopes, and are bound into every sealed record. A scope goes only
+when its subject is shredded.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Scopes:
         return changed
 
     def clear(self) -> None:
-        """Forget all scopes made ready: their keys changed, or the transaction that made them was rolled back."""
+        """Forget all scopes made ready: keys changed, or the transaction that made them was rolled back."""
         self._ready.clear()
         self._by_id.clear()
 

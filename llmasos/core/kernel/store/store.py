@@ -3,7 +3,7 @@
     record = nonce | AES-256-GCM(DEK of the subject, [kind, id, subject, value])
     AAD    = format | store | subject | key version | kind | id | place in order | revision
 
-Subject, kind and id are HMAC tags there, as in the tables: names and values exist only in memory.
+Subject, kind and id are keyed tags there, as in the tables: names and values exist only in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PERSON = "person"
 SCAN_STEP = 128
 
 _PLACE = Struct(">QQ")
-# One encoder for all: json.dumps with arguments builds a new one for each call. Lone surrogates (from file names
+# One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().raw_decode
@@ -163,8 +163,8 @@ class Store:
     def scan(self, kind: str, *, subject: str | None = None, newest_first: bool = False) -> Iterator[Record]:
         """The records of a kind in order of insertion, of one subject or of all.
 
-        They are those that were there at the first step; one that is deleted meanwhile is left out. Nothing is
-        locked between two steps, so the loop may write.
+        They are those that were there at the first step; one that is deleted meanwhile is left out. Nothing
+        is locked between two steps, so the loop may write.
 
         Raises:
             StoreError: A record was changed outside.
@@ -246,7 +246,7 @@ class Store:
         """
         with self._db.transaction() as outermost:
             if outermost:
-                # With the write lock held nobody else inserts, and a key shredded elsewhere is known from here.
+                # With the write lock held nobody else inserts, and a key shredded elsewhere is known now.
                 self._next_seq = 0
                 self._scopes.refresh()
             try:
@@ -322,7 +322,7 @@ class Store:
         self.close()
 
     def _open(self, scope: Scope, row: Sequence[Any]) -> Any:
-        """The record's [kind, id, subject, value]; the whole row is bound, so nothing in it can be swapped."""
+        """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
         seq, token, scope_id, rev, sealed = row
         try:
             if scope_id != scope.id:

@@ -1,0 +1,1 @@
+"""What every number in the docs is measured with; run by `llmasos bench NAME`."""

@@ -1,0 +1,140 @@
+"""Who there is: the records of all characters, each sealed with its own key, with all versions of its card."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.kernel.store import Store
+from llmasos.services.characters.card import Card
+from llmasos.services.characters.events import EventLog
+from llmasos.services.memory.retrieval import Embedder
+
+KIND = "character"
+
+
+@dataclass
+class Character:
+    """One character of one person.
+
+    Attributes:
+        id: Random; never used again, so that a key that was shredded stays gone.
+        owner: Whose it is.
+        card: The version in force.
+        created: When, ISO 8601.
+        versions: Earlier cards, oldest first.
+    """
+
+    id: str
+    owner: str
+    card: Card
+    created: str
+    versions: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.card.name
+
+    @property
+    def subject(self) -> str:
+        """Whose key seals what it knows."""
+        return f"character:{self.id}"
+
+
+class Cast:
+    """All characters of a home.
+
+    Args:
+        store: Where they are kept.
+        clock: Says when.
+        embedder: For their memories; may be None.
+    """
+
+    def __init__(self, store: Store, clock: Clock, embedder: Embedder | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._embedder = embedder
+        self._loaded: dict[str, Character] | None = None
+        self._logs: dict[str, EventLog] = {}
+
+    def of(self, owner: str) -> list[Character]:
+        """A person's characters, oldest first."""
+        return [c for c in self._all().values() if c.owner == owner]
+
+    def get(self, id: str) -> Character | None:
+        """A character by its id."""
+        return self._all().get(id)
+
+    def find(self, owner: str, name: str) -> Character | None:
+        """A person's newest character of this very name."""
+        wanted = name.strip().casefold()
+        return next((c for c in reversed(self.of(owner)) if c.name.casefold() == wanted), None)
+
+    def add(self, owner: str, card: Card, *, id: str = "") -> Character:
+        """A new character."""
+        character = Character(id or new_id(), owner, card, self._clock.now().isoformat(timespec="seconds"))
+        self._save(character)
+        self._all()[character.id] = character
+        return character
+
+    def revise(self, character: Character, card: Card) -> None:
+        """A new version of the card; the memory is kept."""
+        character.versions.append(character.card.to_json())
+        character.card = card
+        self._save(character)
+
+    def set_aside(self, owner: str, name: str) -> None:
+        """Give a character another name, so that a new one can have it; it stays what it was."""
+        known = self.find(owner, name)
+        if known is None:
+            return
+        number = 1
+        while self.find(owner, f"{known.name} ({number})"):
+            number += 1
+        known.card = known.card.renamed(f"{known.name} ({number})")
+        self._save(known)
+
+    def restore_version(self, character: Character) -> None:
+        """Back to the version before."""
+        character.card = Card.from_json(character.versions.pop())
+        self._save(character)
+
+    def log(self, character: Character) -> EventLog:
+        """What a character remembers; read from the store at first use."""
+        if character.id not in self._logs:
+            self._logs[character.id] = EventLog(self._store, character.subject, character.id, self._embedder)
+        return self._logs[character.id]
+
+    def erase(self, character: Character) -> None:
+        """Shred a character's key, and with it everything it was and knew."""
+        self._store.shred(character.subject)
+        self._all().pop(character.id, None)
+        self._logs.pop(character.id, None)
+
+    def _all(self) -> dict[str, Character]:
+        if self._loaded is None:
+            self._loaded = {}
+            for record in self._store.scan(KIND):
+                value = record.value
+                card = Card.from_json(value["card"])
+                self._loaded[record.id] = Character(
+                    record.id, value["owner"], card, value["created"], value["versions"]
+                )
+        return self._loaded
+
+    def _save(self, character: Character) -> None:
+        value = {
+            "owner": character.owner,
+            "card": character.card.to_json(),
+            "created": character.created,
+            "versions": character.versions,
+        }
+        self._store.put(KIND, character.id, value, subject=character.subject)
+
+
+def new_id() -> str:
+    """An id that no character had before."""
+    return secrets.token_hex(8)

@@ -1,0 +1,153 @@
+"""What a character witnessed: an append-only log, sealed with the character's own key, and the search over it.
+
+Each event says who was there. What reaches a prompt is asked for with the names of those who will read the answer, and
+only events that all of them witnessed are given: nobody learns from a character what they weren't there for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from llmasos.core.kernel.store import Store
+from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
+
+KIND = "character.event"
+_QUESTION = re.compile(r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b", re.IGNORECASE)
+_FACT = re.compile(
+    r"\b(?:my|our|i'm|i am|i was|i like|i love|i hate|i have|i've|i live|i work|i prefer|i need|i want|remember|call me|"
+    r"promise|always|never|birthday|allergic)\b|\d|我[的叫是有爱喜住在想]|记住|生日|答应|过敏",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        number: Its place, from 1.
+        at: When, ISO 8601.
+        speaker: Who said it: a person's name, or a character's id.
+        text: What was said.
+        witnesses: Who was there, the speaker included.
+        vector: The embedding; empty where there is none.
+    """
+
+    number: int
+    at: str
+    speaker: str
+    text: str
+    witnesses: frozenset[str]
+    vector: str = ""
+
+    def known_to(self, names: Iterable[str]) -> bool:
+        """Whether all of them were there."""
+        return self.witnesses.issuperset(names)
+
+
+class EventLog:
+    """One character's memory.
+
+    Args:
+        store: Where it is kept.
+        subject: Whose key seals it.
+        own: The character's id, with which it signs what it says.
+        embedder: Finds by meaning; None finds by words alone.
+    """
+
+    def __init__(self, store: Store, subject: str, own: str, embedder: Embedder | None = None) -> None:
+        self._store = store
+        self._subject = subject
+        self._own = own
+        self._events: dict[int, Event] = {}
+        self._index = Index(embedder)
+        self._last = 0
+        for record in store.scan(KIND, subject=subject):
+            self._enter(_from(record.value))
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the event that comes next. Numbers aren't used again."""
+        return self._last + 1
+
+    async def append(self, *, at: str, speaker: str, text: str, witnesses: Iterable[str]) -> Event:
+        """Write an event down; it is kept when this returns."""
+        remembered = speaker != self._own and importance(text) > 0
+        vector = await self._index.embed(text) if remembered else ""
+        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector)
+        self._store.put(KIND, f"{event.number:08d}", _to(event), subject=self._subject)
+        self._enter(event)
+        return event
+
+    def retract(self, first: int) -> int:
+        """Take back all events from a number on, when the person undoes them; how many there were."""
+        numbers = [number for number in self._events if number >= first]
+        with self._store.transaction():
+            for number in numbers:
+                self._store.delete(KIND, f"{number:08d}", subject=self._subject)
+        for number in numbers:
+            del self._events[number]
+            self._index.remove(str(number))
+        return len(numbers)
+
+    def witnessed(self, *names: str) -> list[Event]:
+        """The events at which all of these were present, oldest first."""
+        return [event for _, event in sorted(self._events.items()) if event.known_to(names)]
+
+    async def recall(self, query: str, *names: str, before: int, limit: int = 3) -> list[Hit]:
+        """What others said that fits a query and that all of these witnessed.
+
+        Args:
+            query: The new line.
+            names: Who will read what is made of it.
+            before: Only events with smaller numbers.
+            limit: At most so many.
+        """
+
+        def seen(item: Item) -> bool:
+            event = self._events[item.order]
+            return event.number < before and event.known_to(names)
+
+        return await self._index.search(query, limit, where=seen)
+
+    def _enter(self, event: Event) -> None:
+        self._events[event.number] = event
+        self._last = max(self._last, event.number)
+        weight = importance(event.text)
+        # What the character said itself is no evidence, and questions know nothing.
+        if event.speaker != self._own and weight > 0:
+            self._index.add(
+                Item(str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker)
+            )
+
+
+def importance(text: str) -> float:
+    """How much a line is worth remembering, by rule: 1 for facts about the speaker, 0 for questions and greetings."""
+    if _QUESTION.search(text.strip()) and not re.search(r"[.!。！]\s*\S", text):
+        return 0.0
+    if _FACT.search(text):
+        return 1.0
+    return 0.6 if len(text.split()) > 3 or len(text) > 24 or re.search(r"[\u3400-\u9fff]{6,}", text) else 0.0
+
+
+def _to(event: Event) -> dict[str, Any]:
+    return {
+        "number": event.number,
+        "at": event.at,
+        "speaker": event.speaker,
+        "text": event.text,
+        "witnesses": sorted(event.witnesses),
+        "vector": event.vector,
+    }
+
+
+def _from(value: dict[str, Any]) -> Event:
+    return Event(
+        value["number"], value["at"], value["speaker"], value["text"], frozenset(value["witnesses"]), value["vector"]
+    )

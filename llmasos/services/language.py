@@ -1,0 +1,225 @@
+"""assistant.answer and content.*: words asked of the model, marked as the model's, and refused where it can't."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.values import text
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.syscall import syscall
+from llmasos.core.kernel.trap import Caller
+from llmasos.services import extract, forms
+from llmasos.services.hygiene import Manners, tidy
+from llmasos.services.memory.words import has_chinese
+from llmasos.services.models import CONFIGURE, ability
+from llmasos.services.speech import SAMPLING, Message, Speaker, Voice
+
+SYSTEM = "You are a helpful assistant. Answer shortly and plainly."
+LONGEST = 8_000
+"""Characters of a question or a topic."""
+IN_WORDS = 1_200
+"""Characters up to which a text is summarized in the model's own words; of a longer one the best sentences are kept."""
+_LEANS = re.compile(
+    r"\b(?:it|its|that|this|those|these|they|them|he|him|she|her|more|again|instead|another)\b|^(?:and|but|why|how come|so)\b"
+    r"|[它他她]|那|这|为什么|再",
+    re.IGNORECASE,
+)
+_LAST = "assistant.last"
+_ENGLISH = frozenset({"", "english", "en", "英语", "英文"})
+
+
+class Language:
+    """Words from the model.
+
+    Args:
+        speaker: The model's voice.
+        native: A model other than the bundled one was named, so translating is worth a try.
+    """
+
+    def __init__(self, speaker: Speaker, *, native: bool = False) -> None:
+        self._speaker = speaker
+        self._native = native
+
+    @syscall("assistant.answer", effect="read")
+    async def answer(self, caller: Caller, question: str) -> dict[str, Any]:
+        """Answer, explain, chat: whatever asks for words.
+
+        Args:
+            question: The question.
+
+        Examples:
+            why do leaves turn red in autumn
+            explain what a mortgage is
+            hello, how are you doing?
+            为什么海水是咸的
+        """
+        asked = _bounded(question, "question")
+        engine = await self._speaker.engine()
+        can = ability(engine.name)
+        messages = [Message("system", SYSTEM)]
+        last = caller.session.state.get(_LAST)
+        # An earlier answer helps only where the question leans on it; otherwise a small model clings to it.
+        if last and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
+            messages += [Message("user", last[0]), Message("assistant", last[1])]
+        messages.append(Message("user", asked))
+        said = await self._words(caller, "answer", messages, tokens=220 if can.tiny else 600)
+        caller.session.state[_LAST] = (asked, said)
+        return text(said, source="model", note=self._note(asked, engine.name))
+
+    @syscall("content.write", effect="read")
+    async def write(
+        self, caller: Caller, kind: str, topic: str, style: str | None = None, language: str | None = None
+    ) -> dict[str, Any]:
+        """Write a text: story, poem, quest, dialogue, description, email, plan, ...
+
+        Args:
+            kind: The noun for the text.
+            topic: What it is about.
+            style: How it should sound.
+            language: The language to write in.
+
+        Examples:
+            write a short story about a lost umbrella
+            compose a cheerful poem on Mondays
+            draft a polite email about the broken heating
+            写一首关于月亮的诗
+        """
+        about = _bounded(topic, "topic")
+        sort = " ".join(kind.split())[:60] or "text"
+        wanted = (language or "").strip()
+        engine = await self._speaker.engine()
+        can = ability(engine.name)
+        if can.english_only and wanted.casefold() not in _ENGLISH:
+            raise SyscallError("ENOTSUP", f"The model in use writes English only, not {wanted}.", CONFIGURE)
+        chosen = forms.form(sort)
+        asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
+        opening = chosen.opening.replace("{topic}", forms.title(about))
+        said = await self._words(
+            caller, f"write {sort}"[:24], [Message("user", asked)], tokens=chosen.tokens if can.tiny else 3 * chosen.tokens, opening=opening
+        )
+        words = forms.shaped(chosen, said)
+        heading = forms.title(about) if chosen.titled else ""
+        return text(words, source="model", title=heading, note=self._note(about, engine.name))
+
+    @syscall("content.translate", effect="read")
+    async def translate(self, caller: Caller, text: str, language: str) -> dict[str, Any]:
+        """Translate a text into a language.
+
+        Args:
+            text: What to translate.
+            language: Into which language.
+
+        Examples:
+            translate "where is the station" into Italian
+            how do you say good evening in Polish
+            把“谢谢”翻译成法语
+        """
+        said = _bounded(text, "text")
+        engine = await self._speaker.engine()
+        if not self._native or ability(engine.name).tiny:
+            raise SyscallError(
+                "ENOTSUP",
+                f"The model in use ({engine.name}) can't translate; what it wrote would only look like {language}.",
+                f"{CONFIGURE[:-1]}, one that knows {language}.",
+            )
+        asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
+        words = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
+        return _text(words, title=language)
+
+    @syscall("content.summarize", effect="read")
+    async def summarize(self, caller: Caller, text: str) -> dict[str, Any]:
+        """Summarize a given text.
+
+        Args:
+            text: The text.
+
+        Examples:
+            summarize this: the board met on Tuesday and put off the vote because two members were ill
+            give me the gist of the following text
+            总结一下这段话
+        """
+        whole = text.strip()
+        if not whole:
+            raise SyscallError("EINVAL", "There is no text to summarize.")
+        best = extract.summarize(whole)
+        sentences = extract.sentences(whole)
+        engine = await self._speaker.engine() if len(sentences) > 2 and len(whole) <= IN_WORDS else None
+        if engine is None or (has_chinese(whole) and ability(engine.name).english_only):
+            return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
+        asked = f"{whole}\n\nSummarize the text above in one or two short sentences."
+        words = await self._words(caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False)
+        if _faithful(words, whole):
+            return _text(words)
+        return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
+
+    async def _words(
+        self,
+        caller: Caller,
+        name: str,
+        messages: list[Message],
+        *,
+        tokens: int,
+        opening: str = "",
+        temperature: float = 0.7,
+        stream: bool = True,
+    ) -> str:
+        """What the model says, streamed to the person, computed by a process of its own."""
+        sampling = replace(SAMPLING, max_tokens=tokens, temperature=temperature)
+        if not temperature:
+            sampling = replace(sampling, repeat_penalty=1.0)
+        voice = Voice(sampling=sampling, manners=Manners(person=caller.session.person), opening=opening, stop=("\nUser:",))
+        stable = 1 if messages[0].role == "system" else 0
+        async with self._aside(caller, name) as process:
+            said = await self._speaker.say(
+                process, messages, voice, stable=stable, on_piece=caller.session.front.words if stream else None
+            )
+        if not tidy(said.removeprefix(opening)):
+            raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
+        return tidy(said)
+
+    @asynccontextmanager
+    async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:
+        """A child process of the caller's for one text: seen in `ps`, and killed without killing the caller."""
+        processes = self._speaker.processes
+        process = processes.spawn(caller.process, name=name, program="words", priority=caller.process.priority)
+        try:
+            yield process
+        finally:
+            await processes.exit(process)
+            if caller.process.alive:
+                await processes.wait(caller.process, process.pid)
+
+    def _note(self, said: str, model: str) -> str:
+        if has_chinese(said) and ability(model).english_only:
+            return f"现在用的模型只会英文。{CONFIGURE}"
+        return ""
+
+
+def _text(words: str, *, source: Any = "model", title: str = "", note: str = "") -> dict[str, Any]:
+    return text(words, source=source, title=title, note=note)
+
+
+def _bounded(said: str, what: str) -> str:
+    words = said.strip()
+    if not words:
+        raise SyscallError("EINVAL", f"The {what} is empty.")
+    if len(words) > LONGEST:
+        raise SyscallError("E2BIG", f"The {what} has {len(words):,} characters; {LONGEST:,} is the limit.")
+    return words
+
+
+def _faithful(summary: str, whole: str) -> bool:
+    """Whether a summary is shorter than its text and names no number or name that isn't in it."""
+    if not summary or len(summary) > 0.8 * len(whole):
+        return False
+    known = {word.casefold().removesuffix("'s") for word in re.findall(r"[\w'-]+", whole)}
+    inner = re.findall(r"(?<![.!?\s])\s+([A-Z][\w'-]+)|(\d[\d.,]*)", summary)
+    named = {(a or b.rstrip(".,")).casefold().removesuffix("'s") for a, b in inner}
+    content = extract.words(summary)
+    shared = sum(w in known for w in content) / len(content) if content else 0.0
+    return named <= known and shared >= 0.6

@@ -1,0 +1,219 @@
+"""Front ends of a session: a person at a terminal, or a pipe with nobody to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.status import Status
+
+from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.session import Answer, Consent
+from llmasos.services.interpreter.reading import Reading
+from llmasos.shell import lines, plain, questions, views
+from llmasos.shell.flow import Flow
+from llmasos.shell.safe import safe
+
+WORKING = "working"
+INTERRUPTED = "Interrupted."
+DONE_BEFORE = "Done before that:"
+IN_THE_MIDDLE = "Stopped in the middle, look whether it was done:"
+YES = "yes, as it was said with --yes"
+
+PATIENCE = 0.3
+"""Seconds before a spinner appears; most requests are done by then."""
+
+
+class TerminalFront:
+    """Shows calls and results to a person, and asks them.
+
+    Args:
+        console: Where to; the terminal where None.
+        yes: Consent to what policy asks about.
+    """
+
+    def __init__(self, console: Console | None = None, *, yes: bool = False) -> None:
+        self.console = console or Console(markup=False, emoji=False, highlight=False)
+        self.yes = yes
+        self._flow: Flow | None = None
+        self._spinner: Status | None = None
+        self._soon: asyncio.TimerHandle | None = None
+        self.begin()
+
+    def begin(self, waiting: str = "") -> None:
+        """A request begins.
+
+        Args:
+            waiting: What to say while nothing can be shown yet.
+        """
+        self._calls = 1
+        self._number = 0
+        self._agreed: Call | None = None
+        self._running: list[tuple[Call, str]] = []
+        self._effects: list[tuple[str, bool]] = []
+        if waiting:
+            self._wait(waiting)
+
+    def understood(self, reading: Reading) -> None:
+        """What a sentence was read as, before any of it runs."""
+        self._stop_waiting()
+        self._calls = len(reading.program)
+        self.console.print(lines.understood(reading), overflow="fold")
+        self._wait(WORKING)
+
+    async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
+        """Show the call with resolved values, unless the person has just agreed to exactly that."""
+        self._settle()
+        line = lines.call(call.syscall, shown, effect, number=self._place())
+        self._running.append((call, line.plain))
+        if call != self._agreed:
+            self.console.print(line, overflow="fold")
+        self._agreed = None
+        self._wait(WORKING)
+
+    async def after(self, result: Result) -> None:
+        """Show what came of a call; words that were streamed aren't shown again."""
+        streamed = self._settle()
+        self.console.print(views.result(result, number=self._place(), streamed=streamed))
+        if self._running and self._running[-1][0] == result.call:
+            _, line = self._running.pop()
+            if result.ok:
+                self._effects.append((line, result.undoable))
+        if not self._running:
+            self._number += 1
+        if result.ok and self._number < self._calls:
+            self._wait(WORKING)
+
+    async def words(self, piece: str) -> None:
+        """Show a piece of a text as it comes."""
+        self._stop_waiting()
+        self._flow = self._flow or Flow(self.console.width)
+        self._write(self._flow.feed(piece))
+
+    async def consent(self, question: Consent) -> Answer | None:
+        """Ask before an effect; no answer is a no."""
+        self._settle()
+        self.console.print(questions.consent(question))
+        if self.yes:
+            self.console.print(views.note(YES))
+            self._agreed = question.call
+            return "once"
+        while (answer := questions.answer(await questions.ask(questions.CONSENT))) is None:
+            pass
+        if answer != "no":
+            self._agreed = question.call
+        return answer
+
+    async def choose(self, question: str, options: Sequence[str]) -> int | None:
+        """Ask which one; an empty line chooses none."""
+        self._settle()
+        self.console.print(questions.options(question, options))
+        while typed := await questions.ask(questions.CHOICE):
+            index = questions.picked(typed, options)
+            if index is not None:
+                return index
+            self.console.print(views.note(questions.NOT_ONE))
+        return None
+
+    def interrupted(self) -> None:
+        """Say what an interrupted request has already done."""
+        self._settle()
+        self.console.print(views.note(INTERRUPTED))
+        if self._effects:
+            self.console.print(views.note(DONE_BEFORE))
+        for line, undoable in self._effects:
+            self.console.print(f"  ✓ {line}", overflow="fold", end="" if undoable else "\n")
+            if undoable:
+                self.console.print(views.note(f"  {views.UNDO}"))
+        for _, line in self._running:
+            self.console.print(views.note(IN_THE_MIDDLE))
+            self.console.print(f"  ? {line}", overflow="fold")
+
+    def pause(self) -> None:
+        """Make room for something else on the screen; the request goes on."""
+        self._settle()
+
+    def end(self) -> None:
+        """The request is over, however it ended."""
+        self._settle()
+
+    def _place(self) -> int:
+        """The number of the call in its program; 0 where it is the only one."""
+        return self._number + 1 if self._calls > 1 else 0
+
+    def _settle(self) -> bool:
+        """Leave the spinner and the stream; whether there was a stream."""
+        self._stop_waiting()
+        if self._flow is None:
+            return False
+        self._write(self._flow.end())
+        self._flow = None
+        return True
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.console.out(text, end="", highlight=False)
+
+    def _wait(self, words: str) -> None:
+        self._stop_waiting()
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._soon = asyncio.get_running_loop().call_later(PATIENCE, self._spin, words)
+
+    def _spin(self, words: str) -> None:
+        self._spinner = self.console.status(views.note(f"{words}…"), spinner="dots")
+        self._spinner.start()
+
+    def _stop_waiting(self) -> None:
+        if self._soon:
+            self._soon.cancel()
+            self._soon = None
+        if self._spinner:
+            self._spinner.stop()
+            self._spinner = None
+
+
+class PipeFront:
+    """Results as plain text to one stream, calls and remarks to another; nobody is there to answer.
+
+    Args:
+        yes: Consent to what policy asks about.
+        out: Where results go; stdout where None.
+        err: Where remarks go; stderr where None.
+    """
+
+    def __init__(self, yes: bool = False, *, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.yes = yes
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+
+    async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
+        """The call with resolved values."""
+        self._remark(plain.call(call.syscall, shown, effect))
+
+    async def after(self, result: Result) -> None:
+        """The result, and what is to be known beside it."""
+        said = plain.result(result)
+        if said:
+            # A terminal is protected; a pipe gets the words as they are.
+            self._out.write((safe(said) if self._out.isatty() else said) + "\n")
+            self._out.flush()
+        self._remark(plain.remark(result))
+
+    async def consent(self, question: Consent) -> Answer | None:
+        """Yes where it was said beforehand, else nobody is there."""
+        return "once" if self.yes else None
+
+    async def choose(self, question: str, options: Sequence[str]) -> int | None:
+        """Nobody chooses; the error that follows lists the options."""
+        return None
+
+    async def words(self, piece: str) -> None:
+        """Nothing: the whole text is in the result."""
+
+    def _remark(self, words: str) -> None:
+        if words:
+            self._err.write((safe(words) if self._err.isatty() else words) + "\n")
+            self._err.flush()

@@ -1,0 +1,88 @@
+"""What a person reads when the shell opens, and when they ask what can be said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from llmasos.shell.safe import one_line
+
+FIRST = {
+    "en": (
+        "This is llmasos: say what you want, a language model on this machine does it. Nothing leaves it.",
+        "Try  {0}  or  {1}",
+        "Your files are those in {0}. '?' helps, 'undo' takes back, Ctrl-D ends.",
+    ),
+    "zh": (
+        "这里是 llmasos：说出你想做的事，本机的语言模型就会照办，什么都不会传出去。",
+        "试试  {0}  或  {1}",
+        "你的文件就是 {0} 里的文件。“?” 看帮助，undo 撤销，Ctrl-D 退出。",
+    ),
+}
+EXAMPLES = {
+    "en": ("remind me to call Bob tomorrow at 9", "write a haiku about autumn"),
+    "zh": ("明天早上九点提醒我给小雪打电话", "写一首关于秋天的诗"),
+}
+AGAIN = "llmasos · files in {0} · '?' helps"
+RECOVERY = "Recovery code: {0}"
+RECOVERY_FOR = "Write it down: it opens your data when this machine's key is lost. It isn't shown again."
+
+HELP_HEAD = "Say what you want, in your own words. For example:"
+HELP_EXAMPLES = (
+    ("find my tax pdf and move it to archive", "files"),
+    ("remind me to call Bob tomorrow at 9", "reminders"),
+    ("add buy milk to my list", "to-dos"),
+    ("remember that the key is under the mat", "memory"),
+    ("write a story about a lighthouse", "words"),
+    ("create a friendly character called Alice", "characters"),
+    ("turn off the lamp in the study", "devices"),
+    ("what's 15% of 80", "sums"),
+)
+HELP_TAIL = (
+    "Written calls and shell habits work as well: files.read notes.md, ls, cd, cat, cp, mv, rm, mkdir.",
+    "undo takes back · history shows what was done · ps shows what runs",
+    "Tab completes · Ctrl-R searches · Alt-Enter begins a line · Ctrl-C stops a request · Ctrl-D ends",
+    "'system.help' lists all, '? files' one part of it.",
+)
+
+
+def language(environment: Mapping[str, str] | None = None) -> str:
+    """The person's language as far as it is spoken here: `zh` or `en`."""
+    environment = os.environ if environment is None else environment
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):  # the order that POSIX gives them
+        if environment.get(variable):
+            return "zh" if environment[variable].startswith("zh") else "en"
+    return "en"
+
+
+def first(workspace: Path, spoken: str) -> RenderableType:
+    """Three lines for somebody who has never been here."""
+    what, examples, where = FIRST[spoken]
+    one, two = EXAMPLES[spoken]
+    head, tail = examples.split("{0}")
+    between, end = tail.split("{1}")
+    line = Text.assemble(head, (one, "cyan"), between, (two, "cyan"), end)
+    return Group(Text(what, style="bold"), line, Text(where.format(one_line(str(workspace))), style="dim"))
+
+
+def again(workspace: Path) -> RenderableType:
+    """One line for somebody who knows."""
+    return Text(AGAIN.format(one_line(str(workspace))), style="dim")
+
+
+def recovery(code: str) -> RenderableType:
+    """The recovery code, with what it is for."""
+    return Group(Text(RECOVERY.format(code), style="bold yellow"), Text(RECOVERY_FOR, style="dim"))
+
+
+def help_page() -> RenderableType:
+    """What can be said, short."""
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    for sentence, about in HELP_EXAMPLES:
+        grid.add_row(Text(f"  {sentence}", style="cyan"), Text(about, style="dim"))
+    return Group(Text(HELP_HEAD, style="bold"), grid, *(Text(line, style="dim") for line in HELP_TAIL))

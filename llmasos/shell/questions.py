@@ -1,0 +1,108 @@
+"""Questions to the person: one line typed, upper or lower case, asked again where it fits nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from prompt_toolkit import PromptSession
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from llmasos.core.kernel.session import Answer, Consent
+from llmasos.shell import lines
+from llmasos.shell.safe import one_line, safe
+
+CONSENT = "Do it? [y/s/N] "
+CHOICE = "Which? "
+YES_ONCE = "once"
+YES_SESSION = "every {syscall} in this session"
+NO = "no"
+WANTED_BY = "wanted by"
+SAYS_SO = "asked for by the rule"
+NOT_ONE = "That is none of them. A number, a word of one, or nothing for none of them."
+MORE = "{count} more; a word of one chooses it too"
+REACH = {
+    "read": "only looks",
+    "write": "can be taken back",
+    "destroy": "can be taken back",
+    "final": "can't be taken back",
+    "external": "acts outside, can't be taken back",
+}
+ANSWERS: dict[str, Answer] = {
+    **dict.fromkeys(("y", "yes", "ok", "once", "是", "好", "可以"), "once"),
+    **dict.fromkeys(("s", "session", "always", "总是"), "session"),
+    **dict.fromkeys(("", "n", "no", "不", "否", "不要"), "no"),
+}
+
+OPTIONS = 30
+"""Options listed; more scroll away what they are about."""
+
+
+class Interrupted(Exception):  # noqa: N818  not an error: the person pressed Ctrl-C
+    """Ctrl-C at a prompt; an ordinary exception, for KeyboardInterrupt would tear down the event loop."""
+
+
+async def ask(prompt: str) -> str:
+    """One line from the person; empty at the end of input.
+
+    Raises:
+        CancelledError: Ctrl-C: the request that asks is over.
+    """
+    line: PromptSession[str] = PromptSession(interrupt_exception=Interrupted)
+    try:
+        return (await line.prompt_async(prompt)).strip()
+    except EOFError:
+        return ""
+    except Interrupted:
+        raise asyncio.CancelledError from None
+
+
+def consent(question: Consent) -> RenderableType:
+    """All that a person should know before they say yes."""
+    call = question.call
+    head = Text("? ", style="bold yellow")
+    head.append(call.syscall, style=lines.COLOURS.get(question.effect, "bold"))
+    head.append(f"  {REACH.get(question.effect, question.effect)}", style="dim")
+    if not question.subject.startswith("user:"):
+        head.append(f" · {WANTED_BY} {one_line(question.subject)}", style="yellow")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in question.shown.items():
+        grid.add_row(Text(f"  {one_line(name)}"), Text(lines.whole(value)))
+    keys = Text("  ", style="dim")
+    for key, meaning in (("y", YES_ONCE), ("s", YES_SESSION.format(syscall=call.syscall)), ("n", NO)):
+        keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
+    keys.append(f"{SAYS_SO} {question.rule!r}" if question.rule else "")
+    return Group(head, grid, keys) if question.shown else Group(head, keys)
+
+
+def answer(typed: str) -> Answer | None:
+    """The answer to a question of consent; None where it is no answer."""
+    return ANSWERS.get(typed.strip().casefold().rstrip(".!。！"))
+
+
+def options(question: str, choices: Sequence[str]) -> RenderableType:
+    """A question with its numbered options."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for number, choice in enumerate(choices[:OPTIONS], 1):
+        grid.add_row(f"  {number}", Text(one_line(choice)))
+    if len(choices) > OPTIONS:
+        grid.add_row("", Text(MORE.format(count=len(choices) - OPTIONS), style="dim"))
+    return Group(Text.assemble(("? ", "bold yellow"), safe(question)), grid)
+
+
+def picked(typed: str, choices: Sequence[str]) -> int | None:
+    """Which option a number, its words, or a part that only one has means; None where it isn't plain."""
+    typed = typed.strip().casefold()
+    if typed.isdecimal() and 1 <= int(typed) <= len(choices):
+        return int(typed) - 1
+    folded = [choice.casefold() for choice in choices]
+    if folded.count(typed) == 1:
+        return folded.index(typed)
+    having = [place for place, choice in enumerate(folded) if typed in choice]
+    return having[0] if typed and len(having) == 1 else None

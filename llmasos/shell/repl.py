@@ -1,0 +1,313 @@
+"""The shell: a line is read, understood, done, and the next prompt is there.
+
+The prompt doesn't wait for the model, which loads behind it. Ctrl-C ends the request and never the shell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_or_none, run_in_terminal
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.styles import Style
+from rich.text import Text
+
+from llmasos.core.base.errors import LlmasosError, ProcessKilled
+from llmasos.core.base.types import Call
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.sealed_log import SealedLog
+from llmasos.core.kernel.session import Nobody, Session
+from llmasos.services.files import cd, pwd
+from llmasos.shell import greeting, lines, questions, views
+from llmasos.shell.completion import ShellCompleter
+from llmasos.shell.front import TerminalFront
+from llmasos.shell.history import SealedHistory
+from llmasos.shell.requests import WatchedRequests
+from llmasos.shell.safe import one_line
+from llmasos.shell.toolbar import Toolbar
+
+if TYPE_CHECKING:
+    from llmasos.compose import Machine
+
+log = logging.getLogger(__name__)
+
+THINKING = "thinking"
+LOADING = "loading the model"
+KILLED = "The process of this shell was killed."
+DEFECT = "That failed inside llmasos: {kind}: {error}"
+DEFECT_REMEDY = "This is a defect; 'llmasos doctor' shows where the log is."
+REMINDER = "Reminder:"
+SHORT_WORDS = {
+    "help": "what can be said",
+    "history": "what was done, by whom",
+    "undo": "take back the last change",
+    "ps": "what runs",
+    "cd": "go to a folder",
+    "pwd": "which folder this is",
+    "ls": "list a folder",
+    "clear": "an empty screen",
+    "exit": "leave",
+}
+
+AS_SYSCALL = {"history": "system.history", "ps": "process.list", "undo": "system.undo"}
+LEAVING = frozenset({"exit", "quit", "logout"})
+HISTORY_FILE = "shell-history.sealed"
+HISTORY_PURPOSE = "shell history"
+
+_STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse #888888",
+        "prompt": "ansicyan bold",
+        "folder": "ansibrightblack",
+        "auto-suggestion": "#777777",
+    }
+)
+
+
+async def run(machine: Machine, session: Session, process: Process) -> int:
+    """Talk with a person until they leave.
+
+    Args:
+        machine: The composed system; its models may still be loading.
+        session: The person's session; its front end becomes a terminal if it isn't one.
+        process: The process that stands for the session.
+
+    Returns:
+        The exit code.
+    """
+    return await Shell(machine, session, process).run()
+
+
+class Shell:
+    """One open shell. Arguments as for `run`."""
+
+    def __init__(self, machine: Machine, session: Session, process: Process) -> None:
+        self._machine = machine
+        self._session = session
+        self._process = process
+        self._front = session.front if isinstance(session.front, TerminalFront) else TerminalFront()
+        session.front = self._front
+        self._requests = WatchedRequests(machine, self._front)
+        self._toolbar = Toolbar(machine, session)
+        self._print = self._front.console.print
+        home = machine.settings.home
+        self._completer = ShellCompleter(machine.kernel.table, session, home, self._listing, SHORT_WORDS)
+        key = machine.keyring.derive(HISTORY_PURPOSE)
+        self._history = SealedHistory(SealedLog(home / HISTORY_FILE, key))
+        self._own_words: dict[str, Callable[[str], Awaitable[None]]] = {
+            "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear
+        }  # fmt: skip
+
+    async def run(self) -> int:
+        """Read and do lines until the person leaves."""
+        self._greet()
+        prompt = self._prompt()
+        loading = asyncio.create_task(self._watch_loading(prompt))
+        hear = self._reminders()
+        self._machine.on_reminder.append(hear)
+        try:
+            with _interrupts(lambda: None):  # between two lines Ctrl-C means nothing
+                while True:
+                    try:
+                        line = await prompt.prompt_async()
+                    except questions.Interrupted:
+                        continue
+                    except EOFError:
+                        return 0
+                    if line.strip().casefold() in LEAVING:
+                        return 0
+                    if line.strip() and not await self._interruptible(self._do(line.strip())):
+                        return 1
+                    self._toolbar.refresh()
+        finally:
+            self._machine.on_reminder.remove(hear)
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+
+    async def _do(self, line: str) -> bool:
+        """Do one line; False where the shell can't go on."""
+        word, _, rest = line.partition(" ")
+        own = self._own_words.get(word) if self._is_own(word, rest.strip()) else None
+        self._front.begin(LOADING if self._machine.interpreting.loaded is None else THINKING)
+        try:
+            if own:
+                await own(rest.strip())
+            else:
+                await self._request(AS_SYSCALL.get(line, line))
+        except LlmasosError as error:
+            self._front.end()
+            self._print(views.error(error))
+        except ProcessKilled:
+            self._front.end()
+            self._print(views.note(KILLED))
+            return False
+        except Exception as error:  # the shell outlives its defects; the log has the traceback
+            log.exception("a line failed")
+            self._front.end()
+            what = DEFECT.format(kind=type(error).__name__, error=error)
+            self._print(views.error(LlmasosError(what, DEFECT_REMEDY)))
+        finally:
+            self._front.end()
+        return True
+
+    async def _request(self, line: str) -> None:
+        outcome = await self._requests.handle(self._process, self._session, line)
+        program = outcome.reading.program
+        if outcome.way == "model" and len(program) == 1:
+            # The call as well: from the history it can be changed and made again without the model.
+            self._history.append_string(lines.typed(program[0]))
+
+    def _is_own(self, word: str, rest: str) -> bool:
+        """Whether a line is for the shell itself; "help me write a letter" is for the model."""
+        if word == "help":
+            rooms = {row.name.partition(".")[0] for row in self._machine.kernel.table}
+            return not rest or rest in rooms or rest in self._machine.kernel.table
+        return word in ("?", "cd") or not rest
+
+    async def _help(self, topic: str) -> None:
+        if topic:
+            await self._trap(Call("system.help", {"topic": topic}))
+        else:
+            self._front.end()
+            self._print(greeting.help_page())
+
+    async def _cd(self, said: str) -> None:
+        self._front.end()
+        cd(self._session, said or "~", (self._machine.settings.home,))
+
+    async def _pwd(self, _: str) -> None:
+        self._front.end()
+        self._print(Text(one_line(pwd(self._session))), overflow="fold")
+
+    async def _clear(self, _: str) -> None:
+        self._front.end()
+        self._front.console.clear()
+
+    async def _trap(self, call: Call) -> None:
+        await self._machine.kernel.trap(self._process, self._session, call, request=str(call))
+
+    async def _listing(self, call: Call) -> object:
+        """What a call lists, for completion: nothing is shown, nothing asked."""
+        quiet = Session(self._session.person, self._session.workspace, Nobody(), cwd=self._session.cwd)
+        result = await self._machine.kernel.trap(self._process, quiet, call)
+        return result.value if result.ok else None
+
+    async def _interruptible(self, work: Coroutine[Any, Any, bool]) -> bool:
+        """Run a request so that Ctrl-C ends it and only it."""
+        task = asyncio.ensure_future(work)
+        with _interrupts(task.cancel):
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
+        if task.cancelled():
+            self._front.interrupted()
+            return True
+        return task.result()
+
+    def _greet(self) -> None:
+        machine, workspace = self._machine, self._session.workspace
+        code = machine.keyring.created_recovery_code
+        self._print(greeting.first(workspace, greeting.language()) if code else greeting.again(workspace))
+        if code:
+            self._print(greeting.recovery(code))
+        for problem in machine.problems:
+            self._print(views.note(problem))
+
+    def _prompt(self) -> PromptSession[str]:
+        keys = KeyBindings()
+
+        @keys.add("escape", "enter")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.newline()
+
+        session: PromptSession[str] = PromptSession(
+            self._where,
+            history=self._history,
+            completer=self._completer,
+            complete_while_typing=Condition(lambda: self._completer.written(session.default_buffer.text)),
+            auto_suggest=AutoSuggestFromHistory(),
+            bottom_toolbar=self._toolbar,
+            key_bindings=keys,
+            search_ignore_case=True,
+            reserve_space_for_menu=6,
+            prompt_continuation="  ",
+            style=_STYLE,
+            interrupt_exception=questions.Interrupted,
+        )
+        return session
+
+    def _where(self) -> StyleAndTextTuples:
+        folder = Path(self._session.cwd).name
+        return [("class:folder", f"{one_line(folder)} " if folder else ""), ("class:prompt", "❯ ")]
+
+    async def _watch_loading(self, prompt: PromptSession[str]) -> None:
+        """Tell the toolbar when the model is there, and the person when it won't be."""
+        try:
+            await self._machine.interpreting.get()
+        except LlmasosError as error:
+            self._toolbar.failed = True
+            problem = views.error(error)
+            await self._above(lambda: self._print(problem))
+        self._toolbar.refresh()
+        prompt.app.invalidate()
+
+    def _reminders(self) -> Callable[[dict[str, Any]], None]:
+        """What shows a reminder above the line that is being typed, from whichever thread it comes."""
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        shown: set[asyncio.Task[None]] = set()
+
+        def hear(event: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(show, event)
+
+        def show(event: dict[str, Any]) -> None:
+            task = loop.create_task(self._above(lambda: self._print(_reminder(event))), context=context)
+            shown.add(task)
+            task.add_done_callback(shown.discard)
+
+        return hear
+
+    async def _above(self, show: Callable[[], None]) -> None:
+        app = get_app_or_none()
+        if app is not None and app.is_running:
+            await run_in_terminal(show)
+        else:
+            self._front.pause()
+            show()
+
+
+def _reminder(event: dict[str, Any]) -> Text:
+    line = Text.assemble((f"⏰ {REMINDER} ", "bold yellow"), one_line(str(event.get("title", ""))))
+    if event.get("when"):
+        line.append(f"  {one_line(str(event['when']))}", style="dim")
+    return line
+
+
+@contextmanager
+def _interrupts(act: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C does this meanwhile. A prompt takes the handler away when it ends, so each request sets it."""
+    loop = asyncio.get_running_loop()
+    try:
+        before = signal.getsignal(signal.SIGINT)
+        loop.add_signal_handler(signal.SIGINT, act)
+    except (ValueError, RuntimeError, NotImplementedError):  # not the main thread: nobody presses keys here
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,260 @@
+"""The door: what comes through, what is refused, and what is written down."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from llmasos.core.base.clock import MockClock
+from llmasos.core.base.errors import ProcessKilled, SyscallError
+from llmasos.core.base.types import Call
+from llmasos.core.base.values import done, items, text
+from llmasos.core.kernel import program
+from llmasos.core.kernel.journal import Journal
+from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.policy import Policy, Rule
+from llmasos.core.kernel.process import ProcessTable
+from llmasos.core.kernel.session import Nobody, Session
+from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.syscall import SyscallTable, inverse, syscall
+from llmasos.core.kernel.trap import LIMIT, Caller, Kernel
+
+
+class Shelf:
+    """A service with one of everything."""
+
+    def __init__(self) -> None:
+        self.things: list[str] = []
+        self.ran: list[str] = []
+
+    @syscall("shelf.look", effect="read")
+    async def look(self, caller: Caller) -> dict[str, Any]:
+        """Look."""
+        return items("thing", [{"ref": t, "name": t} for t in self.things], ["name"])
+
+    @syscall("shelf.add", effect="write", preview="resolved")
+    async def add(self, caller: Caller, name: str) -> dict[str, Any]:
+        """Add a thing."""
+        await caller.prepare("shelf.remove", {"name": name})
+        self.things.append(name)
+        self.ran.append(name)
+        return done(f"Added {name}.", ref=name)
+
+    async def resolved(self, caller: Caller, name: str) -> dict[str, str]:
+        if name == "nothing":
+            raise SyscallError("ENOENT", "There is no such thing.")
+        return {"name": name.upper()}
+
+    @syscall("shelf.burn", effect="final")
+    async def burn(self, caller: Caller) -> dict[str, Any]:
+        """Burn it all."""
+        self.things.clear()
+        return done("Burned.")
+
+    @syscall("shelf.break", effect="read")
+    async def broken(self, caller: Caller) -> None:
+        """Always broken."""
+        raise ZeroDivisionError("oh")
+
+    @syscall("shelf.sleep", effect="read")
+    async def sleep(self, caller: Caller) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+    @syscall("shelf.echo", effect="read")
+    async def echo(self, caller: Caller, words: str) -> dict[str, Any]:
+        """Say it again."""
+        return text(words, source="person")
+
+    @inverse("shelf.remove")
+    async def remove(self, caller: Caller, payload: dict[str, Any]) -> str:
+        if payload["name"] not in self.things:
+            raise SyscallError("ESTALE", "It has gone.")
+        self.things.remove(payload["name"])
+        return f"Removed {payload['name']}."
+
+
+class Front(Nobody):
+    """Answers consent from a list and remembers what it was shown."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.shown: list[dict[str, str]] = []
+        self.asked: list[Any] = []
+
+    async def before(self, call, shown, effect):
+        self.shown.append(dict(shown))
+
+    async def consent(self, question):
+        self.asked.append(question)
+        return self.answers.pop(0) if self.answers else None
+
+
+class World:
+    def __init__(self, tmp_path, *rules: Rule) -> None:
+        clock = MockClock(datetime(2026, 11, 22, 9, tzinfo=UTC))
+        self.store = Store.open(tmp_path, Keyring.open(tmp_path))
+        self.shelf = Shelf()
+        table = SyscallTable()
+        table.add_service(self.shelf)
+        policy = Policy(
+            "test", rules or (Rule("all", "allow", effect=("read", "write", "destroy")), Rule("ask-final", "ask", effect=("final",)))
+        )
+        processes = ProcessTable(clock, "ada")
+        self.kernel = Kernel(table, processes, policy, Journal(self.store, clock), self.store, clock)
+        self.process = processes.spawn(processes.init, name="ada", program="job", subject="user:ada")
+        self.front = Front()
+        self.session = Session("ada", tmp_path, self.front)
+
+    async def trap(self, name: str, /, **args: Any):
+        return await self.kernel.trap(self.process, self.session, Call(name, args), request=name)
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    yield made
+    made.store.close()
+
+
+async def test_an_effect_is_shown_resolved_journaled_and_undoable(world):
+    result = await world.trap("shelf.add", name="jam")
+    assert result.ok
+    assert result.undoable
+    assert result.rule == "all"
+    assert world.front.shown == [{"name": "JAM"}]
+    entry = world.kernel.journal.last_undoable("ada", str(world.session.workspace))
+    assert (entry.state, entry.call["args"], entry.request) == ("done", {"name": "jam"}, "shelf.add")
+    caller = Caller(world.kernel, world.process, world.session, Call("system.undo"))
+    assert await world.kernel.undo(caller, entry) == "Removed jam."
+    assert world.shelf.things == []
+    assert world.kernel.journal.last_undoable("ada", str(world.session.workspace)) is None
+
+
+async def test_a_refused_undo_leaves_the_entry(world):
+    await world.trap("shelf.add", name="jam")
+    world.shelf.things.clear()
+    entry = world.kernel.journal.last_undoable("ada", str(world.session.workspace))
+    with pytest.raises(SyscallError, match="gone"):
+        await world.kernel.undo(Caller(world.kernel, world.process, world.session, Call("system.undo")), entry)
+    assert world.kernel.journal.get(entry.id).state == "done"
+
+
+async def test_nothing_runs_where_the_preview_fails(world):
+    result = await world.trap("shelf.add", name="nothing")
+    assert result.error == "ENOENT"
+    assert world.shelf.ran == []
+    assert world.kernel.journal.entries() == []
+
+
+async def test_final_asks_and_nobody_there_is_no(world):
+    world.shelf.things = ["jam"]
+    result = await world.trap("shelf.burn")
+    assert (result.error, result.rule) == ("EAGAIN", "ask-final")
+    assert world.shelf.things == ["jam"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("no", ["jam"]), ("once", []), ("session", [])])
+async def test_the_answer_decides(world, answer, left):
+    world.shelf.things = ["jam"]
+    world.front.answers = [answer]
+    result = await world.trap("shelf.burn")
+    assert world.shelf.things == left
+    assert result.ok is not bool(left)
+    assert result.undoable is False
+
+
+async def test_session_consent_asks_only_once(world):
+    world.front.answers = ["session"]
+    assert (await world.trap("shelf.burn")).ok
+    assert (await world.trap("shelf.burn")).ok
+    assert len(world.front.asked) == 1
+
+
+async def test_denied_names_the_rule(tmp_path):
+    world = World(tmp_path, Rule("reads", "allow", effect=("read",)), Rule("no-writes", "deny", effect=("write",)))
+    result = await world.trap("shelf.add", name="jam")
+    assert (result.error, result.rule) == ("EACCES", "no-writes")
+    assert "no-writes" in result.message
+    assert world.shelf.ran == []
+    world.store.close()
+
+
+async def test_a_broken_handler_is_an_error_value_and_a_log_line(world, caplog):
+    result = await world.trap("shelf.break")
+    assert result.error == "EIO"
+    assert "ZeroDivisionError: oh" in result.message
+    assert "shelf.break" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        ({"words": "x" * (LIMIT + 1)}, "E2BIG"),
+        ({"words": "a\0b"}, "EINVAL"),
+        ({"words": "\ud800"}, "EILSEQ"),
+        ({"words": b"bytes"}, "EINVAL"),
+        ({"words": None}, "EINVAL"),
+        ({"words": {"a": [1]}}, "EINVAL"),
+        ({}, "EINVAL"),
+        ({"words": "a", "more": 1}, "EINVAL"),
+    ],
+)
+async def test_hostile_arguments_are_error_values(world, args, code):
+    assert (await world.trap("shelf.echo", **args)).error == code
+
+
+async def test_a_killed_process_gets_through_no_more(world):
+    await world.kernel.processes.kill(world.process.pid)
+    with pytest.raises(ProcessKilled):
+        await world.trap("shelf.look")
+
+
+async def test_killing_wakes_a_waiting_call(world):
+    waiting = asyncio.create_task(world.trap("shelf.sleep"))
+    await asyncio.sleep(0.01)
+    await world.kernel.processes.kill(world.process.pid)
+    with pytest.raises(ProcessKilled):
+        await asyncio.wait_for(waiting, 2)
+
+
+async def test_a_cancelled_request_is_cancelled_and_the_process_lives(world):
+    waiting = asyncio.create_task(world.trap("shelf.sleep"))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (await world.trap("shelf.look")).ok
+
+
+async def run(world, *calls: Call):
+    return await program.run(world.kernel, world.process, world.session, calls, request="r")
+
+
+async def test_a_program_hands_results_on(world):
+    results = await run(
+        world, Call("shelf.add", {"name": "jam"}), Call("shelf.look"), Call("shelf.echo", {"words": "$2"}, frozenset({"words"}))
+    )
+    assert [r.ok for r in results] == [True, True, True]
+    assert results[-1].value["text"] == "jam"
+
+
+async def test_a_typed_dollar_is_text(world):
+    results = await run(world, Call("shelf.look"), Call("shelf.echo", {"words": "$1"}))
+    assert results[-1].value["text"] == "$1"
+
+
+async def test_a_program_stops_at_the_first_failure(world):
+    results = await run(world, Call("shelf.add", {"name": "nothing"}), Call("shelf.add", {"name": "jam"}))
+    assert [r.error for r in results] == ["ENOENT"]
+    assert world.shelf.ran == []
+
+
+async def test_hooks_see_every_trap(world):
+    seen = []
+    world.kernel.hooks.append(lambda process, call, decision, seconds: seen.append((call.syscall, decision.rule, seconds >= 0)))
+    await world.trap("shelf.look")
+    await world.trap("shelf.nothing")
+    assert seen == [("shelf.look", "all", True), ("shelf.nothing", "", True)]
