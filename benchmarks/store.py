@@ -2,9 +2,9 @@
 
     python benchmarks/store.py [--records N] [--samples N]
 
-Both write JSON records under random ids into an indexed table, all in one transaction, and read them back one by
-one in random order. Rounds alternate, and what counts is CPU time, so that a busy machine slows both alike; what
-both write to the disk is the same within 3 %, so the ratio on the clock is the better one. Prints rows as JSON.
+Both write JSON records under random ids into an indexed table, all in one transaction, and read them back one
+by one in random order. Rounds alternate, and what counts is CPU time, so that a busy machine slows both alike.
+The disk, which takes the same time for both, would only move the ratio towards 1.
 
 A memory is 1 KB of text with its 384-dimensional vector; a note is 1 KB of text alone.
 """

@@ -10,30 +10,30 @@ Names are loaded when they are first used, so that a worker that only imports `l
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmasos.core.base.errors import LlmasosError
+    from llmasos.sdk import syscall
     from llmasos.system import Character, System, boot, create_character
 
 __all__ = ["Character", "LlmasosError", "System", "__version__", "boot", "create_character", "syscall"]
 
 
+_HOMES = {
+    "Character": "llmasos.system",
+    "LlmasosError": "llmasos.core.base.errors",
+    "System": "llmasos.system",
+    "boot": "llmasos.system",
+    "create_character": "llmasos.system",
+    "syscall": "llmasos.sdk",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("llmasos")
-    if name == "LlmasosError":
-        from llmasos.core.base.errors import LlmasosError
-
-        return LlmasosError
-    if name == "syscall":
-        from llmasos.sdk import syscall
-
-        return syscall
-    if name in ("Character", "System", "boot", "create_character"):
-        from llmasos import system
-
-        return getattr(system, name)
+        return importlib.import_module("importlib.metadata").version("llmasos")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'llmasos' has no attribute {name!r}")

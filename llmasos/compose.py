@@ -29,6 +29,7 @@ from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.core.kernel.trap import Kernel
+from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
 from llmasos.services.files import Files
@@ -119,16 +120,21 @@ async def compose(settings: Settings, *, clock: Clock | None = None, engines: En
         # Services: what the syscalls do.
         problems: list[str] = []
         listeners: list[Reminder] = []
-        speaker = Speaker(speech, processes)
-        schedule = Schedule(store, clock, lambda event: [hear(event) for hear in listeners] and None)
-        files = Files(store, home, embedder=embedder, span=schedule.span)
+
+        def ring(event: dict[str, Any]) -> None:
+            for hear in listeners:
+                hear(event)
+
+        speaker = Speaker(speech, processes, seed=settings.seed)
+        schedule = Schedule(store, clock, ring)
+        files = Files(private=(home,), embedder=embedder, span=schedule.span)
         memory = Memory(store, clock, embedder)
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
-        characters = Characters(store, clock, speaker, embedder)
+        characters = Characters(store, clock, speaker, embedder, private=(home,))
         system = System(lambda: facts(settings, speech, interpreting))
         for service in (
-            files, schedule, tasks, memory, Search(files, memory, tasks, schedule, characters), language, characters,
+            files, schedule, tasks, memory, Search(), language, characters,
             Devices(store, clock), Processes(), system,
         ):  # fmt: skip
             table.add_service(service)
@@ -144,8 +150,13 @@ async def compose(settings: Settings, *, clock: Clock | None = None, engines: En
             except PluginError as error:
                 problems.append(f"The plugin {row.plugin} is left out. {error}")
 
+        apps = Apps(PluginHost(kind="app"), list(search_path("apps", home)))
+        closing.push_async_callback(apps.close_all)
+        problems += await apps.load()
+        table.add_service(apps)
+
         interpreter = Interpreter(interpreting, table)
-        requests = Requests(kernel, interpreter, files.exists)
+        requests = Requests(kernel, interpreter)
 
         # The clock: only the first program of a home rings, so that a reminder isn't told twice.
         lock = closing.enter_context(_owner_lock(home))

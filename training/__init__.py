@@ -1,1 +1,1 @@
-"""How the shipped interpreter adapter is made: data, train, export, evaluate (README.md). Not in the wheel."""
+"""How the shipped interpreter adapter is made (README.md). Not in the wheel."""

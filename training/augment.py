@@ -1,4 +1,4 @@
-"""More sentences from those written by hand: other values in the same places, other casing, typos, joined commands.
+"""More sentences from those written by hand: other values, other casing, typos, joined commands.
 
 Every change keeps the span rule: what a program names is still in its sentence, word for word.
 """
@@ -19,10 +19,22 @@ _END = re.compile(r"[.!?。！？~\s]+$")
 _RESULT = re.compile(r"\$\d")
 _PLACES = {"path", "source", "destination"}
 _FREE = {"query", "topic", "expression", "language", "title", "when", "due", "repeat", "pid", "name"}
-_JOIN_EN = (" and ", " and then ", ", then ", ", and ", " and also ", "; then ", ", after that ", ". Then ", " & ")
+_QUOTES_EN = (('"', '"'), ("'", "'"), ("“", "”"))
+_QUOTES_ZH = (("“", "”"), ("「", "」"), ('"', '"'), ("《", "》"))
+_JOIN_EN = (
+    " and ",
+    " and then ",
+    ", then ",
+    ", and ",
+    " and also ",
+    "; then ",
+    ", after that ",
+    ". Then ",
+    " & ",
+)
 _JOIN_ZH = ("，然后", "，再", "，接着", "，顺便", "，之后", "，并且", ",然后", ",再", "，完了", "，另外")
-_TAIL = {"assistant.answer", "memory.remember", "character.chat", "content.summarize", "app.open", "files.write",
-         "files.append", "content.write", "system.help", "content.translate"}  # fmt: skip
+_TAIL = {"assistant.answer", "memory.remember", "character.chat", "content.summarize", "app.open",
+         "files.write", "files.append", "content.write", "system.help", "content.translate"}  # fmt: skip
 """Syscalls whose free text would swallow a second command behind it."""
 
 
@@ -32,7 +44,7 @@ def is_chinese(text: str) -> bool:
 
 
 def kind_of(sentence: str, syscall: str, argument: str, value: str) -> str | None:
-    """The pool a value is swapped within: values of one pool fit into each other's places. None: never swapped."""
+    """The pool a value is swapped within, None for never: its values fit into each other's places."""
     language = "zh" if is_chinese(sentence) else "en"
     before = sentence[: sentence.find(value)].split()
     service = syscall.partition(".")[0]
@@ -93,7 +105,11 @@ def swap(turn: Turn, values: Values, order: random.Random) -> Turn:
                 continue
             new = values.other(kind, order)
             before = sentence[: sentence.find(value)].split()[-1:]
-            if before and before[0].casefold() in {"a", "an"} and (new[:1] in "aeiou") != (value[:1] in "aeiou"):
+            if (
+                before
+                and before[0].casefold() in {"a", "an"}
+                and (new[:1] in "aeiou") != (value[:1] in "aeiou")
+            ):
                 continue
             changed = sentence.replace(value, new)
             if changed.count(new) == 1:
@@ -138,7 +154,7 @@ def quoted(turn: Turn, order: random.Random) -> Turn:
             if argument in _PLACES | {"title", "query", "text", "content", "message"} and swappable(
                 turn.sentence, syscall, argument, value
             ):
-                left, right = order.choice(['""', "''", "“”"] if not is_chinese(value) else ["“”", "「」", '""', "《》"])
+                left, right = order.choice(_QUOTES_ZH if is_chinese(value) else _QUOTES_EN)
                 at = turn.sentence.find(value)
                 if not re.search(r"[\"'“”‘’「」《》/]", turn.sentence[at - 1 : at + len(value) + 1]):
                     return Turn(turn.sentence.replace(value, left + value + right), turn.calls)
@@ -149,7 +165,11 @@ def mistyped(turn: Turn, order: random.Random) -> Turn:
     """One typo in an English word outside every value."""
     words = turn.sentence.split(" ")
     values = " ".join(str(v) for _, args in turn.calls for v in args.values()).casefold()
-    places = [i for i, w in enumerate(words) if len(w) > 3 and w.isascii() and w.isalpha() and w.casefold() not in values]
+    places = [
+        i
+        for i, w in enumerate(words)
+        if len(w) > 3 and w.isascii() and w.isalpha() and w.casefold() not in values
+    ]
     if not places:
         return turn
     place = order.choice(places)
@@ -167,7 +187,12 @@ def joined(first: Turn, second: Turn, order: random.Random) -> Turn | None:
     """Two commands in one sentence; None where they don't go together."""
     if is_chinese(first.sentence) != is_chinese(second.sentence) or len(first.calls) + len(second.calls) > 3:
         return None
-    if first.calls[-1][0] in _TAIL or "?" in first.sentence or "？" in first.sentence or "：" in first.sentence:
+    if (
+        first.calls[-1][0] in _TAIL
+        or "?" in first.sentence
+        or "？" in first.sentence
+        or "：" in first.sentence
+    ):
         return None
     if len(first.sentence) + len(second.sentence) > 140 or any("$" in str(args) for _, args in second.calls):
         return None

@@ -36,8 +36,9 @@ class Shape:
 def halves(rows: int, head_width: int) -> torch.Tensor:
     """The order that turns llama.cpp's rotary rows into halves.
 
-    llama.cpp stores q and k so that rotation pairs neighbours (0 1, 2 3, ...); in torch it is faster to pair the first
-    half of a head with its second. `weight[halves(...)]` goes there, `torch.argsort` of it comes back.
+    llama.cpp stores q and k so that rotation pairs neighbours (0 1, 2 3, ...); in torch it is faster to pair
+    the first half of a head with its second. `weight[halves(...)]` goes there, `torch.argsort` of it
+    comes back.
     """
     order = torch.arange(rows).view(-1, head_width // 2, 2)
     return order.transpose(1, 2).reshape(-1)

@@ -1,6 +1,6 @@
 """The order of each syscall's arguments, which is the order they are written in.
 
-The grammar of the running system takes it from the functions themselves; training must not need them installed.
+The grammar of the running system takes it from the functions themselves; training must not need them.
 """
 
 from __future__ import annotations

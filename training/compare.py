@@ -16,7 +16,7 @@ _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 def plain(value: Any) -> str:
-    """A value without case, surrounding quotes and punctuation, articles; Chinese also without spaces, particles."""
+    """Without case, surrounding quotes and punctuation, articles; Chinese also without spaces, particles."""
     text = " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split())
     if re.fullmatch(r"\$\d", text):
         return text

@@ -1,7 +1,8 @@
 """From sentence files to token examples: python -m training.data --out FILE [--public DIR] [--passes N].
 
-A pass is every sentence once, the first as written, the later ones varied (augment.py), with joined commands and with
-every plugin's requests behind their definitions (toolsets.py). Training reads the passes as one stream.
+A pass is every sentence once, the first as written, the later ones varied (augment.py), with joined commands
+and with every plugin's requests behind their definitions (toolsets.py). Training reads the passes as one
+stream.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[
                 yield file.stem, turn_of(json.loads(line))
 
 
-def catalogue_pass(turns: Sequence[Turn], values: Values, number: int, order: random.Random) -> Iterator[Example]:
+def catalogue_pass(
+    turns: Sequence[Turn], values: Values, number: int, order: random.Random
+) -> Iterator[Example]:
     """Every sentence once, and joined ones."""
     for turn in turns:
         yield Example([turn if number == 0 else varied(turn, values, order)], source="catalogue")
@@ -53,9 +56,7 @@ def catalogue_pass(turns: Sequence[Turn], values: Values, number: int, order: ra
             yield Example([both], source="joined")
 
 
-def tools_pass(
-    turns: Sequence[Turn], folder: Path, variants: int, order: random.Random
-) -> Iterator[Example]:
+def tools_pass(turns: Sequence[Turn], folder: Path, variants: int, order: random.Random) -> Iterator[Example]:
     """Every plugin some times over; now and then a catalogue sentence beside its requests."""
     plugins = [plugin for file in sorted(folder.glob("tools*.jsonl")) for plugin in toolsets.read(file)]
     everything = [tool for tools, _ in plugins for tool in tools]
@@ -100,7 +101,9 @@ def main() -> None:
             out.write("\n" if number else "")
             for example in examples:
                 prefix = tokenizer.encode(example.prefix()) if example.definitions else []
-                turns = [(tokenizer.encode(prompt), tokenizer.encode(answer)) for prompt, answer in example.texts()]
+                turns = [
+                    (tokenizer.encode(prompt), tokenizer.encode(answer)) for prompt, answer in example.texts()
+                ]
                 counts[example.source or "seal-tools"] += len(prefix) + sum(len(p) + len(a) for p, a in turns)
                 out.write(json.dumps([prefix, turns], separators=(",", ":")) + "\n")
     print(f"{sum(counts.values()):,} tokens: {dict(counts)}")

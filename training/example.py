@@ -22,7 +22,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Turns that share the same definitions; each is learned on its own, the definitions are computed once."""
+    """Turns that share the same definitions; each is learned alone, the definitions are computed once."""
 
     turns: list[Turn]
     definitions: str = ""

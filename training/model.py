@@ -1,7 +1,7 @@
 """The forward pass with LoRA, written out: a third of the time of the general libraries on a CPU.
 
-Base weights are frozen bf16; the adapter's are float32, cast once a step. Rows hold several examples behind one
-another, so the attention mask and the positions come with the row (rows.py).
+Base weights are frozen bf16; the adapter's are float32, cast once a step. Rows hold several examples behind
+one another, so the attention mask and the positions come with the row (rows.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Adapter:
         self.b: dict[str, Tensor] = {}
         for name, (out, inside) in shapes.items():
             bound = inside**-0.5
-            self.a[name] = (torch.rand(rank, inside, generator=random) * 2 - 1).mul_(bound * 3**0.5).requires_grad_()
+            self.a[name] = (
+                (torch.rand(rank, inside, generator=random) * 2 - 1).mul_(bound * 3**0.5).requires_grad_()
+            )
             self.b[name] = torch.zeros(out, rank).requires_grad_()
 
     def parameters(self) -> Iterator[Tensor]:
@@ -36,7 +38,11 @@ class Adapter:
 
     def state(self) -> dict[str, Tensor]:
         """Tensors by name, as kept in a checkpoint."""
-        return {f"{name}.{side}": part[name].detach() for side, part in (("a", self.a), ("b", self.b)) for name in part}
+        return {
+            f"{name}.{side}": part[name].detach()
+            for side, part in (("a", self.a), ("b", self.b))
+            for name in part
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take the tensors of a checkpoint."""
@@ -54,7 +60,9 @@ class Model:
         self.weights = {name: value.bfloat16() for name, value in tensors.items()}
         linear = {n: (w.shape[0], w.shape[1]) for n, w in tensors.items() if n.rpartition(".")[2] in LINEAR}
         self.adapter = Adapter(linear, rank, alpha, seed)
-        frequency = self.shape.rope_base ** -(torch.arange(0, self.shape.head_width, 2) / self.shape.head_width)
+        frequency = self.shape.rope_base ** -(
+            torch.arange(0, self.shape.head_width, 2) / self.shape.head_width
+        )
         angle = torch.outer(torch.arange(4096.0), frequency)
         self.cos, self.sin = angle.cos(), angle.sin()
         self._block: Callable[..., Tensor] = block

@@ -1,8 +1,8 @@
 """Packing: several examples in one row, each seeing only itself and its definitions.
 
-A row is a list of segments. The tokens of a turn look at their own earlier tokens and at the definitions (the parent
-segment); positions count from the start of the definitions, as if the turn stood alone. So a plugin's definitions are
-computed once for all its requests, and little is spent on padding.
+A row is a list of segments. The tokens of a turn look at their own earlier tokens and at the definitions (the
+parent segment); positions count from the start of the definitions, as if the turn stood alone. So a plugin's
+definitions are computed once for all its requests, and little is spent on padding.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def add(row: Row, example: Tokenized) -> None:
         _append(row, whole, [-1] * (len(prompt) - 1) + answer, len(prefix), segment, parent)
 
 
-def _append(row: Row, tokens: Sequence[int], targets: Sequence[int], start: int, segment: int, parent: int) -> None:
+def _append(
+    row: Row, tokens: Sequence[int], targets: Sequence[int], start: int, segment: int, parent: int
+) -> None:
     row.tokens += tokens
     row.targets += targets
     row.positions += range(start, start + len(tokens))
@@ -66,8 +68,10 @@ def _append(row: Row, tokens: Sequence[int], targets: Sequence[int], start: int,
 
 
 def pack(examples: Sequence[Tokenized], length: int, order: random.Random) -> Iterator[Row]:
-    """Rows of at most `length` tokens in random order; first fit among a few open rows. Longer examples are split
-    into turns behind the same definitions, and dropped where even one turn doesn't fit.
+    """Rows of at most `length` tokens in random order; first fit among a few open rows.
+
+    Longer examples are split into turns behind the same definitions, and dropped where even one turn
+    doesn't fit.
     """
     waiting = [part for example in examples for part in split(example, length)]
     order.shuffle(waiting)

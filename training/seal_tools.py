@@ -29,7 +29,8 @@ def tools_of(folder: Path) -> dict[str, tuple[str, Tool]]:
         if not all(kinds.values()):
             continue
         properties = {
-            name: {"type": kinds[name], "description": part.get("description", "")} for name, part in row["parameters"].items()
+            name: {"type": kinds[name], "description": part.get("description", "")}
+            for name, part in row["parameters"].items()
         }
         schema = {"type": "object", "properties": properties, "required": row.get("required") or []}
         tool = {"name": row["api_name"], "description": row["api_description"], "inputSchema": schema}
@@ -64,7 +65,10 @@ def requests_of(file: Path, tools: Mapping[str, tuple[str, Tool]]) -> Iterator[R
             if call["api"] not in tools or _PLACEHOLDER.search(sentence):
                 break
             properties = tools[call["api"]][1]["inputSchema"]["properties"]
-            args = {n: typed(properties.get(n, {}).get("type", ""), v, sentence) for n, v in call["parameters"].items()}
+            args = {
+                n: typed(properties.get(n, {}).get("type", ""), v, sentence)
+                for n, v in call["parameters"].items()
+            }
             if any(value is None for value in args.values()):
                 break
             calls.append((call["api"], args))

@@ -1,4 +1,4 @@
-"""Examples that teach reading definitions: shuffled, renamed, cut down, with functions of other plugins among them."""
+"""Examples that teach reading definitions: shuffled, renamed, cut down, strangers among them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ def read(file: Path) -> Iterator[tuple[list[Tool], list[Request]]]:
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.strip():
             plugin = json.loads(line)
-            yield plugin["tools"], [
-                (" ".join(r["utterance"].split()), [(c["name"], c["arguments"]) for c in r["calls"]])
-                for r in plugin["requests"]
-            ]
+            yield (
+                plugin["tools"],
+                [
+                    (" ".join(r["utterance"].split()), [(c["name"], c["arguments"]) for c in r["calls"]])
+                    for r in plugin["requests"]
+                ],
+            )
 
 
 def example(
@@ -51,7 +54,11 @@ def example(
         possible = all(name in names for name, _ in calls)
         if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.4):
             continue  # half possible has no right answer; and `none` must not become the likeliest one
-        said = [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls] if possible else []
+        said = (
+            [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls]
+            if possible
+            else []
+        )
         turns.append(Turn(sentence, said))
     order.shuffle(turns)
     return Example(turns, definitions.render(shown_as))
@@ -60,7 +67,9 @@ def example(
 def _arguments(tool: Tool, args: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
     """Arguments in the order of the definition."""
     known = list(definitions.schema_of(tool).get("properties") or {})
-    return {rename(name): args[name] for name in sorted(args, key=lambda n: known.index(n) if n in known else 99)}
+    return {
+        rename(name): args[name] for name in sorted(args, key=lambda n: known.index(n) if n in known else 99)
+    }
 
 
 def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str], str]]:
@@ -74,7 +83,9 @@ def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str],
 
 def words(name: str) -> list[str]:
     """The words of an identifier in any style."""
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+", name)] or [name]
+    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+", name)] or [
+        name
+    ]
 
 
 def snake(name: str) -> str:
@@ -108,7 +119,10 @@ def _renamed(
         for name, part in (schema.get("properties") or {}).items()
     }
     required = [rename_argument(name) for name in schema.get("required") or ()]
-    shown = {"name": rename(tool["name"]), "inputSchema": {**schema, "properties": properties, "required": required}}
+    shown = {
+        "name": rename(tool["name"]),
+        "inputSchema": {**schema, "properties": properties, "required": required},
+    }
     if tool.get("description"):
         shown["description"] = tool["description"]
     return shown

@@ -1,8 +1,8 @@
 """LoRA training on a CPU: python -m training.train --tokens FILE --run DIR (resumes from DIR/last.pt).
 
-Each worker is a process with one thread that computes its share of a step's rows; gradients are averaged once a step.
-On a machine that others use too, this is many times faster than one process with two threads, whose every matrix
-product waits for the slower core.
+Each worker is a process with one thread that computes its share of a step's rows; gradients are summed once a
+step. On a machine that others use too, this is many times faster than one process with two threads,
+whose every matrix product waits for the slower core.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Recipe:
 def batches(recipe: Recipe) -> list[list[Row]]:
     """The rows of every step of the whole run, the same for the same recipe.
 
-    Short examples are packed into short rows, because attention costs the square of a row; what doesn't fit goes into
-    long ones. A step holds rows of one length only, always the same number, so that there are two compiled shapes.
+    Short examples are packed into short rows, because attention costs the square of a row; what doesn't
+    fit goes into long ones. A step holds rows of one length only, so that there are two shapes to compile.
     """
     order = random.Random(recipe.seed)
     steps: list[list[Row]] = []
@@ -149,7 +149,10 @@ def work(worker: int, recipe: Recipe) -> None:
             left = (now - began) / (step + 1 - first) * (len(steps) - step - 1)
             left = min(left, recipe.minutes * 60 - seconds) if recipe.minutes else left
             speed = seen / (now - began)
-            print(f"step {step + 1}/{len(steps)} loss {smooth:.4f} {speed:.0f} tok/s, {left / 60:.1f} min left", flush=True)
+            print(
+                f"step {step + 1}/{len(steps)} loss {smooth:.4f} {speed:.0f} tok/s, {left / 60:.1f} min left",
+                flush=True,
+            )
         if worker == 0 and (now - saved > recipe.checkpoint_seconds or last):
             state = {"adapter": model.adapter.state(), "optimizer": optimizer.state_dict(), "step": step + 1,
                      "seconds": seconds, "rank": recipe.rank, "alpha": recipe.alpha}  # fmt: skip
@@ -170,7 +173,9 @@ def main() -> None:
                        ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)
-    parser.add_argument("--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler")
+    parser.add_argument(
+        "--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler"
+    )
     options = parser.parse_args()
     options.base = options.base or str(default_base())
     recipe = Recipe(**vars(options))

@@ -1,4 +1,4 @@
-"""Kinds of text and the form each takes: what a small model is asked for, how its answer begins, and how it is kept in shape."""
+"""Kinds of text: what a small model is asked for, how its answer begins, how it is kept in shape."""
 
 from __future__ import annotations
 
@@ -56,7 +56,19 @@ FORMS = (
         tokens=140,
     ),
     Form(
-        ("plan", "list", "checklist", "agenda", "steps", "outline", "itinerary", "schedule", "计划", "清单", "大纲"),
+        (
+            "plan",
+            "list",
+            "checklist",
+            "agenda",
+            "steps",
+            "outline",
+            "itinerary",
+            "schedule",
+            "计划",
+            "清单",
+            "大纲",
+        ),
         ask="Write a {style}{kind} for {topic}, as a numbered list of five short steps.",
         opening="1.",
         titled=True,
@@ -66,9 +78,9 @@ FORMS = (
     ),
     Form(
         ("quest", "mission", "任务"),
-        ask="Write a {style}{kind} for a game about {topic}: what the hero must do, in a numbered list of four short steps.",
+        ask="Write a {style}{kind} for a game about {topic}: what the hero must do, "
+        "in a numbered list of four short steps.",
         opening="1.",
-        closing="\n\nReward: 50 gold",
         titled=True,
         tokens=180,
         lines=6,
@@ -76,7 +88,8 @@ FORMS = (
     ),
     Form(
         ("dialogue", "dialog", "conversation", "scene", "sketch", "对话"),
-        ask="Write a {style}{kind} between Anna and Ben about {topic}. Each line begins with the name of who speaks.",
+        ask="Write a {style}{kind} between Anna and Ben about {topic}. "
+        "Each line begins with the name of who speaks.",
         opening="Anna:",
         titled=True,
         tokens=200,
@@ -100,7 +113,7 @@ PLAIN = Form((), titled=True)
 
 
 def form(kind: str) -> Form:
-    """The form of a kind: by its whole name, else by its last word, which is the noun in English; else the plain one."""
+    """The form of a kind: by its whole name, else by its last word (the English noun), else the plain one."""
     wanted = " ".join(kind.casefold().split())
     last = wanted.rsplit(" ", 1)[-1].rstrip("s") if wanted else ""
     for key in (wanted, wanted.removesuffix("s"), last):

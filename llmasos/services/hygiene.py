@@ -1,8 +1,9 @@
 """What a small model must not say, taken out sentence by sentence while it speaks.
 
-A sentence is let through once it is whole and has passed; nothing that was let through is ever taken back, so what was
-streamed is what was said. Taken out: lines in the name of the person, a wrong name for oneself, "as an AI language
-model", claims to be human, sentences said before, 4-gram loops, and a last sentence that never ended.
+A sentence is let through once it is whole and has passed; nothing that was let through is ever taken back,
+so what was streamed is what was said. Taken out: lines in the name of the person, a wrong name for oneself,
+"as an AI language model", claims to be human, sentences said before, 4-gram loops, and a last sentence that
+never ended.
 """
 
 from __future__ import annotations
@@ -18,17 +19,28 @@ Verdict = Literal["say", "skip", "stop"]
 _END = re.compile(r"(?:[.!?…]+[\"'”’)*]*(?=\s)|[。！？]+[”’」』）]*|\n+)\s*")
 _UNIT = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+(?:['’]\w+)?")
 _MODEL_TALK = re.compile(
-    r"\bas an? (?:artificial|AI\b|language model|virtual|digital)|\blanguage model\b|\bsmol ?lm\b|\bhugging ?face\b"
-    r"|\b(?:AI|virtual|digital) (?:chat)?(?:assistant|bot)\b|\bchatbot\b|作为(?:一个|一名)?(?:人工智能|AI|语言模型)",
+    r"\bas an? (?:artificial|AI\b|language model|virtual|digital)|\blanguage model\b"
+    r"|\bsmol ?lm\b|\bhugging ?face\b"
+    r"|\b(?:AI|virtual|digital) (?:chat)?(?:assistant|bot)\b|\bchatbot\b"
+    r"|作为(?:一个|一名)?(?:人工智能|AI|语言模型)",
     re.IGNORECASE,
 )
 _CLAIMS_HUMAN = re.compile(
-    r"\bI(?:'m| am) (?:indeed |really |just )?(?:an? )?(?:real |actual |living )?(?:human|real person|person of flesh)"
+    r"\bI(?:'m| am) (?:indeed |really |just )?(?:an? )?(?:real |actual |living )?"
+    r"(?:human|real person|person of flesh)"
     r"|我是(?:一个|个)?(?:真人|人类)",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\b(?:[Mm]y name(?: is|'s)|(?:I am|I'm) called|[Cc]all me)\s+([A-Z][\w'-]+)|我(?:叫|的名字是)([\u3400-\u9fff]{1,4})")
+_NAMED = re.compile(
+    r"\b(?:[Mm]y name(?: is|'s)|(?:I am|I'm) called|[Cc]all me)\s+([A-Z][\w'-]+)"
+    r"|我(?:叫|的名字是)([\u3400-\u9fff]{1,4})"
+)
 _I_AM = re.compile(r"\b(?:I am|I'm)\s+([A-Z][a-z]+)(?=\s*(?:[,.!;]|and\b|$))")
+_LETTER = re.compile(r"^\s*(?:Dear \w+,|Subject:|I hope this (?:message|email|letter) finds)", re.IGNORECASE)
+_GREETINGS = (
+    r"(?:hello|hi|hey|oh|dear|thanks|thank you|goodbye|bye"
+    r"|good (?:morning|evening|night|day)|welcome|sorry|well)"
+)
 _OTHERS = ("user", "human", "person", "you", "用户")
 _GRAM = 4
 _GRAM_CHINESE = 8
@@ -69,8 +81,13 @@ class Hygiene:
         self._quoted = False
         self.stopped = False
         others = [*_OTHERS, *([manners.person] if manners.person else [])]
-        self._others = re.compile(rf"(?:^|(?<=\s))(?:{'|'.join(map(re.escape, others))})\s*[:：]\s", re.IGNORECASE)
+        self._others = re.compile(
+            rf"(?:^|(?<=\s))(?:{'|'.join(map(re.escape, others))})\s*[:：]\s", re.IGNORECASE
+        )
         own = re.escape(manners.name) if manners.name else "assistant"
+        self._to_itself = re.compile(
+            rf"^[\s(]*(?:{_GREETINGS}[ ,]+)?{own}[,!]|^[\s(]*{_GREETINGS}[ ,]+{own}\b", re.IGNORECASE
+        )
         self._own = re.compile(rf"^[\s*\"“]*(?:{own}|assistant)[\s*]*(?:says)?\s*[:：][\s*]*", re.IGNORECASE)
 
     @property
@@ -103,7 +120,11 @@ class Hygiene:
         if not finished:
             if self._said:
                 return ""
-            rest = rest[: len(rest) - len(rest.rsplit(" ", 1)[-1])].rstrip(" ,;:-") + "…" if " " in rest.strip() else rest
+            rest = (
+                rest[: len(rest) - len(rest.rsplit(" ", 1)[-1])].rstrip(" ,;:-") + "…"
+                if " " in rest.strip()
+                else rest
+            )
         return self._judged(rest)
 
     def _judged(self, sentence: str) -> str:
@@ -114,6 +135,8 @@ class Hygiene:
                 sentence, self._quoted = sentence[1:], True
         if self._quoted:
             sentence = re.sub(r'["”](?=\s|$)', "", sentence)
+        elif sentence.count('"') == 1:
+            sentence = sentence.replace('"', "")
         label = self._others.search(sentence)
         if label:
             sentence, self.stopped = sentence[: label.start()].rstrip(" \"'*("), True
@@ -132,8 +155,12 @@ class Hygiene:
 
     def _verdict(self, sentence: str) -> Verdict:
         key = _key(sentence)
-        if len(key.split()) >= 3 and key in self._seen or _loops(self._said[-200:], sentence):
+        if (len(key.split()) >= 3 and key in self._seen) or _loops(self._said[-200:], sentence):
             return "stop"
+        if not key:
+            return "skip" if sentence.strip() and (self._said or len(sentence.strip()) > 3) else "say"
+        if self._manners.name and (self._to_itself.match(sentence) or _LETTER.match(sentence)):
+            return "skip"
         if self._manners.in_character and (_MODEL_TALK.search(sentence) or _CLAIMS_HUMAN.search(sentence)):
             return "skip"
         return "stop" if self._manners.name and self._misnamed(sentence) else "say"

@@ -1,4 +1,4 @@
-"""assistant.answer and content.*: words asked of the model, marked as the model's, and refused where it can't."""
+"""assistant.answer and content.*: words of the model, marked as such, and refused where it can't."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SYSTEM = "You are a helpful assistant. Answer shortly and plainly."
 LONGEST = 8_000
 """Characters of a question or a topic."""
 IN_WORDS = 1_200
-"""Characters up to which a text is summarized in the model's own words; of a longer one the best sentences are kept."""
+"""Characters up to which a text is summarized in the model's words; of a longer one the best sentences."""
 _LEANS = re.compile(
-    r"\b(?:it|its|that|this|those|these|they|them|he|him|she|her|more|again|instead|another)\b|^(?:and|but|why|how come|so)\b"
+    r"\b(?:it|its|that|this|those|these|they|them|he|him|she|her|more|again|instead|another)\b"
+    r"|^(?:and|but|why|how come|so)\b"
     r"|[它他她]|那|这|为什么|再",
     re.IGNORECASE,
 )
@@ -100,7 +101,11 @@ class Language:
         asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
         opening = chosen.opening.replace("{topic}", forms.title(about))
         said = await self._words(
-            caller, f"write {sort}"[:24], [Message("user", asked)], tokens=chosen.tokens if can.tiny else 3 * chosen.tokens, opening=opening
+            caller,
+            f"write {sort}"[:24],
+            [Message("user", asked)],
+            tokens=chosen.tokens if can.tiny else 3 * chosen.tokens,
+            opening=opening,
         )
         words = forms.shaped(chosen, said)
         heading = forms.title(about) if chosen.titled else ""
@@ -124,11 +129,13 @@ class Language:
         if not self._native or ability(engine.name).tiny:
             raise SyscallError(
                 "ENOTSUP",
-                f"The model in use ({engine.name}) can't translate; what it wrote would only look like {language}.",
+                f"The model in use ({engine.name}) can't translate into {language}.",
                 f"{CONFIGURE[:-1]}, one that knows {language}.",
             )
         asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
-        words = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
+        words = await self._words(
+            caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0
+        )
         return _text(words, title=language)
 
     @syscall("content.summarize", effect="read")
@@ -152,7 +159,9 @@ class Language:
         if engine is None or (has_chinese(whole) and ability(engine.name).english_only):
             return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
         asked = f"{whole}\n\nSummarize the text above in one or two short sentences."
-        words = await self._words(caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False)
+        words = await self._words(
+            caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False
+        )
         if _faithful(words, whole):
             return _text(words)
         return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
@@ -172,21 +181,34 @@ class Language:
         sampling = replace(SAMPLING, max_tokens=tokens, temperature=temperature)
         if not temperature:
             sampling = replace(sampling, repeat_penalty=1.0)
-        voice = Voice(sampling=sampling, manners=Manners(person=caller.session.person), opening=opening, stop=("\nUser:",))
+        voice = Voice(
+            sampling=sampling,
+            manners=Manners(person=caller.session.person),
+            opening=opening,
+            stop=("\nUser:",),
+        )
         stable = 1 if messages[0].role == "system" else 0
         async with self._aside(caller, name) as process:
             said = await self._speaker.say(
-                process, messages, voice, stable=stable, on_piece=caller.session.front.words if stream else None
+                process,
+                messages,
+                voice,
+                stable=stable,
+                on_piece=caller.session.front.words if stream else None,
             )
         if not tidy(said.removeprefix(opening)):
-            raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
+            raise SyscallError(
+                "EIO", "The model found no words for that.", "Say it in other words, or try again."
+            )
         return tidy(said)
 
     @asynccontextmanager
     async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:
-        """A child process of the caller's for one text: seen in `ps`, and killed without killing the caller."""
+        """A child process for one text: seen in `ps`, and killed without killing the caller."""
         processes = self._speaker.processes
-        process = processes.spawn(caller.process, name=name, program="words", priority=caller.process.priority)
+        process = processes.spawn(
+            caller.process, name=name, program="words", priority=caller.process.priority
+        )
         try:
             yield process
         finally:

@@ -66,8 +66,14 @@ def normal(text: str) -> str:
     return text
 
 
-def score(said: str, name: str) -> float:
-    """How well what was said fits a name, 0 to 1."""
+def score(said: str, name: str, *, whole: bool = False) -> float:
+    """How well what was said fits a name, 0 to 1.
+
+    Args:
+        said: The name as the person said it.
+        name: A name there is.
+        whole: Every word that was said must be in the name: an "aquarium heater" is no heater.
+    """
     if said == name:
         return 1.0
     if said.casefold() == name.casefold():
@@ -84,26 +90,31 @@ def score(said: str, name: str) -> float:
     if words and words == named:
         best = 0.95
     elif words and named:
-        best = _overlap(words, named)
+        best = _overlap(words, named, whole)
     if _CJK.search(a) and _CJK.search(b):
-        best = max(best, _part(a.replace("的", ""), b.replace("的", "")))
+        best = max(best, _part(a.replace("的", ""), b.replace("的", ""), whole))
+    if whole:
+        return best
     likeness = SequenceMatcher(None, a, b, autojunk=False).ratio()
     if likeness >= 0.75 and min(len(a), len(b)) > 2:
         best = max(best, 0.9 * likeness)
     return best
 
 
-def rank(said: str, items: Iterable[T], names: Callable[[T], Sequence[str]]) -> list[Match[T]]:
+def rank(
+    said: str, items: Iterable[T], names: Callable[[T], Sequence[str]], *, whole: bool = False
+) -> list[Match[T]]:
     """All things that what was said could mean, best first.
 
     Args:
         said: The name as the person said it.
         items: What there is.
         names: All names of one of them.
+        whole: Every word that was said must be in the name.
     """
     found = []
     for item in items:
-        best, name = max(((score(said, n), n) for n in names(item)), default=(0.0, ""))
+        best, name = max(((score(said, n, whole=whole), n) for n in names(item)), default=(0.0, ""))
         if best >= ENOUGH:
             found.append(Match(item, best, name))
     return sorted(found, key=lambda match: -match.score)
@@ -156,7 +167,10 @@ def missing(
     said: str, items: Iterable[T], *, names: Callable[[T], Sequence[str]], what: str, remedy: str = ""
 ) -> SyscallError:
     """ENOENT, naming what is nearest."""
-    near = sorted(((max((score(said, n) for n in names(item)), default=0.0), names(item)[0]) for item in items), reverse=True)
+    near = sorted(
+        ((max((score(said, n) for n in names(item)), default=0.0), names(item)[0]) for item in items),
+        reverse=True,
+    )
     choices = tuple(dict.fromkeys(name for value, name in near[:3] if value >= 0.3))
     hint = f"Did you mean {' or '.join(repr(c) for c in choices)}?" if choices else remedy
     return SyscallError("ENOENT", f"There is no {what} {said[:80]!r}.", hint, choices=choices)
@@ -172,17 +186,17 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def _overlap(words: frozenset[str], named: frozenset[str]) -> float:
+def _overlap(words: frozenset[str], named: frozenset[str], whole: bool) -> float:
     """Words in common, a misspelt word counting nearly as much as a right one."""
     shared = 0.0
     weight = _weight(words)
     for word in words:
         if word in named:
             shared += len(word)
-        elif len(word) > 3:
-            near = max((SequenceMatcher(None, word, n, autojunk=False).ratio() for n in named), default=0.0)
-            if near >= 0.8:
-                shared += len(word) * near * 0.95
+        elif any(_misspelt(word, n) for n in named):
+            shared += 0.9 * len(word)
+        elif whole:
+            return 0.0
     covered, of_name = shared / weight, min(1.0, shared / _weight(named))
     if covered > 0.75:
         return 0.7 * covered + 0.2 * of_name
@@ -195,11 +209,35 @@ def _weight(words: frozenset[str]) -> int:
     return sum(len(word) for word in words) or 1
 
 
-def _part(a: str, b: str) -> float:
+def _part(a: str, b: str, whole: bool) -> float:
     """One Chinese name within the other, at its closest."""
+    if whole and a not in b:
+        return 0.0
     short, long = sorted((a, b), key=len)
     if short in long and (len(short) > 1 or len(long) <= 3):
         return 0.7 + 0.2 * len(short) / len(long)
     pairs = {short[i : i + 2] for i in range(len(short) - 1)}
     shared = sum(pair in long for pair in pairs)
     return 0.75 * shared / len(pairs) if pairs else 0.0
+
+
+def _misspelt(word: str, right: str) -> bool:
+    """Whether a word is another one with a slip: one letter, two in a long word, never the first."""
+    if len(word) < 4 or word[0] != right[0] or word.isdigit() or abs(len(word) - len(right)) > 2:
+        return False
+    return _slips(word, right) <= (1 if len(right) < 8 else 2)
+
+
+def _slips(a: str, b: str) -> int:
+    """Letters put in, left out, taken for another, or swapped with the next (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before_that, before = before, row
+        row = [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, before_that[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

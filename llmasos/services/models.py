@@ -15,7 +15,8 @@ class Ability:
     """What to expect of a model.
 
     Attributes:
-        tiny: Too small to hold a thread or to translate; replies are kept short and begun by rule where one knows.
+        tiny: Too small to hold a thread or to translate; replies are kept short and begun by rule where one
+            knows.
         english_only: Writes no other language worth reading.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,6 @@ from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading, say
 
 Way = Literal["habit", "call", "model"]
-Exists = Callable[[Session, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,11 @@ class Requests:
     Args:
         kernel: Whose door the calls go through.
         interpreter: What reads sentences.
-        exists: Whether a path is there in a session's workspace.
     """
 
-    def __init__(self, kernel: Kernel, interpreter: Interpreter, exists: Exists) -> None:
+    def __init__(self, kernel: Kernel, interpreter: Interpreter) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
-        self._exists = exists
 
     async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:
         """The program that a line means; nothing is run.
@@ -69,7 +65,7 @@ class Requests:
             written = written_call(line, self._kernel.table)
             if written:
                 return Reading(written, 1.0), "call"
-            habitual = habit(line, lambda path: self._exists(session, path))
+            habitual = habit(line, lambda path: _exists(session, path))
             if habitual:
                 return Reading(habitual, 1.0), "habit"
         said = f"{line.strip()}\n\n{appended}" if appended else line
@@ -102,3 +98,11 @@ class Requests:
 
     def _changes(self, program: Program) -> bool:
         return any(call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program)
+
+
+def _exists(session: Session, path: str) -> bool:
+    """Whether a typed path is there; only decides between a habit and a sentence, so nothing is opened."""
+    try:
+        return (session.workspace / session.cwd / path).exists()
+    except (OSError, ValueError):
+        return False

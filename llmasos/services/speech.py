@@ -3,16 +3,16 @@
     [ stable: system, history ] [ volatile: what is recalled, the new line ] -> reply
       kept live by the process    forked for each attempt, then thrown away
 
-The process owns whatever is being computed: stopped it halts, killed it frees its cells. What stays live between two
-turns is the stable part alone, always in the same tokens as a fresh start would compute, so a kept conversation and a
-restored one go on alike.
+The process owns whatever is being computed: stopped it halts, killed it frees its cells. What stays live
+between two turns is the stable part alone, always in the same tokens as a fresh start would compute, so a
+kept conversation and a restored one go on alike.
 """
 
 from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -94,7 +94,7 @@ class Speaker:
         stable: int = 0,
         on_piece: Callable[[str], Awaitable[None]] | None = None,
     ) -> str:
-        """The whole reply; `on_piece` is given each piece as it comes. Arguments and errors as in `stream`."""
+        """The whole reply; `on_piece` gets each piece as it comes. The rest is as in `stream`."""
         said = ""
         async with aclosing(self.stream(process, messages, voice, stable=stable)) as pieces:
             async for piece in pieces:
@@ -105,7 +105,7 @@ class Speaker:
 
     async def stream(
         self, process: Process, messages: Sequence[Message], voice: Voice = Voice(), *, stable: int = 0
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """A reply, piece by piece; nothing where the model found nothing fit to be said.
 
         Args:
@@ -120,7 +120,9 @@ class Speaker:
             ModelError: There is no model.
         """
         if process.state is State.STOPPED:
-            raise SyscallError("EBUSY", f"{process.name} is stopped.", f"Let it go on with 'process.resume {process.pid}'.")
+            raise SyscallError(
+                "EBUSY", f"{process.name} is stopped.", f"Let it go on with 'process.resume {process.pid}'."
+            )
         engine = await self._slot.get()
         room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
         messages, stable = fit(engine, messages, stable, room)
@@ -153,7 +155,7 @@ class Speaker:
 
     async def _attempts(
         self, process: Process, engine: Engine, base: LiveSequence, tail: list[int], voice: Voice
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         seed = voice.sampling.seed
         if seed is None:
             seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
@@ -165,9 +167,7 @@ class Speaker:
             sampling = replace(voice.sampling, seed=(seed + attempt) % 2**31)
             live = await self._fork(process, engine, base)
             try:
-                async with aclosing(
-                    _spoken(engine, live, tail, sampling, voice.stop, hygiene)
-                ) as pieces:
+                async with aclosing(_spoken(engine, live, tail, sampling, voice.stop, hygiene)) as pieces:
                     async for piece in pieces:
                         yield piece
             finally:
@@ -201,7 +201,7 @@ class Speaker:
                     raise
 
     async def _fork(self, process: Process, engine: Engine, base: LiveSequence) -> LiveSequence:
-        """A copy of the base that the process owns while it speaks; the base itself where the engine can't fork."""
+        """A copy of the base for the process to speak with; the base itself where the engine can't fork."""
         if not engine.capabilities.fork:
             return base
         while True:
@@ -229,7 +229,7 @@ class Speaker:
         await engine.close(live)
 
     async def _evict(self, sparing: int) -> bool:
-        """Let the longest idle conversation go; its next turn computes it again. False where there is none."""
+        """Let the longest idle conversation go, to be computed anew; False where there is none."""
         for pid, process in list(self._kept.items()):
             if pid != sparing and process.state is not State.RUNNING and process.state is not State.READY:
                 await self.release(process)
@@ -243,8 +243,13 @@ class Speaker:
 
 
 async def _spoken(
-    engine: Engine, live: LiveSequence, tail: list[int], sampling: Sampling, stop: Sequence[str], hygiene: Hygiene
-) -> AsyncIterator[str]:
+    engine: Engine,
+    live: LiveSequence,
+    tail: list[int],
+    sampling: Sampling,
+    stop: Sequence[str],
+    hygiene: Hygiene,
+) -> AsyncGenerator[str, None]:
     finished = False
     async with aclosing(engine.generate(live, tail, sampling=sampling, stop=stop)) as pieces:  # type: ignore[type-var]
         async for piece in pieces:
@@ -262,7 +267,8 @@ async def _spoken(
 def fit(engine: Engine, messages: Sequence[Message], stable: int, room: int) -> tuple[list[Message], int]:
     """Messages within a budget of tokens: the system's and the newest stay, the oldest turns go.
 
-    Half of what is over goes at once, so that the beginning stays the same for some turns and needn't be computed anew.
+    Half of what is over goes at once, so that the beginning stays the same for some turns and needn't be
+    computed anew.
 
     Returns:
         The messages, and how many leading ones are stable now.
@@ -276,7 +282,11 @@ def fit(engine: Engine, messages: Sequence[Message], stable: int, room: int) -> 
     if sum(sizes) > room:
         last = sizes[-1]
         if last > room:
-            raise SyscallError("E2BIG", f"That is too long for the model: {last:,} tokens, {room:,} fit.", "Say less at once.")
+            raise SyscallError(
+                "E2BIG",
+                f"That is too long for the model: {last:,} tokens, {room:,} fit.",
+                "Say less at once.",
+            )
         if system and sizes[0] + last > room:
             words = engine.tokenize(kept[0].content)[: max(0, room - last - 8)]
             kept[0] = Message("system", engine.detokenize(words).rstrip("\ufffd"))
@@ -298,7 +308,9 @@ def _split(template: ChatTemplate, messages: Sequence[Message], stable: int) -> 
     whole = template.render(plain)
     head = template.render(plain[:stable], reply=False) if stable else []
     # Some templates write a beginning differently when more follows: what both have in common is stable.
-    common = next((i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole)))
+    common = next(
+        (i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole))
+    )
     return whole[:common], whole[common:]
 
 

@@ -14,12 +14,12 @@ from llmasos.shell.safe import one_line
 
 FIRST = {
     "en": (
-        "This is llmasos: say what you want, a language model on this machine does it. Nothing leaves it.",
+        "This is llmasos. Say what you want: a model on this machine does it, offline.",
         "Try  {0}  or  {1}",
         "Your files are those in {0}. '?' helps, 'undo' takes back, Ctrl-D ends.",
     ),
     "zh": (
-        "这里是 llmasos：说出你想做的事，本机的语言模型就会照办，什么都不会传出去。",
+        "这里是 llmasos。说出你想做的事，本机的语言模型就会照办，无需联网。",
         "试试  {0}  或  {1}",
         "你的文件就是 {0} 里的文件。“?” 看帮助，undo 撤销，Ctrl-D 退出。",
     ),

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmasos.core.kernel.session import Answer, Consent
-from llmasos.shell import lines
+from llmasos.shell import keyboard, lines
 from llmasos.shell.safe import one_line, safe
 
 CONSENT = "Do it? [y/s/N] "
@@ -20,7 +20,7 @@ YES_ONCE = "once"
 YES_SESSION = "every {syscall} in this session"
 NO = "no"
 WANTED_BY = "wanted by"
-SAYS_SO = "asked for by the rule"
+RULE = "rule"
 NOT_ONE = "That is none of them. A number, a word of one, or nothing for none of them."
 MORE = "{count} more; a word of one chooses it too"
 REACH = {
@@ -50,6 +50,7 @@ async def ask(prompt: str) -> str:
     Raises:
         CancelledError: Ctrl-C: the request that asks is over.
     """
+    keyboard.forget_typed()
     line: PromptSession[str] = PromptSession(interrupt_exception=Interrupted)
     try:
         return (await line.prompt_async(prompt)).strip()
@@ -75,7 +76,7 @@ def consent(question: Consent) -> RenderableType:
     keys = Text("  ", style="dim")
     for key, meaning in (("y", YES_ONCE), ("s", YES_SESSION.format(syscall=call.syscall)), ("n", NO)):
         keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
-    keys.append(f"{SAYS_SO} {question.rule!r}" if question.rule else "")
+    keys.append(f"{RULE} {one_line(question.rule)}" if question.rule else "")
     return Group(head, grid, keys) if question.shown else Group(head, keys)
 
 

@@ -29,7 +29,7 @@ from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.services.files import cd, pwd
-from llmasos.shell import greeting, lines, questions, views
+from llmasos.shell import greeting, keyboard, lines, questions, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import SealedHistory
@@ -136,8 +136,8 @@ class Shell:
             with suppress(asyncio.CancelledError):
                 await loading
 
-    async def _do(self, line: str) -> bool:
-        """Do one line; False where the shell can't go on."""
+    async def _do(self, line: str) -> None:
+        """Do one line; whatever comes of it, the shell goes on."""
         word, _, rest = line.partition(" ")
         own = self._own_words.get(word) if self._is_own(word, rest.strip()) else None
         self._front.begin(LOADING if self._machine.interpreting.loaded is None else THINKING)
@@ -150,9 +150,7 @@ class Shell:
             self._front.end()
             self._print(views.error(error))
         except ProcessKilled:
-            self._front.end()
-            self._print(views.note(KILLED))
-            return False
+            return  # seen by who started this
         except Exception as error:  # the shell outlives its defects; the log has the traceback
             log.exception("a line failed")
             self._front.end()
@@ -160,7 +158,6 @@ class Shell:
             self._print(views.error(LlmasosError(what, DEFECT_REMEDY)))
         finally:
             self._front.end()
-        return True
 
     async def _request(self, line: str) -> None:
         outcome = await self._requests.handle(self._process, self._session, line)
@@ -204,19 +201,24 @@ class Shell:
         result = await self._machine.kernel.trap(self._process, quiet, call)
         return result.value if result.ok else None
 
-    async def _interruptible(self, work: Coroutine[Any, Any, bool]) -> bool:
-        """Run a request so that Ctrl-C ends it and only it."""
+    async def _interruptible(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run a request so that Ctrl-C ends it and only it; False where the shell itself was killed."""
         task = asyncio.ensure_future(work)
-        with _interrupts(task.cancel):
+        with _interrupts(task.cancel), keyboard.unechoed():
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
                 task.cancel()
                 raise
+        if not self._process.alive:  # a kill cancels the request as well
+            self._front.end()
+            self._print(views.note(KILLED))
+            return False
         if task.cancelled():
             self._front.interrupted()
-            return True
-        return task.result()
+        else:
+            task.result()
+        return True
 
     def _greet(self) -> None:
         machine, workspace = self._machine, self._session.workspace

@@ -22,7 +22,7 @@ class WatchedRequests(Requests):
     """
 
     def __init__(self, machine: Machine, front: TerminalFront) -> None:
-        super().__init__(machine.kernel, machine.interpreter, machine.files.exists)
+        super().__init__(machine.kernel, machine.interpreter)
         self._front = front
 
     async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:

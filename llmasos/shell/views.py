@@ -202,7 +202,8 @@ class _Rows:
             yield grid
 
     def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table.pad_edge = False
         for name, number in zip(self._columns, self._numbers, strict=True):
             table.add_column(Text(one_line(name)), justify="right" if number else "left", overflow="fold")
         for row in self._cells:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from llmasos.sdk import ToolError
 
@@ -34,8 +34,7 @@ _NORMAL = str.maketrans({"−": "-", "–": "-", "—": "-", "º": "°", "’": 
 _NONE = Value(Fraction(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One piece of an expression.
 
     Attributes:

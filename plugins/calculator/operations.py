@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 from llmasos.sdk import ToolError
@@ -35,10 +34,10 @@ INFIX: dict[str, tuple[int, Binary]] = {
     "mod": (PRODUCT, a.modulo),
     "minus_from": (FROM, lambda x, y: a.subtract(y, x)),
     "plus_to": (FROM, lambda x, y: a.add(y, x)),
-    "off": (OF, lambda x, y: a.subtract(y, x if x.percent else replace(x, unit=y.unit))),
+    "off": (OF, lambda x, y: a.subtract(y, x if x.percent else x._replace(unit=y.unit))),
     "of": (OF, a.multiply),
-    "at": (PRODUCT, lambda x, y: replace(a.multiply(x, y), unit=y.unit)),
-    "ratio": (RATIO, lambda x, y: replace(a.divide(x, y), percent=True, unit="")),
+    "at": (PRODUCT, lambda x, y: a.multiply(x, y)._replace(unit=y.unit)),
+    "ratio": (RATIO, lambda x, y: a.divide(x, y)._replace(percent=True, unit="")),
     "possessive": (POSSESSIVE, a.multiply),
     "part": (PART, lambda x, y: a.divide(y, x)),
     "discount": (OF, a.multiply),
@@ -60,7 +59,7 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "log2": lambda x: a.logarithm(x, value(2)),
     "log10": lambda x: a.logarithm(x, value(10)),
     "exp": lambda x: a.power(value(math.e), x),
-    "abs": lambda x: replace(x, number=x.number if x.number >= 0 else -x.number),
+    "abs": lambda x: x._replace(number=x.number if x.number >= 0 else -x.number),
     "round": lambda x: a.rounded(a.half_up, x),
     "floor": lambda x: a.rounded(math.floor, x),
     "ceil": lambda x: a.rounded(math.ceil, x),
@@ -74,10 +73,10 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "triple": lambda x: a.multiply(x, value(3)),
     "quadruple": lambda x: a.multiply(x, value(4)),
     "halve": lambda x: a.divide(x, value(2)),
-    "negative": lambda x: replace(x, number=-x.number),
-    "percent": lambda x: replace(a.divide(x, value(100)), percent=True, unit=""),
+    "negative": lambda x: x._replace(number=-x.number),
+    "percent": lambda x: a.divide(x, value(100))._replace(percent=True, unit=""),
     "permille": lambda x: a.divide(x, value(1000)),
-    "degrees": lambda x: replace(x, unit="degrees"),
+    "degrees": lambda x: x._replace(unit="degrees"),
     "tenths": lambda x: a.divide(x, value(10 if x.number < 10 else 100)),  # 八折, 七五折
     "whole": lambda x: x,
 }

@@ -7,7 +7,6 @@ and 再 take all that was said so far; a function takes the number after it and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from llmasos.sdk import ToolError
 
@@ -164,7 +163,7 @@ class Parser:
         """A number of things. What the thing is matters only so far as unlike ones aren't added."""
         if token.kind == "noun" and not self._priced:
             raise cannot_read(token.text)
-        return replace(left, unit=token.meaning)
+        return left._replace(unit=token.meaning)
 
     def _rate(self) -> None:
         """Pass over "each", "an hour", "per night" after a price."""
@@ -182,7 +181,7 @@ class Parser:
         if token.kind == "number":
             return self._number(token)
         if token.kind == "constant":
-            return replace(value(o.CONSTANTS[token.meaning]), share=token.meaning == "half")
+            return value(o.CONSTANTS[token.meaning])._replace(share=token.meaning == "half")
         if token.kind == "(":
             return self._bracketed()
         if token.kind == "infix" and token.meaning in ("minus", "plus"):
@@ -211,7 +210,7 @@ class Parser:
             self._at += 1
         elif self._next.kind != "end":  # one that was never closed is closed by the end
             raise self._unread()
-        return replace(result, share=False)
+        return result._replace(share=False)
 
     def _function(self, name: str) -> Value:
         if name == "negative":
@@ -270,9 +269,9 @@ class Parser:
             "subtract": lambda x, y: a.subtract(y, x),
             "multiply": a.multiply,
             "divide": a.divide,
-            "increase": lambda x, y: a.add(x, replace(y, percent=y.percent or y.share)),  # by a quarter
-            "decrease": lambda x, y: a.subtract(x, replace(y, percent=y.percent or y.share)),
-            "ratio": lambda x, y: replace(a.divide(y, x), percent=True, unit=""),
+            "increase": lambda x, y: a.add(x, y._replace(percent=y.percent or y.share)),  # by a quarter
+            "decrease": lambda x, y: a.subtract(x, y._replace(percent=y.percent or y.share)),
+            "ratio": lambda x, y: a.divide(y, x)._replace(percent=True, unit=""),
         }
         return how[name](first[0], second)
 

@@ -138,9 +138,10 @@ _OTHER = {
 
 _SKIPPED = _table(
     SKIP,
-    skip="the|please|what is|what's|whats|how much is|how much|calculate|compute|evaluate|work out|figure out|"
-    "tell me|value of|result of|?|.|'|\"|“|”|:|请|请问|帮我|帮我算|算|算算|算一下|算下|计算|计算一下|"
-    "一下|等于|等于多少|等于几|是多少|是几|多少|得多少|得几|一共|总共|吗|呢|啊|呀|吧|先|。",
+    skip="the|please|what is|what's|whats|how much is|how much|calculate|compute|evaluate|work out|"
+    "figure out|tell me|value of|result of|?|.|'|\"|“|”|:|请|请问|帮我|帮我算|算|算算|算一下|算下|"
+    "计算|计算一下|一下|等于|等于多少|等于几|是多少|是几|多少|得多少|得几|一共|总共|"
+    "吗|呢|啊|呀|吧|先|。",
 )
 
 PHRASES: dict[str, tuple[str, str]] = {

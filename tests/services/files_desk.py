@@ -1,11 +1,11 @@
-"""What the tests of files share: a person at a workspace, on the real kernel with the real store and journal."""
+"""What the tests of files share: a person at a workspace, on the real kernel, store and journal."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,6 @@ class Desk:
     files: Files
     top: Path
     home: Path
-    made: list[Path] = field(default_factory=list)
 
     def put(self, path: str, content: str | bytes = "", *, age: float = 0) -> Path:
         """A file of the person's own."""
@@ -100,10 +99,13 @@ class Desk:
 
     def tree(self) -> dict[str, bytes | None]:
         """All there is in the workspace: content of files, None for folders."""
-        found = {}
+        found: dict[str, bytes | None] = {}
         for path in sorted(self.top.rglob("*")):
             name = str(path.relative_to(self.top))
-            found[name] = None if path.is_dir() and not path.is_symlink() else os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            if path.is_symlink():
+                found[name] = str(path.readlink()).encode()
+            else:
+                found[name] = None if path.is_dir() else path.read_bytes()
         return found
 
 
@@ -112,7 +114,10 @@ def open_desk(tmp_path: Path, **options: Any) -> Iterator[Desk]:
     """A desk in a fresh home."""
     top, home = tmp_path / "work", tmp_path / "home"
     top.mkdir()
-    with mock.patch.object(custody, "secret_service", lambda: None), Store.open(home, Keyring.open(home)) as store:
+    with (
+        mock.patch.object(custody, "secret_service", lambda: None),
+        Store.open(home, Keyring.open(home)) as store,
+    ):
         clock = MockClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
         table = SyscallTable()
         files = Files(private=[home], **options)

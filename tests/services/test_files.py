@@ -1,6 +1,5 @@
 """files.* as a person uses it: what comes, what is shown before, what is said after."""
 
-import os
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -250,7 +249,9 @@ async def test_where_it_goes(desk: Desk, said: str, becomes: str) -> None:
     await desk.ok("files.move", source="draft", destination=said)
     assert [name for name, data in desk.tree().items() if data] == [becomes]
     await desk.undo()
-    assert [name for name, data in desk.tree().items() if data] == ["in/draft.txt" if said == "~" else "draft.txt"]
+    assert [name for name, data in desk.tree().items() if data] == [
+        "in/draft.txt" if said == "~" else "draft.txt"
+    ]
 
 
 async def test_nothing_is_overwritten(desk: Desk) -> None:
@@ -272,7 +273,7 @@ async def test_delete_and_undo(desk: Desk) -> None:
     file.chmod(0o600)
     (desk.top / "trips/link").symlink_to("rome/plan.md")
     (desk.top / "trips/empty").mkdir(mode=0o711)
-    before = {p: os.stat(desk.top / p, follow_symlinks=False) for p in desk.tree()}
+    before = {p: (desk.top / p).lstat() for p in desk.tree()}
     tree = desk.tree()
     await desk.ok("files.delete", path="trips")
     assert desk.tree() == {}
@@ -281,7 +282,7 @@ async def test_delete_and_undo(desk: Desk) -> None:
     await desk.undo()
     assert desk.tree() == tree
     for path, status in before.items():
-        now = os.stat(desk.top / path, follow_symlinks=False)
+        now = (desk.top / path).lstat()
         assert (now.st_mode, now.st_mtime_ns) == (status.st_mode, status.st_mtime_ns), path
 
 
@@ -349,7 +350,9 @@ async def test_results_name_their_files_in_any_current_folder(desk: Desk) -> Non
 
 
 async def test_summarize(desk: Desk) -> None:
-    desk.put("letter.md", "# The roof\n\n" + " ".join(f"The roof needs repair number {n}." for n in range(30)))
+    desk.put(
+        "letter.md", "# The roof\n\n" + " ".join(f"The roof needs repair number {n}." for n in range(30))
+    )
     value = await desk.ok("files.summarize", path="letter")
     assert value["text"].startswith("The roof\n\n") and value["text"].count(".") <= 5
     assert (value["source"], value["ref"]) == ("file", "letter.md")
@@ -360,6 +363,8 @@ async def test_summarize(desk: Desk) -> None:
 async def test_names_in_either_unicode_form(desk: Desk) -> None:
     decomposed = unicodedata.normalize("NFD", "Café übersicht.txt")
     desk.put(decomposed, "menu")
-    assert (await desk.ok("files.read", path=unicodedata.normalize("NFC", "café übersicht.txt")))["text"] == "menu"
+    assert (await desk.ok("files.read", path=unicodedata.normalize("NFC", "café übersicht.txt")))[
+        "text"
+    ] == "menu"
     await desk.ok("files.write", path=unicodedata.normalize("NFC", "Café übersicht.txt"), content="new menu")
     assert desk.tree() == {decomposed: b"new menu"}

@@ -75,7 +75,14 @@ async def test_links_out(desk: Desk) -> None:
     (desk.top / "folder-link").symlink_to(outside)
     (desk.top / "new-link").symlink_to(outside / "new.txt")
     (desk.top / "chain").symlink_to("folder-link")
-    for path in ("file-link", "folder-link", "folder-link/secret.txt", "folder-link/new.txt", "chain/secret.txt", "FILE-LINK"):
+    for path in (
+        "file-link",
+        "folder-link",
+        "folder-link/secret.txt",
+        "folder-link/new.txt",
+        "chain/secret.txt",
+        "FILE-LINK",
+    ):
         before = desk.tree()
         for verb in (*READS, "files.delete", "files.mkdir"):
             assert await desk.error(verb, path=path) == "EACCES", (verb, path)
@@ -128,7 +135,22 @@ async def test_a_folder_with_a_pipe_can_be_deleted_and_brought_back(desk: Desk) 
     assert (desk.top / "folder/pipe").is_fifo()
 
 
-@pytest.mark.parametrize("path", ["", "   ", '""', "a\nb", "a\tb", "bell\x07", "x" * 256, "字" * 90, "d/" * 2500, "exe\u202efdp.txt", "\u2028"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "   ",
+        '""',
+        "a\nb",
+        "a\tb",
+        "bell\x07",
+        "x" * 256,
+        "字" * 90,
+        "d/" * 2500,
+        "exe\u202efdp.txt",
+        "\u2028",
+    ],
+)
 async def test_names_that_nobody_should_have(desk: Desk, path: str) -> None:
     await refused(desk, path, ("EINVAL",))
 

@@ -168,7 +168,6 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             person="ada",
             kernel=kernel,
             interpreter=SimpleNamespace(interpret=interpret),
-            files=SimpleNamespace(exists=lambda session, path: (session.workspace / path).exists()),
             keyring=keyring,
             problems=[],
             on_reminder=[],

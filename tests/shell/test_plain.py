@@ -10,7 +10,7 @@ def of(value: object) -> Result:
 
 
 def test_result_has_only_what_was_asked_for() -> None:
-    rows: list[dict[str, object]] = [{"ref": "a", "name": "a", "size": 1}, {"ref": "b", "name": "b", "size": None}]
+    rows: list[dict[str, object]] = [{"ref": "a", "name": "a", "size": 1}, {"ref": "b", "name": "b"}]
     assert plain.result(of(items("file", rows, ["name", "size"]))) == "a  1\nb"
     assert plain.result(of(text("Words.\n", source="model"))) == "Words."
     assert plain.result(of(done("Moved a to b.", note="a was old."))) == "Moved a to b."

@@ -32,7 +32,7 @@ def of(value: Any, *, width: int = 80, **options: Any) -> str:
 def test_items_are_a_table_with_the_columns_that_something_is_in() -> None:
     assert of(items("file", FILES, ["name", "folder", "size", "note"])) == (
         "name             folder   size\n"
-        "───────────────────────────────\n"
+        "──────────────────────────────\n"
         "tax 2023.pdf     taxes   48213\n"
         "2023 年税单.pdf  报税     1200"
     )
@@ -49,8 +49,8 @@ def test_no_items() -> None:
 
 
 def test_where_a_table_is_too_wide_each_row_is_a_block() -> None:
-    wide = [{"ref": "1", "name": "tax 2023.pdf", "folder": "a folder with a long name", "changed": "Sun 23 Nov"}]
-    assert of(items("file", wide, ["name", "folder", "changed"]), width=30) == (
+    row = {"ref": "1", "name": "tax 2023.pdf", "folder": "a folder with a long name", "changed": "Sun 23 Nov"}
+    assert of(items("file", [row], ["name", "folder", "changed"]), width=30) == (
         "tax 2023.pdf\n  folder a folder with a long\n  name\n  changed Sun 23 Nov"
     )
 
@@ -161,11 +161,13 @@ def test_program_line() -> None:
 def test_call_line_has_resolved_values() -> None:
     both = {"source": "tax 2023.pdf", "destination": "archive/tax 2023.pdf"}
     assert lines.call("files.move", both, "write").plain == "files.move  tax 2023.pdf → archive/tax 2023.pdf"
-    assert lines.call("files.delete", {"path": "a.txt"}, "destroy", number=2).plain == "2  files.delete  a.txt"
+    numbered = lines.call("files.delete", {"path": "a.txt"}, "destroy", number=2).plain
+    assert numbered == "2  files.delete  a.txt"
     event = {"title": "call Bob", "when": "Sun 23 Nov 09:00"}
     told = lines.call("schedule.add", event, "write").plain
     assert told == "schedule.add  title: call Bob · when: Sun 23 Nov 09:00"
-    long = lines.call("files.write", {"path": "a.txt", "content": "word " * 100}, "write").plain
+    content = {"path": "a.txt", "content": "word " * 100}
+    long = lines.call("files.write", content, "write").plain
     assert long.endswith("word… (500 characters)")
     assert lines.call("process.list", {}, "read").plain == "process.list"
 

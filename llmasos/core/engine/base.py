@@ -1,8 +1,9 @@
 """The engine's contract: what the kernel may ask of any model backend.
 
 A *sequence* is one live context: token ids whose KV state is resident. The kernel gives each process at most
-one, forks it, saves it, closes it. A *step* is one forward pass of a batch; which sequences take part in it is
-asked of a `RunQueue` each time, so that the scheduler, which is the kernel's, is the only queue there is.
+one, forks it, saves it, closes it. A *step* is one forward pass of a batch; which sequences take part in it
+is asked of a `RunQueue` each time, so that the scheduler, which is the kernel's, is the only queue there
+is.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The outcome of `choose`: mean log-probability a token of each option, in order, and the best's index."""
+    """The outcome of `choose`: the mean log-probability a token of each option, and the best's index."""
 
     index: int
     log_probs: tuple[float, ...]
@@ -135,9 +136,9 @@ class RunQueue(Protocol):
 class Engine(Protocol):
     """A model that can be asked.
 
-    All coroutines may be cancelled; a cancelled request frees its place at the next step. A sequence serves one
-    request at a time. A prompt counts as read as soon as it is handed over: after an error the sequence is what it
-    was before, after a cancellation it keeps the prompt and what was written.
+    All coroutines may be cancelled; a cancelled request frees its place at the next step. A sequence serves
+    one request at a time. A prompt counts as read as soon as it is handed over: after an error the sequence
+    is what it was before, after a cancellation it keeps the prompt and what was written.
     """
 
     name: str
@@ -145,7 +146,7 @@ class Engine(Protocol):
     capabilities: Capabilities
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Token ids of a text; `special` reads `<|im_start|>` and the like as markers: never for untrusted text."""
+        """Token ids; `special` reads `<|im_start|>` and the like as markers: never for untrusted text."""
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of token ids; broken UTF-8 is replaced."""
@@ -175,8 +176,8 @@ class Engine(Protocol):
     ) -> AsyncIterator[Piece]:
         """Append a prompt to a sequence and stream what follows; an empty prompt goes on from where it is.
 
-        The last piece alone has `done`. The token that ended the text isn't appended to the sequence: the chat
-        template writes it when the conversation goes on. Leaving the stream early ends the request.
+        The last piece alone has `done`. The token that ended the text isn't appended to the sequence: the
+        chat template writes it when the conversation goes on. Leaving the stream early ends the request.
 
         Raises:
             EngineError: The sequence is closed, the context is full, or the backend failed.
@@ -193,7 +194,7 @@ class Engine(Protocol):
         """Append a prompt without generating."""
 
     async def keep_prefix(self, prompt: Sequence[int]) -> None:
-        """Prefill what many prompts begin with, so that they are forked from it; the least used are dropped."""
+        """Prefill what many prompts begin with, so that they fork it; the least used are dropped."""
 
     async def fork(self, sequence: LiveSequence, owner: int = 0) -> LiveSequence:
         """A copy that goes its own way; shares the state where the backend can."""

@@ -20,7 +20,7 @@ from llmasos.core.engine.work import FEW, Part, Work
 T = TypeVar("T")
 
 SHARED_CHUNK = 64
-"""Prompt tokens computed in a step in which others are writing: a long prompt delays their next token by no more."""
+"""Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
 
 _IDLE = 0.02
 """Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""
@@ -29,8 +29,9 @@ _IDLE = 0.02
 class Batcher:
     """Runs steps on one context until it is stopped.
 
-    The thread has no queue of its own. Between steps it does what `call` was given, in order; in a step it computes
-    the work that the run queue selects: all tokens of sequences that are writing, then chunks of prompts.
+    The thread has no queue of its own. Between steps it does what `call` was given, in order; in a step it
+    computes the work that the run queue selects: all tokens of sequences that are writing, then chunks of
+    prompts.
 
     Args:
         make: Makes the context, in the thread.
@@ -107,9 +108,10 @@ class Batcher:
         """
         slot = work.slot
         if slot.work is not None:
-            raise EngineError(f"The sequence {work.live.id} is serving another request.", "Wait for it, or fork.")
+            busy = f"The sequence {work.live.id} is serving another request."
+            raise EngineError(busy, "Wait for it, or fork.")
         length = len(work.live.tokens) + len(prompt)
-        if length >= self.sequences.table.count:
+        if length > self.sequences.table.count:
             raise EngineError(
                 f"The context is full: {length:,} tokens don't fit into {self.sequences.table.count:,}.",
                 "Shorten the conversation, or use a larger context.",

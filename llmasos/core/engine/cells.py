@@ -1,4 +1,4 @@
-"""Which KV cells are in use: a mirror of llama.cpp's pool, so that a full context is known before it is hit."""
+"""Which KV cells are in use: a mirror of llama.cpp's pool, so that a full one is known in advance."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Conversations in the form that a model was trained on.
 
-The template is the model's own (Jinja, in the GGUF file). It is rendered around placeholders, and only what the
-template itself writes is read for markers: a message that contains `<|im_start|>` stays a message.
+The template is the model's own (Jinja, in the GGUF file). It is rendered around placeholders, and only what
+the template itself writes is read for markers: a message that contains `<|im_start|>` stays a message.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from llmasos.core.base.errors import EngineError
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] "
-    "+ '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "+ '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """The form of models that bring no template."""
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
-"""Private-use characters around a placeholder's number; contents never meet the template, so they can't forge one."""
+"""Private-use characters around a placeholder's number; contents never meet the template to forge one."""
 _PLACEHOLDER = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 
 

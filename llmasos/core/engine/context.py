@@ -1,4 +1,4 @@
-"""One llama.cpp context, as thin as can be: a batch in, logits out, cells copied and cut. Used by one thread only."""
+"""One llama.cpp context, thin: a batch in, logits out, cells copied and cut. Used by one thread only."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Rows:
 class Context:
     """KV cells and compute buffers for many sequences on one model.
 
-    The cells are one pool ("unified"): sequences share the cells of a common prefix and a fork copies nothing, but
-    every step reads past all cells in use, so only what runs soon should stay resident.
+    The cells are one pool ("unified"): sequences share the cells of a common prefix and a fork copies
+    nothing, but every step reads past all cells in use, so only what runs soon should stay resident.
 
     Args:
         model: Kept in memory until the context is closed.
@@ -71,7 +71,13 @@ class Context:
     """
 
     def __init__(
-        self, model: LlamaModel, *, n_ctx: int, n_sequences: int, threads: int = 1, adapter: Path | None = None
+        self,
+        model: LlamaModel,
+        *,
+        n_ctx: int,
+        n_sequences: int,
+        threads: int = 1,
+        adapter: Path | None = None,
     ) -> None:
         self._api = api = native().api
         self.model = model

@@ -1,4 +1,4 @@
-"""Texts as vectors, for search by meaning: the multilingual embedder in its worker, or a lexical one instead."""
+"""Texts as vectors, for search by meaning: the multilingual embedder in its worker, or a lexical one."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ class LexicalEmbedder:
 def _features(text: str) -> Iterator[tuple[str, float]]:
     for word in _WORD.findall(text):
         if _UNSPACED.search(word):
-            yield from ((word[at : at + length], 1.0) for length in (1, 2) for at in range(len(word) + 1 - length))
+            yield from ((word[at], 1.0) for at in range(len(word)))
+            yield from ((word[at : at + 2], 1.0) for at in range(len(word) - 1))
             continue
         yield word, 1.0
         padded = f"<{word}>"

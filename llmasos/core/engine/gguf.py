@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 MAGIC = b"GGUF"
-_SCALARS = dict(zip([0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12], [f"<{code}" for code in "BbHhIif?Qqd"], strict=True))
+_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?"}
+_SCALARS |= {10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 _KEPT = 64
 """Longer arrays (the vocabulary) are skipped: `tokenizer.ggml.tokens` is its length only."""

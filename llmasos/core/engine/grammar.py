@@ -1,6 +1,6 @@
 """Constrained decoding: which tokens may follow, by llguidance from a Lark grammar.
 
-What was seen with SmolLM2's vocabulary is in docs/grammar.md.
+What was seen with SmolLM2's vocabulary is in docs/engine.md.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ _living: weakref.WeakSet[LlamaEngine] = weakref.WeakSet()
 class LlamaEngine:
     """One context on a loaded model. Several engines can share a model, each with its own adapter.
 
-    The constructor blocks for some 50 ms while llama.cpp reserves the cells; inside an event loop use `create`.
+    The constructor blocks for some 50 ms while llama.cpp reserves the cells; inside an event loop use
+    `create`.
 
     Args:
         model: The loaded model; stays in memory while the engine lives.

@@ -25,8 +25,8 @@ from llmasos.core.engine.native import native
 class LlamaModel:
     """A GGUF model in memory.
 
-    Made by `load`, which blocks for 0.1 to 0.5 s, or by `load_async`. It is freed when it is closed and its last
-    context is, so that the order of closing doesn't matter.
+    Made by `load`, which blocks for 0.1 to 0.5 s, or by `load_async`. It is freed when it is closed and its
+    last context is, so that the order of closing doesn't matter.
 
     Attributes:
         path: The file.
@@ -114,9 +114,8 @@ class LlamaModel:
     def control(self) -> npt.NDArray[np.bool_]:
         """Shape (n_vocab,): True for markers, which are no text."""
         api, vocab = self._api, self.vocab
-        return np.fromiter(
-            (api.llama_vocab_is_control(vocab, token) for token in range(self.n_vocab)), np.bool_, self.n_vocab
-        )
+        marks = (api.llama_vocab_is_control(vocab, token) for token in range(self.n_vocab))
+        return np.fromiter(marks, np.bool_, self.n_vocab)
 
     @cached_property
     def grammar(self) -> Grammar:

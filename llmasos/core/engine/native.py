@@ -25,8 +25,8 @@ class Native:
     Attributes:
         api: The module `llama_cpp`.
         extra_buffers: Whether weights may be repacked for this processor; False where that would crash.
-        patient: Whether threads that wait for each other sleep instead of spin, so that more than one is safe on
-            a busy machine.
+        patient: Whether threads that wait for each other sleep instead of spin, so that more than one is
+            safe on a busy machine.
     """
 
     def __init__(self, api: Any, *, extra_buffers: bool, patient: bool) -> None:
@@ -45,8 +45,8 @@ def native() -> Native:
 
 
 def _prepare() -> Native:
-    # A thread that spins at a barrier while another program holds the core stalls every step: with two threads
-    # decode falls to a tenth and less. libgomp reads this once, when it is loaded.
+    # A thread that spins at a barrier while another program holds the core stalls every step: with two
+    # threads decode falls to a tenth and less. libgomp reads this once, when it is loaded.
     patient = not _is_loaded("libgomp")
     if patient:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -86,9 +86,9 @@ def _without_amx(library: Path) -> bool:
     """Keep ggml from using AMX; returns whether other repacked layouts are safe to use.
 
     In this release of llama.cpp every prompt of more than a token crashes on processors with AMX tiles
-    (ggml-org/llama.cpp#20824, #26954), and there is no switch for it at run time. ggml asks the kernel for leave
-    to use tiles; the kernel refuses where a thread has a signal stack too small for them. So we have a small one
-    for the moment in which ggml asks. The other repacked layouts (1.5x for Q4_0) stay in use.
+    (ggml-org/llama.cpp#20824, #26954), and there is no switch for it at run time. ggml asks the kernel for
+    leave to use tiles; the kernel refuses where a thread has a signal stack too small for them. So we have
+    a small one for the moment in which ggml asks. The other repacked layouts (1.5x for Q4_0) stay in use.
     """
     if not sys.platform.startswith("linux") or not _has_amx():
         return True

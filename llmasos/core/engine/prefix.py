@@ -1,8 +1,9 @@
 """Prefixes computed once: a prompt that begins like another is forked from it instead of prefilled.
 
 Sources are every open sequence and a few *kept* prefixes. A prefix is kept where somebody asked for it
-(`keep_prefix`), or where a second prompt begins with it. Not every prompt is: in a unified KV every resident cell
-slows every step of everybody, and a closed process should leave nothing behind that only it has said.
+(`keep_prefix`), or where a second prompt begins with it. Not every prompt is: in a unified KV every
+resident cell slows every step of everybody, and a closed process should leave nothing behind that only it
+has said.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class PrefixTree:
         # The last token is always computed anew: its logits are what the request is about.
         limit = len(prompt) - 1
         best: tuple[Slot | None, int] = (None, SHORTEST - 1)
-        candidates = [(slot, slot.live.tokens) for slot in self._sequences.open if slot.live and slot is not target]
+        others = (slot for slot in self._sequences.open if slot is not target)
+        candidates = [(slot, slot.live.tokens) for slot in others if slot.live]
         candidates += self._kept.values()
         for slot, tokens in candidates:
             longest = min(slot.computed, limit)

@@ -12,8 +12,8 @@ from llmasos.core.engine.base import Logits, Sampling
 class Sampler:
     """Draws the tokens of one request.
 
-    All filters are cuts of the same list, candidates sorted by probability at temperature 1, so their order doesn't
-    matter: the shortest cut wins. The temperature is applied to what is left, as llama.cpp does.
+    All filters are cuts of the same list, candidates sorted by probability at temperature 1, so their order
+    doesn't matter: the shortest cut wins. The temperature is applied to what is left, as llama.cpp does.
 
     Args:
         sampling: The settings; a seed of None draws one.
@@ -23,7 +23,9 @@ class Sampler:
         self.sampling = sampling
         self._random = np.random.Generator(np.random.Philox(sampling.seed))
 
-    def draw(self, logits: Logits, mask: npt.NDArray[np.bool_] | None, recent: list[int]) -> tuple[int, float]:
+    def draw(
+        self, logits: Logits, mask: npt.NDArray[np.bool_] | None, recent: list[int]
+    ) -> tuple[int, float]:
         """One token and its log-probability.
 
         Args:
@@ -32,8 +34,8 @@ class Sampler:
             recent: Tokens before it, for the repeat penalty.
 
         Returns:
-            The token, and the natural logarithm of its probability among the allowed tokens, before penalty and
-            temperature.
+            The token, and the natural logarithm of its probability among the allowed tokens, before penalty
+            and temperature.
 
         Raises:
             EngineError: No token is allowed, or the logits are no numbers.
@@ -50,8 +52,8 @@ class Sampler:
     def _choose(self, scores: Logits) -> int:
         settings = self.sampling
         best = float(scores.max())
-        floor = best + np.log(settings.min_p) if settings.min_p > 0 else -np.inf
-        candidates = np.flatnonzero(scores >= floor) if np.isfinite(floor) else np.flatnonzero(np.isfinite(scores))
+        floor = best + np.log(settings.min_p) if settings.min_p > 0 else np.finfo(np.float32).min
+        candidates = np.flatnonzero(scores >= floor)
         if 0 < settings.top_k < len(candidates):
             candidates = candidates[np.argpartition(-scores[candidates], settings.top_k)[: settings.top_k]]
         # Stable, and ties by token id: the same seed must draw the same token on every run.

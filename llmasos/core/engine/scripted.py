@@ -1,4 +1,4 @@
-"""An engine that plays a script: for tests, ours and other people's. Knows no model and imports no llama.cpp."""
+"""An engine that plays a script, for tests: ours and other people's. Imports no llama.cpp."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from llmasos.core.engine.text import TextStream
 from llmasos.core.engine.turns import Turns
 
 Replies = Sequence[str] | Callable[[str], str]
-"""What it says: one reply a request in order, the last one again and again; or a function of the text so far."""
+"""What it says: one reply a request, the last one again and again; or a function of the text so far."""
 
 Chooser = Callable[[str, Sequence[str]], int]
 """Which option it takes: (text so far, options) -> index."""
@@ -42,10 +42,10 @@ class _Place:
 
 
 class ScriptedEngine:
-    """Plays replies byte by byte, keeps the accounts of a real engine, and asks the run queue before every token.
+    """Plays replies byte by byte, keeps accounts as a real engine, asks the run queue before every token.
 
-    A constraint is held: forced tokens are taken, the reply's next byte where it is allowed, and otherwise the end
-    or the first allowed byte.
+    A constraint is held: forced tokens are taken, the reply's next byte where it is allowed, and otherwise
+    the end or the first allowed byte.
 
     Args:
         replies: What it says.
@@ -293,7 +293,8 @@ class ScriptedEngine:
     def _enter(self, sequence: LiveSequence) -> _Place:
         place = self._find(sequence)
         if place.busy:
-            raise EngineError(f"The sequence {sequence.id} is serving another request.", "Wait for it, or fork.")
+            busy = f"The sequence {sequence.id} is serving another request."
+            raise EngineError(busy, "Wait for it, or fork.")
         place.busy = True
         return place
 
@@ -321,7 +322,8 @@ class ScriptedEngine:
             raise EngineError(f"The sequence {place.live.id} was closed.")
         cells = self._table.take(len(tokens))
         if cells is None:
-            raise EngineError(f"The context is full: all {self.n_ctx:,} cells are in use.", "Close a sequence.")
+            full = f"The context is full: all {self.n_ctx:,} cells are in use."
+            raise EngineError(full, "Close a sequence.")
         place.cells = np.concatenate([place.cells, cells])
         place.live.tokens.extend(tokens)
 

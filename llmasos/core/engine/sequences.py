@@ -69,9 +69,8 @@ class Sequences:
                 self.by_id[self._next] = slot
                 self._next += 1
                 return slot
-        raise EngineError(
-            f"All {len(self.open)} sequences of the model are in use.", "Close one, or swap a waiting one out."
-        )
+        used = f"All {len(self.open)} sequences of the model are in use."
+        raise EngineError(used, "Close one, or swap a waiting one out.")
 
     def find(self, sequence: LiveSequence) -> Slot:
         """Where a sequence lives.

@@ -1,7 +1,7 @@
 """A saved sequence as bytes: whose it is, its tokens, its KV state, and a sum against damage.
 
-The sum finds truncation and disk errors in 2 ms for 23 MB. It is no defence against forgery: that is the store's,
-which seals what it writes.
+The sum finds truncation and disk errors in 2 ms for 23 MB. It is no defence against forgery: that is the
+store's, which seals what it writes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def read(data: bytes, model: str) -> Saved:
         raise damaged
     description = json.loads(bytes(body[:described]))
     if description["model"] != model:
-        raise EngineError("The saved state is of another model or adapter.", "It is computed anew from its text.")
+        other = "The saved state is of another model or adapter."
+        raise EngineError(other, "It is computed anew from its text.")
     tokens = np.frombuffer(body[described : described + counted], np.int32).tolist()
     usage = Usage(**description["usage"])
     return Saved(tokens, description["computed"], usage, body[described + counted :])

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 class TextStream:
     """Joins the bytes of tokens into text.
 
-    A character's bytes can be spread over several tokens, and a stop string over several pieces: what could still
-    become one of both is held back.
+    A character's bytes can be spread over several tokens, and a stop string over several pieces: what could
+    still become one of both is held back.
 
     Args:
         stop: Strings that end the text and aren't part of it.

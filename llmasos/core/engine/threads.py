@@ -15,7 +15,7 @@ def choose(said: int) -> tuple[int, int]:
     """
     if said > 0:
         return said, said
-    # More than one pays for prompts alone, and only where waiting threads sleep: spinning ones collapse as soon as
-    # another program wants a core.
+    # More than one pays for prompts alone, and only where waiting threads sleep: spinning ones collapse as
+    # soon as another program wants a core.
     many = min(4, os.cpu_count() or 1) if native().patient else 1
     return 1, many

@@ -24,7 +24,7 @@ LogitsOf = Callable[[int], Logits]
 """The logits of a row of one's own part of the batch."""
 
 FEW = 16
-"""Up to so many waiting tokens a sequence is decoding, not prefilling: a sampled token and those forced after it."""
+"""Up to so many waiting tokens a sequence is writing: a sampled token and those forced after it."""
 
 _SCORED = 32
 """Rows of logits that one `choose` takes of a step."""

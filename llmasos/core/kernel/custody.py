@@ -69,7 +69,7 @@ def place(
         return _lock(kek or crypto.random_key(), store, passphrase)
     if (service := secret_service()) is not None:
         kek = kek or crypto.random_key()
-        if _kept(service, store, kek):
+        if _keep(service, store, kek):
             return kek, {"kind": "os-keyring"}
     if ask is not None and (passphrase := _ask_twice(ask)):
         return _lock(kek or crypto.random_key(), store, passphrase)
@@ -87,7 +87,7 @@ def fetch(home: Path, store: str, part: dict[str, Any], *, passphrase: str | Non
             return _unlock(store, part, passphrase, ask)
         case "os-keyring":
             service = secret_service()
-            kept = service.get_password(SERVICE, store) if service is not None else None
+            kept = _kept(service, store) if service is not None else None
             if kept is None:
                 raise StoreError(
                     "The key is in your desktop's keyring, which isn't there or doesn't have it.",
@@ -117,13 +117,20 @@ def secret_service() -> SecretService | None:
     return service if service.get_keyring().priority >= 1 else None
 
 
-def _kept(service: SecretService, store: str, kek: bytes) -> bool:
+def _keep(service: SecretService, store: str, kek: bytes) -> bool:
     secret = base64.b64encode(kek).decode()
     try:
         service.set_password(SERVICE, store, secret)
-        return service.get_password(SERVICE, store) == secret
     except Exception:  # noqa: BLE001  each desktop's backend raises its own; the next custody serves
         return False
+    return _kept(service, store) == secret
+
+
+def _kept(service: SecretService, store: str) -> str | None:
+    try:
+        return service.get_password(SERVICE, store)
+    except Exception:  # noqa: BLE001  locked, or no answer: as if it were not there
+        return None
 
 
 def _lock(kek: bytes, store: str, passphrase: str) -> tuple[bytes, dict[str, Any]]:

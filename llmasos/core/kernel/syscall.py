@@ -28,6 +28,7 @@ from typing import Any, Literal, Protocol
 from llmasos.core.base.errors import PluginError, SyscallError
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel import docstring
+from llmasos.sdk import fault
 
 _MARK = "__llmasos_syscall__"
 _INVERSE = "__llmasos_inverse__"
@@ -172,12 +173,9 @@ def _convert(syscall: Syscall, argument: Argument, value: Any) -> Any:
 
 
 def _validated(value: Any, schema: Mapping[str, Any]) -> Any:
-    import jsonschema  # late: only plugins with nested arguments need it
-
-    try:
-        jsonschema.validate(value, schema)
-    except jsonschema.ValidationError as error:
-        raise ValueError(error.message) from None
+    wrong = fault(value, schema)
+    if wrong:
+        raise ValueError(wrong)
     return value
 
 

@@ -1,7 +1,7 @@
-"""Character cards: the V3 format and a superset of it, read from V1, V2 and V3; fields we don't know are kept.
+"""Character cards: a superset of the V3 format, read from V1, V2 and V3; fields we don't know are kept.
 
-Format: Character Card Specification V2 and V3 (`chara_card_v2`, `chara_card_v3`). A card is untrusted text: it says how
-a character talks and grants it nothing.
+Format: Character Card Specification V2 and V3 (`chara_card_v2`, `chara_card_v3`). A card is untrusted text:
+it says how a character talks and grants it nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ LARGEST = 8 * 1024 * 1024
 LONGEST_NAME = 80
 
 _TEXTS = (
-    "name", "description", "personality", "scenario", "first_mes", "mes_example", "creator_notes", "system_prompt",
+    "name", "description", "personality", "scenario", "first_mes", "mes_example", "creator_notes",
+    "system_prompt",
     "post_history_instructions", "creator", "character_version", "nickname",
 )  # fmt: skip
 _LISTS = ("alternate_greetings", "tags", "group_only_greetings")
@@ -59,7 +60,9 @@ class Card:
             raise SyscallError("EINVAL", "That is no character card: a card is a JSON object.")
         inner = raw.get("data")
         if isinstance(inner, Mapping) and "name" in inner:
-            return cls(inner, {k: v for k, v in raw.items() if k not in ("data", "spec", "spec_version")})._checked()
+            return cls(
+                inner, {k: v for k, v in raw.items() if k not in ("data", "spec", "spec_version")}
+            )._checked()
         if "name" in raw:  # V1 has its fields at the top
             return cls(raw)._checked()
         raise SyscallError("EINVAL", "That is no character card: it names nobody.", "A card has data.name.")
@@ -116,12 +119,18 @@ class Card:
     def text(self, field: str, *, person: str) -> str:
         """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""
         raw = _COMMENT.sub("", str(self.data.get(field, "")))
-        return _MACRO.sub(lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
+        return _MACRO.sub(
+            lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw
+        ).strip()
 
     def changed(self, *, personality: str = "", role: str = "", language: str = "") -> Card | None:
         """The next version with what is said differently now; None where nothing is."""
         wanted = {"personality": personality, "role": role, "language": language}
-        now = {"personality": str(self.data.get("personality", "")), "role": self.role, "language": self.language}
+        now = {
+            "personality": str(self.data.get("personality", "")),
+            "role": self.role,
+            "language": self.language,
+        }
         if all(not said or said == now[key] for key, said in wanted.items()):
             return None
         card = Card(self.data, self._outside)
@@ -154,6 +163,8 @@ class Card:
             raise SyscallError("EINVAL", "The card's extensions are no object.")
         name = " ".join(self.name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
+            raise SyscallError(
+                "EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line."
+            )
         self.data["name"] = name
         return self

@@ -1,4 +1,4 @@
-"""Who there is: the records of all characters, each sealed with its own key, with all versions of its card."""
+"""Who there is: all characters, each sealed with its own key, with all versions of its card."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Cast:
         return self._loaded
 
     def _save(self, character: Character) -> None:
-        value = {
+        value: dict[str, Any] = {
             "owner": character.owner,
             "card": character.card.to_json(),
             "created": character.created,

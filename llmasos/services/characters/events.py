@@ -1,7 +1,8 @@
-"""What a character witnessed: an append-only log, sealed with the character's own key, and the search over it.
+"""What a character witnessed: a log that only grows, sealed with its own key, and the search over it.
 
-Each event says who was there. What reaches a prompt is asked for with the names of those who will read the answer, and
-only events that all of them witnessed are given: nobody learns from a character what they weren't there for.
+Each event says who was there. What reaches a prompt is asked for with the names of those who will read the
+answer, and only events that all of them witnessed are given: nobody learns from a character what they
+weren't there for.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from llmasos.core.kernel.store import Store
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
-_QUESTION = re.compile(r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b",
+    re.IGNORECASE,
+)
 _FACT = re.compile(
-    r"\b(?:my|our|i'm|i am|i was|i like|i love|i hate|i have|i've|i live|i work|i prefer|i need|i want|remember|call me|"
+    r"\b(?:my|our|i'm|i am|i was|i like|i love|i hate|i have|i've|i live|i work|i prefer|"
+    r"i need|i want|remember|call me|"
     r"promise|always|never|birthday|allergic)\b|\d|我[的叫是有爱喜住在想]|记住|生日|答应|过敏",
     re.IGNORECASE,
 )
@@ -123,12 +128,14 @@ class EventLog:
         # What the character said itself is no evidence, and questions know nothing.
         if event.speaker != self._own and weight > 0:
             self._index.add(
-                Item(str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker)
+                Item(
+                    str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker
+                )
             )
 
 
 def importance(text: str) -> float:
-    """How much a line is worth remembering, by rule: 1 for facts about the speaker, 0 for questions and greetings."""
+    """How much a line is worth, by rule: 1 for facts about the speaker, 0 for questions and greetings."""
     if _QUESTION.search(text.strip()) and not re.search(r"[.!。！]\s*\S", text):
         return 0.0
     if _FACT.search(text):
@@ -149,5 +156,10 @@ def _to(event: Event) -> dict[str, Any]:
 
 def _from(value: dict[str, Any]) -> Event:
     return Event(
-        value["number"], value["at"], value["speaker"], value["text"], frozenset(value["witnesses"]), value["vector"]
+        value["number"],
+        value["at"],
+        value["speaker"],
+        value["text"],
+        frozenset(value["witnesses"]),
+        value["vector"],
     )

@@ -1,4 +1,4 @@
-"""Character cards as files of the workspace: read from JSON or PNG, written so that undo takes the file away again."""
+"""Character cards as files: read from JSON or PNG, written so that undo takes the file away again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
         await changes.write(changes.Room(caller, space), place, card.to_text() + "\n")
     else:
         data = png.write(card)
-        await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})
+        await changes.Room(caller, space).keep(
+            "files.unwrite", place, {"after": imprint.digest(data), "made": []}
+        )
         with in_words(f"write {place.shown}"):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))

@@ -6,14 +6,19 @@ import re
 
 from llmasos.services.memory.words import has_chinese
 
-_KIND = r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|an? ?(?:ai|a\.i\.|robot|bot|chatbot|machine|program|computer|artificial intelligence|language model)|artificial)(?! (?:who|that|which|of|with)\b)"
+_KIND = (
+    r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|artificial"
+    r"|an? ?(?:ai|a\.i\.|robot|bot|chatbot|machine|program|computer|artificial intelligence|language model))"
+    r"(?! (?:who|that|which|of|with)\b)"  # "a person who likes tea" asks something else
+)
 _FILL = r"(?:really|truly|actually|even|just|honestly|in fact|only|also|some kind of|some sort of)"
 _ASKED = re.compile(
     rf"\bare (?:you|u)(?: {_FILL})*(?: not)? {_KIND}\b"
     rf"|\b(?:am i|i'm|i am) (?:{_FILL} )*(?:talking|speaking|chatting|writing) (?:to|with) {_KIND}"
     rf"|\b(?:you'?re|you are)(?: {_FILL})* {_KIND}(?:,? (?:right|aren't you|are you))? ?\?"
     rf"|\b(?:you aren't|you're not|aren't you)(?: {_FILL})* {_KIND}\b[^.!]*\?"
-    rf"|\bis (?:this|there|it) {_KIND}\b(?: (?:i'm|i am) (?:talking|speaking|chatting) (?:to|with))?(?: there)? ?\?",
+    rf"|\bis (?:this|there|it) {_KIND}\b(?: (?:i'm|i am) (?:talking|speaking|chatting) (?:to|with))?"
+    r"(?: there)? ?\?",
     re.IGNORECASE,
 )
 _ASKED_CHINESE = re.compile(

@@ -1,7 +1,7 @@
 """Character cards inside PNG pictures: base 64 JSON in a `ccv3` text chunk, or an older `chara` one.
 
-A picture comes from strangers, so every length is checked before it is believed, and what is compressed is unpacked up to
-a limit only. Format: PNG Specification (Third Edition), chunks tEXt, zTXt and iTXt.
+A picture comes from strangers, so every length is checked before it is believed, and what is compressed is
+unpacked up to a limit only. Format: PNG Specification (Third Edition), chunks tEXt, zTXt and iTXt.
 """
 
 from __future__ import annotations

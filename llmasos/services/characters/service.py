@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +26,9 @@ from llmasos.services.characters.honesty import asks_if_human, truth
 from llmasos.services.characters.prompt import compile_prompt, speaks_chinese
 from llmasos.services.files.space import Space
 from llmasos.services.hygiene import Manners
+from llmasos.services.matching import pick
 from llmasos.services.memory.retrieval import Embedder
 from llmasos.services.memory.words import has_chinese
-from llmasos.services.matching import pick
 from llmasos.services.models import CONFIGURE, ability
 from llmasos.services.speech import SAMPLING, Speaker, Voice
 
@@ -88,14 +88,22 @@ class Characters:
     # The Python API.
 
     async def create(
-        self, owner: str, name: str, *, personality: str = "", role: str = "", language: str = "", new: bool = False
+        self,
+        owner: str,
+        name: str,
+        *,
+        personality: str = "",
+        role: str = "",
+        language: str = "",
+        new: bool = False,
     ) -> CharacterRef:
         """Get a character by owner and name, or create it.
 
         Args:
             owner: Whose it is.
             name: What it is called.
-            personality: How it is; another one than before is a new version of the card, and the memory is kept.
+            personality: How it is; another one than before is a new version of the card, and the memory is
+                kept.
             role: What it is.
             language: What it speaks.
             new: Make a fresh one even where there is one of this name.
@@ -118,7 +126,7 @@ class Characters:
         """Free a name for a fresh character; who had it goes on as "NAME (1)"."""
         self._cast.set_aside(owner, name)
 
-    async def chat(self, ref: CharacterRef, message: str, *, person: str = "") -> AsyncIterator[str]:
+    async def chat(self, ref: CharacterRef, message: str, *, person: str = "") -> AsyncGenerator[str, None]:
         """Say something to a character; its reply, piece by piece.
 
         Args:
@@ -127,7 +135,8 @@ class Characters:
             person: Who says it; the owner where empty.
 
         Raises:
-            SyscallError: ENOENT, it was deleted; EBUSY, its process is stopped; ECANCELED, it was killed meanwhile.
+            SyscallError: ENOENT, it was deleted; EBUSY, its process is stopped; ECANCELED, it was killed
+                meanwhile.
         """
         character = self._cast.get(ref.id)
         if character is None:
@@ -196,7 +205,10 @@ class Characters:
                 said += piece
                 await caller.session.front.words(piece)
         note = ""
-        if speaks_chinese(character.card, message) and ability((await self._speaker.engine()).name).english_only:
+        if (
+            speaks_chinese(character.card, message)
+            and ability((await self._speaker.engine()).name).english_only
+        ):
             note = f"The model in use writes English only. {CONFIGURE}"
         return text(said.strip(), source="character", ref=character.name, title=character.name, note=note)
 
@@ -304,7 +316,9 @@ class Characters:
         return await self._add(caller, "character.import", card, f"{card.name} came in from {shown}.")
 
     @syscall("character.export", effect="write", preview="export_preview")
-    async def export_call(self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]) -> dict[str, Any]:
+    async def export_call(
+        self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]
+    ) -> dict[str, Any]:
         """Write a character's card to a file: a picture where it ends in .png, else JSON.
 
         Args:
@@ -333,7 +347,9 @@ class Characters:
         """What will go."""
         character = await self._named(caller, name)
         caller.session.state[_pending(name)] = character.id
-        cards = "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
+        cards = (
+            "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
+        )
         return {"name": character.name, "erases": f"{cards} and {_memories(len(self._cast.log(character)))}"}
 
     @inverse("character.create")
@@ -360,7 +376,8 @@ class Characters:
     @inverse("character.import")
     async def unimport(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Take back an import."""
-        return await self.uncreate(caller, payload)
+        message: str = await self.uncreate(caller, payload)
+        return message
 
     @inverse("character.chat")
     async def unsay(self, caller: Caller, payload: dict[str, Any]) -> str:
@@ -391,16 +408,20 @@ class Characters:
         self._cast.add(caller.session.person, card, id=id)
         return done(message, ref=card.name)
 
-    async def _revise(self, caller: Caller, inverse_name: str, known: Character, card: Card) -> dict[str, Any]:
+    async def _revise(
+        self, caller: Caller, inverse_name: str, known: Character, card: Card
+    ) -> dict[str, Any]:
         await caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
         self._cast.revise(known, card)
         note = "It remembers what it knew."
-        return done(f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note)
+        return done(
+            f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note
+        )
 
     async def _turn(
         self, character: Character, person: str, message: str, before: Before | None = None
-    ) -> AsyncIterator[str]:
-        """One line and its reply, both kept; `before` is told the number of the first event before it happens."""
+    ) -> AsyncGenerator[str, None]:
+        """One line and its reply, both kept; `before` is told the first event's number before it happens."""
         line = message.strip()
         if not line:
             raise SyscallError("EINVAL", f"There is nothing to say to {character.name}.")
@@ -431,36 +452,57 @@ class Characters:
             finally:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
-                    await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
+                    await log.append(
+                        at=self._now(), speaker=character.id, text=said.strip(), witnesses=present
+                    )
 
     async def _reply(
-        self, character: Character, process: Process, person: str, line: str, number: int, seen: Sequence[Event]
-    ) -> AsyncIterator[str]:
+        self,
+        character: Character,
+        process: Process,
+        person: str,
+        line: str,
+        number: int,
+        seen: Sequence[Event],
+    ) -> AsyncGenerator[str, None]:
         engine = await self._speaker.engine()
         tiny = ability(engine.name).tiny
-        # A long thread makes a tiny model repeat itself. The window moves by whole steps, so that what the model has
-        # computed of it serves several turns.
+        # A long thread makes a tiny model repeat itself. The window moves by whole steps, so that what the
+        # model has computed of it serves several turns.
         step = 2 if tiny else 16
         start = max(0, len(seen) - len(seen) % step - step)
         history = seen[start:]
         oldest = history[0].number if history else number
         log = self._cast.log(character)
         recalled = await log.recall(line, character.id, person, before=oldest if not tiny else number)
-        prompt = compile_prompt(character.card, person, history, recalled[: 1 if tiny else 3], line, guided=tiny)
+        prompt = compile_prompt(
+            character.card, person, history, recalled[: 1 if tiny else 3], line, guided=tiny
+        )
         own = [event.text for event in seen if event.speaker == character.id]
+        if prompt.answer:
+            yield prompt.answer
+            return
         voice = Voice(
-            sampling=replace(SAMPLING, temperature=0.6, repeat_penalty=1.08, max_tokens=80 if tiny else 300),
-            manners=Manners(
-                name=character.card.called, person=person, said=own[-6:], sentences=2 if tiny else 0, in_character=True
+            sampling=replace(
+                SAMPLING,
+                temperature=0.55 if tiny else 0.7,
+                repeat_penalty=1.08,
+                max_tokens=80 if tiny else 300,
             ),
-            opening=prompt.opening,
+            manners=Manners(
+                name=character.card.called,
+                person=person,
+                said=own[-6:],
+                sentences=2 if tiny else 0,
+                in_character=True,
+            ),
             stop=("\nUser:", "\nuser:", f"\n{person}:"),
             attempts=4,
             keep=True,
         )
         words = False
         stream = self._speaker.stream(process, prompt.messages, voice, stable=prompt.stable)
-        async with aclosing(stream) as pieces:  # type: ignore[type-var]
+        async with aclosing(stream) as pieces:
             async for piece in pieces:
                 words = True
                 yield piece
@@ -495,7 +537,7 @@ class Characters:
         known = self._cast.find(person, name)
         if known:
             return known
-        return await pick(
+        found: Character = await pick(
             caller,
             name,
             self._cast.of(person),
@@ -504,6 +546,7 @@ class Characters:
             what="character",
             remedy=f"'character.create {name[:40]}' makes one.",
         )
+        return found
 
     def _erase_traces(self, caller: Caller, character: Character) -> None:
         """Take a deleted character out of the journal, with whatever else was said in the same breath."""

@@ -153,9 +153,9 @@ async def delete(room: Room, place: Place) -> dict[str, Any]:
                 f"{place.shown} was changed by another program just now; nothing was done.",
                 "Say it again.",
             )
-        await in_thread(lambda _: effects.remove(aside))
+        left = await _taken_apart(aside)
     many = f" and what was in it ({count - 1:,} items)" if count > 1 else ""
-    return done(f"Deleted {place.shown}{many}.", note="Undo brings it back.")
+    return done(f"Deleted {place.shown}{many}.", note=f"Undo brings it back.{left}")
 
 
 async def mkdir(room: Room, place: Place) -> dict[str, Any]:
@@ -231,6 +231,15 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
         note=f"With {size_words(size)} it is too much to seal: it lies in {TRASH}, as readable as before, "
         "until you undo this or remove it there.",
     )
+
+
+async def _taken_apart(aside: Place) -> str:
+    """Remove what was put aside; it is gone from its place already, so trouble here is only a note."""
+    try:
+        await in_thread(lambda _: effects.remove(aside))
+    except OSError as error:
+        return f" Some of it could not be removed ({error.strerror}) and lies in {aside.shown}."
+    return ""
 
 
 def _weighed(place: Place) -> tuple[int, int, bool]:

@@ -49,6 +49,7 @@ class Hit:
         named: How well each term is in its name or its folders' names.
         written: How well each term is in its text.
         precision: Share of its name's words that the query has.
+        literal: The score by names where words for a kind of file count as words: "Holiday Photos".
         score: 0 to about 1, by words alone.
         meaning: 0 to 1.
     """
@@ -57,6 +58,7 @@ class Hit:
     named: list[float]
     written: list[float] = field(default_factory=list)
     precision: float = 0.0
+    literal: float = 0.0
     score: float = 0.0
     meaning: float = 0.0
 
@@ -64,34 +66,37 @@ class Hit:
 def by_name(query: Query, entries: Sequence[Entry], start: Place) -> list[Hit]:
     """All entries with how their names fit, those below `start` by the names from there."""
     depth = len(start.parts)
-    fits: dict[tuple[str, str], float] = {}
+    said = loose(query.said)
+    nothing = (0.0,) * len(query.terms)
 
-    def fit(term: str, word: str) -> float:
-        known = fits.get((term, word))
-        if known is None:
-            known = fits[term, word] = in_chinese(term, word) if is_chinese(term) else in_word(term, word)
-        return known
+    @cache
+    def fit(word: str) -> tuple[float, ...]:
+        return tuple(in_chinese(t, word) if is_chinese(t) else in_word(t, word) for t in query.terms)
 
     @cache
     def in_folders(parts: tuple[str, ...]) -> tuple[float, ...]:
         if not parts:
-            return (0.0,) * len(query.terms)
-        words = tokens(parts[-1])
-        here = (max((fit(t, w) for w in words), default=0.0) for t in query.terms)
-        return tuple(max(a, b) for a, b in zip(here, in_folders(parts[:-1]), strict=True))
+            return nothing
+        return _best(in_folders(parts[:-1]), *(fit(w) for w in tokens(parts[-1])))
 
     hits = []
     for entry in entries:
-        words = tokens(entry.place.parts[-1])
-        own = [max((fit(t, w) for w in words), default=0.0) for t in query.terms]
+        name = loose(entry.place.parts[-1])
+        words = tokens(name)
+        own = _best(nothing, *(fit(w) for w in words))
         above = in_folders(entry.place.parts[depth:-1])
         hit = Hit(entry, [max(a, _IN_FOLDER * b) for a, b in zip(own, above, strict=True)])
-        bare = tokens(stem(entry.place.parts[-1])) or words
-        hit.precision = sum(any(fit(t, w) > 0 for t in query.terms) for w in bare) / len(bare)
-        if loose(query.said) in (loose(entry.place.name), loose(stem(entry.place.name))):
-            hit.precision = 1.5  # said exactly
+        if any(own):
+            bare = tokens(stem(entry.place.parts[-1])) or words
+            hit.precision = sum(any(fit(w)) for w in bare) / len(bare)
+            if said in (name, " ".join(bare)):
+                hit.precision = 1.5 if len(bare) == 1 else 3.5  # said exactly; several words hardly by chance
         hits.append(hit)
     return hits
+
+
+def _best(*rows: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(map(max, zip(*rows, strict=True)))
 
 
 def by_text(
@@ -150,7 +155,8 @@ def score(query: Query, hits: Sequence[Hit]) -> None:
     for hit, row in zip(hits, best, strict=True):
         recall = sum(r * v for r, v in zip(rarity, row, strict=True)) / total if total else 1.0
         right = not query.extensions or _extension(hit.entry) in query.extensions
-        hit.score = recall * (0.85 + 0.15 * hit.precision) * (1.0 if right else _WRONG_KIND)
+        by_words = recall * (0.85 + 0.15 * hit.precision) * (1.0 if right else _WRONG_KIND)
+        hit.score = max(by_words, hit.literal)
 
 
 def corrected(query: Query, entries: Sequence[Entry]) -> Query:

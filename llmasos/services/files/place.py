@@ -162,13 +162,19 @@ def names_in(folder: int) -> list[str]:
 
 def display(name: str) -> str:
     """A name from the disk, fit for showing: bytes that are no text and control characters become U+FFFD."""
+    if name.isprintable():  # nearly all are
+        return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in text)
 
 
 def key(name: str) -> str:
     """What two names that a person takes for the same one have in common: case and Unicode form left out."""
-    return unicodedata.normalize("NFKC", display(name)).casefold()
+    return (
+        name.lower()
+        if name.isascii() and name.isprintable()
+        else unicodedata.normalize("NFKC", display(name)).casefold()
+    )
 
 
 def make_folders(place: Place) -> None:

@@ -66,13 +66,17 @@ class Query:
         said: As it was said.
         terms: Words in lower case; a run of Chinese characters is one term.
         extensions: What the file's extension should be; empty for any.
-        kind_words: The words that told it, which count as words where no file of that kind is there.
+        kind_words: The words that told it.
     """
 
     said: str
     terms: tuple[str, ...]
     extensions: frozenset[str]
     kind_words: tuple[str, ...] = ()
+
+    def literal(self) -> Query:
+        """The same with words for a kind of file as words like others."""
+        return Query(self.said, tuple(dict.fromkeys((*self.terms, *self.kind_words))), frozenset())
 
     @property
     def chinese(self) -> bool:

@@ -31,6 +31,7 @@ _FOLDER_BEFORE = re.compile(
 )
 _FILE_AFTER = re.compile(r"\s+(?:text\s+)?(?:file|document)$|\s*文件$", re.IGNORECASE)
 _FILE_BEFORE = re.compile(r"file\s+(?:(?:called|named)\s+)?", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\s_\-.·]+")
 _EXTENSION = re.compile(r"\.\w{1,8}$", re.ASCII)
 
 TOP = frozenset(
@@ -162,7 +163,7 @@ def new_name(text: str, *, folder: bool = False) -> str:
 
 def loose(name: str) -> str:
     """A name without case, Unicode form and separators: `Holiday_Photos` is `holiday photos`."""
-    return re.sub(r"[\s_\-.·]+", " ", key(name)).strip()
+    return _SEPARATORS.sub(" ", key(name)).strip()
 
 
 def stem(name: str) -> str:

@@ -87,6 +87,11 @@ def _by_words(
     query: Query, entries: Sequence[Entry], start: Place, notes: list[str], stop: threading.Event
 ) -> list[Hit]:
     hits = find.by_name(query, entries, start)
+    if query.kind_words:
+        literally = find.by_name(query.literal(), entries, start)
+        find.score(query.literal(), literally)
+        for hit, literal in zip(hits, literally, strict=True):
+            hit.literal = literal.score
     find.score(query, hits)
     if _certain(hits) or not query.terms:
         return hits
@@ -105,7 +110,10 @@ def _by_words(
 
 
 def _certain(hits: Sequence[Hit]) -> bool:
-    return any(hit.score >= 0.85 * CERTAIN and all(n >= CERTAIN for n in hit.named) for hit in hits)
+    return any(
+        hit.literal >= 1 or (hit.score >= 0.85 * CERTAIN and all(n >= CERTAIN for n in hit.named))
+        for hit in hits
+    )
 
 
 def _clear(hits: Sequence[Hit]) -> list[Hit]:

@@ -4,8 +4,8 @@
     relevance  the better of words and meaning, and a little of the other
     recency    halves with every `HALF_LIFE` later texts, but never below `FLOOR`: an old hit stays a hit
 
-Relevance has an absolute threshold, so that where nothing fits nothing is found. No clock and no randomness take part:
-the same texts and the same query give the same answer in another process.
+Relevance has an absolute threshold, so that where nothing fits nothing is found. No clock and no randomness
+take part: the same texts and the same query give the same answer in another process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CALIBRATED = "multilingual-e5-small"
 COVERED = 0.34
 """Share of a query's weight that a text must have to be found by words alone."""
 FAR, NEAR = 0.81, 0.91
-"""Cosines of multilingual-e5-small below which a text is about something else, and above which it is the very thing;
+"""Cosines of multilingual-e5-small below which a text is about something else, above which it is the thing;
 unrelated sentences reach 0.80."""
 
 
@@ -129,7 +129,12 @@ class Index:
         return "" if vectors is None else pack(vectors)
 
     async def search(
-        self, query: str, limit: int = 8, *, where: Callable[[Item], bool] | None = None, by_meaning: bool = True
+        self,
+        query: str,
+        limit: int = 8,
+        *,
+        where: Callable[[Item], bool] | None = None,
+        by_meaning: bool = True,
     ) -> list[Hit]:
         """What fits a query, best first; empty where nothing does.
 
@@ -172,10 +177,11 @@ class Index:
         if self._embedder is None:
             return None
         try:
-            return (await self._embedder.embed([text], kind))[0]
+            vectors = await self._embedder.embed([text], kind)
         except LlmasosError as error:
             log.warning("searching by words alone: %s", error)
             return None
+        return np.asarray(vectors[0], np.float32)
 
 
 def pack(vector: Vectors) -> str:

@@ -1,4 +1,4 @@
-"""memory.*: facts a person wants kept, found again by words and meaning, and erased for good when they say so."""
+"""memory.*: facts a person wants kept, found by words and meaning, erased for good when they say so."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST = 20_000
 """Characters of one fact."""
 SHOWN = 8
 SURE = 0.3
-"""Relevance from which a memory without all the query's words may be what a person wants to have forgotten."""
+"""Relevance from which a memory without all the query's words may be meant by `forget`."""
 
 
 class Memory:
@@ -57,12 +57,14 @@ class Memory:
         if not fact:
             raise SyscallError("EINVAL", "There is nothing to remember.", "Say what: 'remember that ...'.")
         if len(fact) > LONGEST:
-            raise SyscallError("E2BIG", f"A memory has at most {LONGEST:,} characters.", "Put a longer text into a file.")
+            raise SyscallError(
+                "E2BIG", f"A memory has at most {LONGEST:,} characters.", "Put a longer text into a file."
+            )
         person = caller.session.person
         index = self._index(person)
         id = _digest(person, fact)
         before = self._store.get(KIND, id)
-        value = {
+        value: dict[str, Any] = {
             "person": person,
             "text": fact,
             "at": self._clock.now().isoformat(timespec="seconds"),
@@ -109,7 +111,9 @@ class Memory:
         shown = caller.session.state.pop(_pending(query), None)
         index = self._index(caller.session.person)
         # What was shown is what goes: a fact told while the question stood is not erased unseen.
-        going = await self._meant(caller, query) if shown is None else [i for i in index.items() if i.id in shown]
+        going = (
+            await self._meant(caller, query) if shown is None else [i for i in index.items() if i.id in shown]
+        )
         with self._store.transaction():
             for item in going:
                 self._store.delete(KIND, item.id)
@@ -155,7 +159,7 @@ class Memory:
         return [{**_row(hit.item), "score": hit.relevance} for hit in hits]
 
     async def _meant(self, caller: Caller, query: str) -> list[Item]:
-        """What a person wants to have forgotten: all that has every word of the query, else the one that is meant."""
+        """What is to be forgotten: all that has every word of the query, else the one that is meant."""
         index = self._index(caller.session.person)
         if means_everything(query):
             hits = [Hit(item, 1.0, 1.0, True) for item in index.items()]
@@ -214,5 +218,7 @@ def _mentions(entry: Entry, ids: set[str], texts: Sequence[str]) -> bool:
     payload = (entry.inverse or {}).get("payload") or {}
     if payload.get("id") in ids:
         return True
-    said = normalized(" ".join([entry.request, entry.message, *map(str, entry.call.get("args", {}).values())]))
+    said = normalized(
+        " ".join([entry.request, entry.message, *map(str, entry.call.get("args", {}).values())])
+    )
     return any(text in said for text in texts)

@@ -7,14 +7,20 @@ import unicodedata
 
 _RUN = re.compile(r"[\u3400-\u9fff]+|[^\W_\u3400-\u9fff]+(?:['’][^\W_\u3400-\u9fff]+)?")
 _STOP = frozenset(
-    """a about all am an and any anything are as at be been but by can could did do does ever everything for from had
-    has have he her him his how i if in into is it its know known me mine my of on or our please she should so some
-    something tell than that the their them then there they this to us was we were what when where which who whom
-    whose why will with would you your called name's say said regarding concerning""".split()
+    """a about all am an and any anything are as at be been but by can could did do does ever
+    everything for from had has have he her him his how i if in into is it its know known me mine
+    my of on or our please she should so some something tell than that the their them then there
+    they this to us was we were what when where which who whom whose why will with would you your
+    called name's say said regarding concerning""".split()  # noqa: SIM905
 )
 # Function characters split a run, so that no pair is made across them: 我的狗叫什么 asks for 狗叫.
-_STOP_CHINESE = re.compile("什么|怎么|哪里|哪儿|多少|关于|有关|一切|所有|全部|知道|告诉|[我你您他她它们的了吗呢吧啊是在和与就都也很把被这那哪谁几]")
-_EVERYTHING = frozenset({"everything", "all", "all of it", "anything", "it all", "一切", "所有", "全部", "所有的", "全部的"})
+_STOP_CHINESE = re.compile(
+    "什么|怎么|哪里|哪儿|多少|关于|有关|一切|所有|全部|知道|告诉"
+    "|[我你您他她它们的了吗呢吧啊是在和与就都也很把被这那哪谁几]"
+)
+_EVERYTHING = frozenset(
+    {"everything", "all", "all of it", "anything", "it all", "一切", "所有", "全部", "所有的", "全部的"}
+)
 
 
 def has_chinese(text: str) -> bool:
@@ -37,8 +43,8 @@ def terms(text: str, *, query: bool = False) -> list[str]:
 
     Args:
         text: Any.
-        query: Chinese gives pairs of characters, and single ones only where they stand alone; a text to be found
-            gives both, so that either finds it.
+        query: Chinese gives pairs of characters, and single ones only where they stand alone; a text to be
+            found gives both, so that either finds it.
     """
     found: list[str] = []
     for match in _RUN.finditer(normalized(text)):

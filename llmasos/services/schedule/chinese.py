@@ -17,8 +17,23 @@ from llmasos.services.schedule.parts import Action, PartOfDay, Parts, Rule, Unit
 RULES: list[Rule] = []
 
 _CIRCLED = "①②③④⑤⑥⑦"
-_SIMPLIFIED = str.maketrans("點週後號鐘兩個這禮從間內農曆開時發會現將來過兒節剛歲陰幾", "点周后号钟两个这礼从间内农历开时发会现将来过儿节刚岁阴几")
-_UNITS: dict[str, Unit] = {"秒": "second", "分": "minute", "小": "hour", "钟": "hour", "天": "day", "日": "day", "周": "week", "星": "week", "礼": "week", "月": "month", "年": "year"}
+_SIMPLIFIED = str.maketrans(
+    "點週後號鐘兩個這禮從間內農曆開時發會現將來過兒節剛歲陰幾",
+    "点周后号钟两个这礼从间内农历开时发会现将来过儿节刚岁阴几",
+)
+_UNITS: dict[str, Unit] = {
+    "秒": "second",
+    "分": "minute",
+    "小": "hour",
+    "钟": "hour",
+    "天": "day",
+    "日": "day",
+    "周": "week",
+    "星": "week",
+    "礼": "week",
+    "月": "month",
+    "年": "year",
+}
 UNIT = r"(?:秒钟?|分钟?|小时|钟头|天|周|个?星期|个?礼拜|个月|年)"
 AMOUNT = rf"(?:\d+(?:\.\d+)?个?半?|半个?)多?(?:{UNIT}|(?<=个)月)(?:半(?!年|月|天))?"
 DURATION = rf"{AMOUNT}(?:零?{AMOUNT})*"
@@ -57,7 +72,12 @@ def durations(text: str) -> list[tuple[float, Unit]]:
         amount = float(number or 0) + (0.5 if half or lone or more else 0)
         # Half a month or year has no exact length: 15 days, 6 months. Half a day is 12 hours.
         if amount % 1 and name in ("day", "week", "month", "year"):
-            smaller: dict[Unit, tuple[float, Unit]] = {"day": (24, "hour"), "week": (7, "day"), "month": (30, "day"), "year": (12, "month")}
+            smaller: dict[Unit, tuple[float, Unit]] = {
+                "day": (24, "hour"),
+                "week": (7, "day"),
+                "month": (30, "day"),
+                "year": (12, "month"),
+            }
             factor, smaller_unit = smaller[name]
             found.append((amount * factor, smaller_unit))
         else:
@@ -108,7 +128,9 @@ def _ago(m: re.Match[str], parts: Parts, now: datetime) -> None:
     offset(parts, now, durations(m[1]), -1)
 
 
-@rule(rf"(?:接下来|未来|今后|往后|以后)(?:的|这)?({DURATION})(?:之内|以内|内|里)?|({DURATION})(?:之内|以内|内)")
+@rule(
+    rf"(?:接下来|未来|今后|往后|以后)(?:的|这)?({DURATION})(?:之内|以内|内|里)?|({DURATION})(?:之内|以内|内)"
+)
 def _within(m: re.Match[str], parts: Parts, now: datetime) -> None:
     reach(parts, now, durations(m[1] or m[2]), 1)
 
@@ -120,12 +142,14 @@ def _lately(m: re.Match[str], parts: Parts, now: datetime) -> None:
 
 @rule(r"(大后|大前|今|明|后|前|昨)(?:天|日|儿个?)")
 def _day(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date() + timedelta(days={"大前": -3, "前": -2, "昨": -1, "今": 0, "明": 1, "后": 2, "大后": 3}[m[1]])
+    parts.on = now.date() + timedelta(
+        days={"大前": -3, "前": -2, "昨": -1, "今": 0, "明": 1, "后": 2, "大后": 3}[m[1]]
+    )
 
 
 @rule(r"(今|明|昨|后|当)(?=早|晚|晨|夜|午)")
 def _short_day(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date() + timedelta(days={"昨": -1, "今": 0, "当": 0, "明": 1, "后": 2}[m[1]])
+    parts.on = now.date() + timedelta(days={"昨": -1, "今": 0, "当": 0, "明": 1, "后": 2}[m[1]])
 
 
 @rule(r"第(\d)个(?:周([①-⑦])|周末)|第(\d)个(周)?")
@@ -180,7 +204,9 @@ def _day_of_month(m: re.Match[str], parts: Parts, now: datetime) -> bool:
 
 @rule(r"月?(底|末|初|中旬|上旬|下旬)")
 def _edge_of_month(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.edge = {"底": "end", "末": "end", "下旬": "end", "初": "start", "上旬": "start", "中旬": "middle"}[m[1]]  # type: ignore[assignment]
+    parts.edge = {"底": "end", "末": "end", "下旬": "end", "初": "start", "上旬": "start", "中旬": "middle"}[
+        m[1]
+    ]  # type: ignore[assignment]
     if parts.month is None and parts.months is None and parts.years is None:
         parts.months = 0
 
@@ -293,6 +319,7 @@ def _bound(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.bound = "by" if m[1] else "after" if m[2] else "until" if m[4] else "since"
 
 
-FILLER = re.compile(r"那[天时]|这会儿?|左右|大概|差不多|大约|期间|时候|正好|准时|[的在于份约吧了呢啊请,。、!?~\s]")
+FILLER = re.compile(
+    r"那[天时]|这会儿?|左右|大概|差不多|大约|期间|时候|正好|准时|[的在于份约吧了呢啊请,。、!?~\s]"
+)
 """What may be left over."""
-

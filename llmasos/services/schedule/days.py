@@ -49,8 +49,8 @@ def resolve(parts: Parts, today: date, prefer: Prefer) -> Days | None:
 
 
 def _stretch(parts: Parts, today: date, prefer: Prefer) -> Days | None:
-    if parts.date:
-        return Days(parts.date, parts.last or parts.date)
+    if parts.on:
+        return Days(parts.on, parts.last or parts.on)
     if parts.festival:
         return _festival(parts, today, prefer)
     if parts.stretch:
@@ -69,7 +69,13 @@ def _stretch(parts: Parts, today: date, prefer: Prefer) -> Days | None:
         return Days(max(saturday, today) if parts.shift == 0 else saturday, saturday + timedelta(days=1))
     if parts.weekday is not None:
         return _weekday(parts.weekday, parts.shift, today, prefer)
-    year = parts.year if parts.year is not None else today.year + parts.years if parts.years is not None else None
+    year = (
+        parts.year
+        if parts.year is not None
+        else today.year + parts.years
+        if parts.years is not None
+        else None
+    )
     if year is None:
         return None
     return Days(date(year, 1, 1), date(year, 12, 31))
@@ -103,7 +109,9 @@ def _relative(parts: Parts, today: date, prefer: Prefer) -> Days | None:
 def _festival(parts: Parts, today: date, prefer: Prefer) -> Days:
     assert parts.festival
     if parts.year is not None or parts.years is not None:
-        first, last = parts.festival(parts.year if parts.year is not None else today.year + (parts.years or 0))
+        first, last = parts.festival(
+            parts.year if parts.year is not None else today.year + (parts.years or 0)
+        )
         return Days(first, last)
     years = range(today.year - 2, today.year + 4)
     found = []
@@ -156,7 +164,9 @@ def _in_month(parts: Parts, today: date, prefer: Prefer) -> Days:
     if not 1 <= parts.month <= 12:
         raise NoSuchDay(f"There is no month {parts.month}.")
     if parts.year is not None or parts.years is not None:
-        return _days_in(parts.year if parts.year is not None else today.year + (parts.years or 0), parts.month, parts)
+        return _days_in(
+            parts.year if parts.year is not None else today.year + (parts.years or 0), parts.month, parts
+        )
     candidates = []
     for year in range(today.year - 8, today.year + 9):  # far enough for 29 February
         try:

@@ -17,7 +17,9 @@ MONTHS = "january february march april may june july august september october no
 WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 MONTH = r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 WEEKDAY = r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday|s)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
-UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|years?|yrs?|[smhdw])"
+UNIT = (
+    r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|years?|yrs?|[smhdw])"
+)
 NUMBER = r"\d+(?:\.\d+)?"
 DURATION = rf"{NUMBER}\s*{UNIT}\b(?:(?:\s*,)?(?:\s+and)?\s*{NUMBER}\s*{UNIT}\b)*"
 SHIFT = r"this|next|last|past|coming|upcoming|previous"
@@ -25,8 +27,33 @@ SHIFTS = {"this": 0, "next": 1, "coming": 0, "upcoming": 0, "last": -1, "past": 
 
 RULES: list[Rule] = []
 VOCABULARY = frozenset(
-    [*MONTHS, *WEEKDAYS, "today", "tomorrow", "yesterday", "tonight", "morning", "afternoon", "evening", "midnight", "weekend"]
-    + ["minutes", "hours", "weeks", "months", "next", "noon", "quarter", "every", "weekday", "week", "month", "o'clock"]
+    [
+        *MONTHS,
+        *WEEKDAYS,
+        "today",
+        "tomorrow",
+        "yesterday",
+        "tonight",
+        "morning",
+        "afternoon",
+        "evening",
+        "midnight",
+        "weekend",
+    ]
+    + [
+        "minutes",
+        "hours",
+        "weeks",
+        "months",
+        "next",
+        "noon",
+        "quarter",
+        "every",
+        "weekday",
+        "week",
+        "month",
+        "o'clock",
+    ]
 )
 """Words that a misspelt one is mended to."""
 
@@ -45,7 +72,10 @@ _SPELLINGS = [
     (r"\bhalf a year\b", "6 months"),
     (r"\bfortnight\b", "2 weeks"),
     (r"\b(?:a|the) 2 weeks\b", "2 weeks"),
-    (r"\b(?:eod|end of (?:the )?(?:business|working|work) ?day|end of business|close of business|cob)\b", "today at 17:00"),
+    (
+        r"\b(?:eod|end of (?:the )?(?:business|working|work) ?day|end of business|close of business|cob)\b",
+        "today at 17:00",
+    ),
 ]
 _AFTER_NUMBERS = [
     (rf"\b(\d+) and a half ({UNIT})\b", r"\1.5 \2"),
@@ -90,11 +120,10 @@ def weekday_number(word: str) -> int:
 
 def unit_of(word: str) -> Unit:
     """ "mins" -> "minute"."""
-    initial = {"s": "second", "h": "hour", "d": "day", "w": "week", "y": "year"}
+    initial: dict[str, Unit] = {"s": "second", "h": "hour", "d": "day", "w": "week", "y": "year"}
     if word[0] == "m":
         return "month" if word.startswith("mo") else "minute"
-    unit: Any = initial[word[0]]
-    return unit
+    return initial[word[0]]
 
 
 def durations(text: str) -> list[tuple[float, Unit]]:
@@ -112,11 +141,11 @@ def offset(parts: Parts, now: datetime, amounts: list[tuple[float, Unit]], sign:
         parts.exact = moment
         parts.moment = sign < 0
     elif all(amount % 1 == 0 for amount, _ in amounts):
-        parts.date = moment.date()
+        parts.on = moment.date()
         if parts.unit != "day":
             parts.moment = True
     else:
-        parts.date = moment.date()
+        parts.on = moment.date()
 
 
 def reach(parts: Parts, now: datetime, amounts: list[tuple[float, Unit]], sign: int) -> None:
@@ -136,7 +165,7 @@ def reach(parts: Parts, now: datetime, amounts: list[tuple[float, Unit]], sign: 
 @rule(r"\b(\d{4})-(\d{1,2})-(\d{1,2})(?:t|\b)|\b(\d{4})/(\d{1,2})/(\d{1,2})\b")
 def _iso(m: re.Match[str], parts: Parts, now: datetime) -> None:
     year, month, day = (int(g) for g in m.groups() if g)
-    parts.date = date(year, month, day)
+    parts.on = date(year, month, day)
 
 
 @rule(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4}|\d{2}\b)?")
@@ -183,33 +212,33 @@ def _month_day(m: re.Match[str], parts: Parts, now: datetime) -> None:
 
 @rule(r"\b(?:the )?day after tomorrow\b|\bin 2 days\b")
 def _day_after_tomorrow(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date() + timedelta(days=2)
+    parts.on = now.date() + timedelta(days=2)
 
 
 @rule(r"\b(?:the )?day before yesterday\b")
 def _day_before_yesterday(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date() - timedelta(days=2)
+    parts.on = now.date() - timedelta(days=2)
 
 
 @rule(r"\blast night\b")
 def _last_night(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date, parts.part = now.date() - timedelta(days=1), "night"
+    parts.on, parts.part = now.date() - timedelta(days=1), "night"
 
 
 @rule(r"\b(today|tomorrow|yesterday)\b")
 def _today(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date() + timedelta(days={"today": 0, "tomorrow": 1, "yesterday": -1}[m[1]])
+    parts.on = now.date() + timedelta(days={"today": 0, "tomorrow": 1, "yesterday": -1}[m[1]])
 
 
 @rule(r"\btonight\b")
 def _tonight(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = parts.date or now.date()
+    parts.on = parts.on or now.date()
     parts.part = "tonight"
 
 
 @rule(r"\bthis (morning|afternoon|evening|noon|lunchtime)\b")
 def _this_part(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.date = now.date()
+    parts.on = now.date()
     parts.part = _part(m[1])
 
 
@@ -224,11 +253,22 @@ def _past_to(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     amount = 30 if m[1] == "half" else 15 if "quarter" in m[1] else int(m[1].split()[0])
     named = {"midnight": 24, "noon": 12}.get(m[3])
     # "5 to 6" is a quarter of the clock in speech, but "3 to 9" a range: only the fives are minutes.
-    spoken = "quarter" in m[1] or "minute" in m[1] or m[1] == "half" or (m[2] in ("past", "to") and amount in (5, 10, 20, 25))
+    spoken = (
+        "quarter" in m[1]
+        or "minute" in m[1]
+        or m[1] == "half"
+        or (m[2] in ("past", "to") and amount in (5, 10, 20, 25))
+    )
     if amount > 59 or not (spoken or named):
         return False
     hour = int(m[3]) if named is None else named
-    if m[2] == "to" and not named and "minute" not in m[1] and "quarter" not in m[1] and re.search(r"\b(?:from|between) $", m.string[: m.start()]):
+    if (
+        m[2] == "to"
+        and not named
+        and "minute" not in m[1]
+        and "quarter" not in m[1]
+        and re.search(r"\b(?:from|between) $", m.string[: m.start()])
+    ):
         return False
     minutes = hour * 60 + (amount if m[2] in ("past", "after") else -amount)
     parts.hour, parts.minute = divmod(minutes, 60)
@@ -244,7 +284,9 @@ def _half(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.hour, parts.minute = int(m[1]), 30
 
 
-@rule(r"(?<![\d.])(\d{1,2})[:.h](\d{2})(?::\d{2}(?:\.\d+)?)?\s*(am|pm)?(?![\d.:])(?:\s*(?:uhr|o'clock|hours|hrs))?")
+@rule(
+    r"(?<![\d.])(\d{1,2})[:.h](\d{2})(?::\d{2}(?:\.\d+)?)?\s*(am|pm)?(?![\d.:])(?:\s*(?:uhr|o'clock|hours|hrs))?"
+)
 def _clock(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     hour, minute = int(m[1]), int(m[2])
     if hour > 24 or minute > 59:
@@ -275,13 +317,17 @@ def _military(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.hour, parts.minute, parts.certain = int(m[1]), int(m[2]), True
 
 
-@rule(r"(?:\bat|\bby|\baround|\babout|@|\ba las|\bum|\bà)\s*(\d{1,2}) ([0-5]\d)\b(?! (?:minute|hour|day|week|month))")
+@rule(
+    r"(?:\bat|\bby|\baround|\babout|@|\ba las|\bum|\bà)\s*(\d{1,2}) ([0-5]\d)\b(?! (?:minute|hour|day|week|month))"
+)
 def _spoken(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     parts.minute = int(m[2])
     return _hour(parts, int(m[1]))
 
 
-@rule(rf"(?:\bat|\baround|\babout|\bby|@|\ba las|\balle|\bum|\bà|\bàs)\s*(\d{{1,2}})(?![\d.:/]|\s*(?:st|nd|rd|th)\b|\s*{UNIT}\b|%)")
+@rule(
+    rf"(?:\bat|\baround|\babout|\bby|@|\ba las|\balle|\bum|\bà|\bàs)\s*(\d{{1,2}})(?![\d.:/]|\s*(?:st|nd|rd|th)\b|\s*{UNIT}\b|%)"
+)
 def _at(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     return _hour(parts, int(m[1]))
 
@@ -348,11 +394,19 @@ def _half_of(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.edge = "first half" if m[1] in ("1st", "first") else "second half"
 
 
-@rule(r"\b(?:the )?(?:very )?(end|beginning|start|middle|rest|remainder)(?: of)?\b(?=.*\w)|\b(early|mid|late)[ -](?=\w)")
+@rule(
+    r"\b(?:the )?(?:very )?(end|beginning|start|middle|rest|remainder)(?: of)?\b(?=.*\w)|\b(early|mid|late)[ -](?=\w)"
+)
 def _edge(m: re.Match[str], parts: Parts, now: datetime) -> None:
     word = m[1] or m[2]
     parts.edge = (
-        "end" if word in ("end", "late") else "middle" if word in ("middle", "mid") else "rest" if word[0] == "r" else "start"
+        "end"
+        if word in ("end", "late")
+        else "middle"
+        if word in ("middle", "mid")
+        else "rest"
+        if word[0] == "r"
+        else "start"
     )
 
 
@@ -490,7 +544,9 @@ def _part(word: str) -> PartOfDay:
     return part
 
 
-@rule(r"\b(?:in the |at |after )?(dawn|sunrise|morning|breakfast|noon|midday|lunchtime|lunch|afternoon|dusk|sunset|evening|dinner|midnight|night)\b")
+@rule(
+    r"\b(?:in the |at |after )?(dawn|sunrise|morning|breakfast|noon|midday|lunchtime|lunch|afternoon|dusk|sunset|evening|dinner|midnight|night)\b"
+)
 def _part_of_day(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     if parts.part is not None:
         return False

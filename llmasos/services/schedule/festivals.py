@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from dateutil.easter import easter
+from dateutil.easter import easter  # type: ignore[import-untyped]  # ships no types
 
 from llmasos.services.schedule import lunar
 
@@ -19,12 +19,18 @@ def _fixed(month: int, day: int, days: int = 1) -> Festival:
 
 
 def _easter(offset: int, days: int = 1) -> Festival:
-    return lambda year: (easter(year) + timedelta(days=offset), easter(year) + timedelta(days=offset + days - 1))
+    return lambda year: (
+        easter(year) + timedelta(days=offset),
+        easter(year) + timedelta(days=offset + days - 1),
+    )
 
 
 def lunar_day(month: int, day: int, days: int = 1) -> Festival:
     """A day of the lunar year that begins in a year."""
-    return lambda year: (lunar.solar(year, month, day), lunar.solar(year, month, day) + timedelta(days=days - 1))
+    return lambda year: (
+        lunar.solar(year, month, day),
+        lunar.solar(year, month, day) + timedelta(days=days - 1),
+    )
 
 
 def _before_new_year(year: int) -> tuple[date, date]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
-PartOfDay = Literal["dawn", "morning", "noon", "lunch", "afternoon", "dusk", "evening", "tonight", "night", "midnight"]
+PartOfDay = Literal[
+    "dawn", "morning", "noon", "lunch", "afternoon", "dusk", "evening", "tonight", "night", "midnight"
+]
 Edge = Literal["start", "middle", "end", "first half", "second half", "rest"]
 Bound = Literal["before", "by", "after", "since", "until"]
 Unit = Literal["second", "minute", "hour", "day", "week", "month", "year"]
@@ -33,8 +35,8 @@ class Parts:
     """The pieces of one phrase; what wasn't said is None.
 
     Attributes:
-        date: One whole date, absolute or counted from today.
-        last: With `date`, the last day of a stretch.
+        on: One whole date, absolute or counted from today.
+        last: With `on`, the last day of a stretch.
         year: A year by its number.
         years: A year counted from this one.
         month: A month by its number.
@@ -63,7 +65,7 @@ class Parts:
         span: A stretch counted from now: "the next three hours".
     """
 
-    date: date | None = None
+    on: date | None = None
     last: date | None = None
     year: int | None = None
     years: int | None = None
@@ -94,7 +96,7 @@ class Parts:
     span: tuple[datetime, datetime] | None = None
 
     DAY_FIELDS = (
-        *("date", "last", "year", "years", "month", "months", "weeks", "day", "weekday", "shift"),
+        *("on", "last", "year", "years", "month", "months", "weeks", "day", "weekday", "shift"),
         *("weekend", "nth", "stretch", "festival", "relative", "edge"),
     )
 

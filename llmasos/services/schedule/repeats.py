@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # ships no types
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.services.schedule import chinese, english, words
@@ -124,7 +124,9 @@ _LIST = rf"{_WD}(?:(?:\s*(?:,|/|&|\band\b|,\s*and\b)\s*){_WD})*"
 _NTH = r"(\d)(?:st|nd|rd|th)|(last)"
 
 
-def _rule(pattern: str) -> Callable[[Callable[[re.Match[str]], _Fields | None]], Callable[[re.Match[str]], _Fields | None]]:
+def _rule(
+    pattern: str,
+) -> Callable[[Callable[[re.Match[str]], _Fields | None]], Callable[[re.Match[str]], _Fields | None]]:
     def enter(act: Callable[[re.Match[str]], _Fields | None]) -> Callable[[re.Match[str]], _Fields | None]:
         _RULES.append((re.compile(pattern), act))
         return act
@@ -189,7 +191,9 @@ def _month_end(m: re.Match[str]) -> _Fields:
     return {"FREQ": "MONTHLY", "BYMONTHDAY": "-1"}
 
 
-@_rule(rf"\b(?:(?:every|each) year|yearly|annually|every) (?:on )?(?:the )?(?:(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({english.MONTH})|({english.MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?)\b")
+@_rule(
+    rf"\b(?:(?:every|each) year|yearly|annually|every) (?:on )?(?:the )?(?:(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({english.MONTH})|({english.MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?)\b"
+)
 def _yearly_on(m: re.Match[str]) -> _Fields:
     day, month = int(m[1] or m[4]), english.month_number(m[2] or m[3])
     if day == 29 and month == 2:
@@ -209,7 +213,9 @@ def _monthly_on(m: re.Match[str]) -> _Fields:
     return {"FREQ": "MONTHLY", **_interval(m[1]), **_month_days(days)}
 
 
-@_rule(rf"\b(?:every|each|on)? ?({english.WEEKDAY})s? (?:to|through|thru|till|until) ({english.WEEKDAY})\b|\b({english.WEEKDAY})s?-({english.WEEKDAY})\b|每?周([①-⑦])(?:到|至|-)周?([①-⑦1-7])")
+@_rule(
+    rf"\b(?:every|each|on)? ?({english.WEEKDAY})s? (?:to|through|thru|till|until) ({english.WEEKDAY})\b|\b({english.WEEKDAY})s?-({english.WEEKDAY})\b|每?周([①-⑦])(?:到|至|-)周?([①-⑦1-7])"
+)
 def _from_to(m: re.Match[str]) -> _Fields:
     if m[5]:
         first, last = "①②③④⑤⑥⑦".index(m[5]), "①②③④⑤⑥⑦".find(m[6]) if m[6] in "①②③④⑤⑥⑦" else int(m[6]) - 1
@@ -219,7 +225,9 @@ def _from_to(m: re.Match[str]) -> _Fields:
     return {"FREQ": "WEEKLY", "BYDAY": ",".join(DAYS[d] for d in sorted(days))}
 
 
-@_rule(rf"\b(?:every (other |2nd |\d+ )?weeks?|weekly|each week|once a week|biweekly|bi-weekly|fortnightly) on (?:the )?({_LIST})")
+@_rule(
+    rf"\b(?:every (other |2nd |\d+ )?weeks?|weekly|each week|once a week|biweekly|bi-weekly|fortnightly) on (?:the )?({_LIST})"
+)
 def _weekly_on(m: re.Match[str]) -> _Fields:
     interval = "2" if m[0].startswith(("bi", "fort")) else m[1]
     return {"FREQ": "WEEKLY", **_interval(interval), "BYDAY": _weekdays(m[2])}
@@ -238,7 +246,9 @@ def _plural_weekdays(m: re.Match[str]) -> _Fields | None:
     return {"FREQ": "WEEKLY", "BYDAY": _weekdays(m[1])}
 
 
-@_rule(r"\b(?:on |every |each |all )?(?:weekdays|week days|workdays|working days|business days|school days)\b|\b(?:every|each) (?:weekday|week day|workday|working day|business day|school day)\b|(?:每个?|每1个)?(?:工作日|上班日)(?:的?每天|都)?|每天?(?:周末除外)")
+@_rule(
+    r"\b(?:on |every |each |all )?(?:weekdays|week days|workdays|working days|business days|school days)\b|\b(?:every|each) (?:weekday|week day|workday|working day|business day|school day)\b|(?:每个?|每1个)?(?:工作日|上班日)(?:的?每天|都)?|每天?(?:周末除外)"
+)
 def _workdays(m: re.Match[str]) -> _Fields:
     return {"FREQ": "WEEKLY", "BYDAY": WORKDAYS}
 
@@ -255,12 +265,16 @@ def _every_month_of_year(m: re.Match[str]) -> _Fields | None:
     return {"FREQ": "YEARLY", "BYMONTH": str(english.month_number(m[1]))}
 
 
-@_rule(r"\b(?:every|each) (?:single )?(morning|afternoon|evening|night|noon|lunchtime|midday|midnight)s?\b|\b(nightly)\b|\b(mornings|evenings|nights)\b")
+@_rule(
+    r"\b(?:every|each) (?:single )?(morning|afternoon|evening|night|noon|lunchtime|midday|midnight)s?\b|\b(nightly)\b|\b(mornings|evenings|nights)\b"
+)
 def _every_part(m: re.Match[str]) -> _Fields:
     return {"FREQ": "DAILY", "": m[1] or ("night" if m[2] else m[3][:-1])}
 
 
-@_rule(rf"\b(?:every|each) (?:single )?(other |2nd |3rd |\d+ )?({english.UNIT})\b|\bonce (?:every|an?|per|1) (\d+ )?({english.UNIT})\b|\b1 (day|week|month|year)$")
+@_rule(
+    rf"\b(?:every|each) (?:single )?(other |2nd |3rd |\d+ )?({english.UNIT})\b|\bonce (?:every|an?|per|1) (\d+ )?({english.UNIT})\b|\b1 (day|week|month|year)$"
+)
 def _every_unit(m: re.Match[str]) -> _Fields | None:
     if m[5]:
         return None
@@ -270,7 +284,9 @@ def _every_unit(m: re.Match[str]) -> _Fields | None:
     return {"FREQ": _FREQUENCIES[unit], **_interval(m[1] or m[3])}
 
 
-@_rule(r"\b(hourly|daily|weekly|biweekly|bi-weekly|fortnightly|monthly|quarterly|every quarter|half-yearly|yearly|annually|annual|every ?day|everyday)\b")
+@_rule(
+    r"\b(hourly|daily|weekly|biweekly|bi-weekly|fortnightly|monthly|quarterly|every quarter|half-yearly|yearly|annually|annual|every ?day|everyday)\b"
+)
 def _adverb(m: re.Match[str]) -> _Fields:
     return {
         "hourly": {"FREQ": "HOURLY"},
@@ -321,7 +337,9 @@ def _zh_yearly(m: re.Match[str]) -> _Fields:
     return {"FREQ": "YEARLY", "BYMONTH": m[1], "BYMONTHDAY": m[2]}
 
 
-@_rule(r"(隔周的?|隔(?=周[①-⑦])|每隔?(\d+)?个?(?:周|星期|礼拜)的|每逢|每隔?(\d+)?个?|逢)(周[①-⑦](?:[1-7①-⑦、,和]|周(?=[①-⑦]))*)")
+@_rule(
+    r"(隔周的?|隔(?=周[①-⑦])|每隔?(\d+)?个?(?:周|星期|礼拜)的|每逢|每隔?(\d+)?个?|逢)(周[①-⑦](?:[1-7①-⑦、,和]|周(?=[①-⑦]))*)"
+)
 def _zh_weekly(m: re.Match[str]) -> _Fields:
     days = {_CIRCLED.index(c) if c in _CIRCLED else int(c) - 1 for c in re.findall("[①-⑦1-7]", m[4])}
     interval = "2" if m[1].startswith("隔") else m[2] or m[3]
@@ -357,7 +375,9 @@ def _zh_every(m: re.Match[str]) -> _Fields:
 # Occurrences
 
 
-def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool = False) -> Iterator[datetime]:
+def occurrences(
+    rule: str, start: datetime, after: datetime, *, inclusive: bool = False
+) -> Iterator[datetime]:
     """When a repeated event comes, in order.
 
     Args:
@@ -379,7 +399,9 @@ def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool 
             yield found
 
 
-def _elapsed_time(fields: dict[str, str], start: datetime, after: datetime, inclusive: bool) -> Iterator[datetime]:
+def _elapsed_time(
+    fields: dict[str, str], start: datetime, after: datetime, inclusive: bool
+) -> Iterator[datetime]:
     step = int(fields.get("INTERVAL", 1)) * (3600 if fields["FREQ"] == "HOURLY" else 60)
     behind = (after - start).total_seconds()
     n = max(0, int(behind // step) - 1)
@@ -413,7 +435,14 @@ def said(rule: str) -> str:
     """A rule in a few plain words, for listing: "every Mon, Wed"."""
     fields = dict(part.split("=", 1) for part in rule.split(";"))
     every = int(fields.get("INTERVAL", 1))
-    unit = {"MINUTELY": "minute", "HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}[fields["FREQ"]]
+    unit = {
+        "MINUTELY": "minute",
+        "HOURLY": "hour",
+        "DAILY": "day",
+        "WEEKLY": "week",
+        "MONTHLY": "month",
+        "YEARLY": "year",
+    }[fields["FREQ"]]
     text = f"every {unit}" if every == 1 else f"every {every} {unit}s"
     days = fields.get("BYDAY", "")
     if days == WORKDAYS and every == 1 and "BYSETPOS" not in fields:
@@ -424,7 +453,9 @@ def said(rule: str) -> str:
     elif fields.get("BYMONTHDAY") == "-1":
         text += " on the last day"
     elif unit == "month" and "BYMONTHDAY" in fields:
-        text += f" on day {fields['BYMONTHDAY'].split(',')[-1] if 'BYSETPOS' in fields else fields['BYMONTHDAY']}"
+        text += (
+            f" on day {fields['BYMONTHDAY'].split(',')[-1] if 'BYSETPOS' in fields else fields['BYMONTHDAY']}"
+        )
     if "COUNT" in fields:
         text += f", {fields['COUNT']} times"
     if "UNTIL" in fields:
@@ -433,5 +464,7 @@ def said(rule: str) -> str:
 
 
 def _named_day(code: str) -> str:
-    name = {"MO": "Mon", "TU": "Tue", "WE": "Wed", "TH": "Thu", "FR": "Fri", "SA": "Sat", "SU": "Sun"}[code[-2:]]
-    return f"{ {'': '', '1': '1st ', '2': '2nd ', '3': '3rd ', '4': '4th ', '5': '5th ', '-1': 'last '}[code[:-2]]}{name}"
+    name = {"MO": "Mon", "TU": "Tue", "WE": "Wed", "TH": "Thu", "FR": "Fri", "SA": "Sat", "SU": "Sun"}[
+        code[-2:]
+    ]
+    return f"{ {'': '', '1': '1st ', '2': '2nd ', '3': '3rd ', '4': '4th ', '5': '5th ', '-1': 'last '}[code[:-2]] }{name}"

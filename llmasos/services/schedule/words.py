@@ -21,7 +21,16 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.services.schedule import chinese, english
 from llmasos.services.schedule.days import Days, NoSuchDay, Prefer, monday, resolve
 from llmasos.services.schedule.festivals import FESTIVALS
-from llmasos.services.schedule.parts import PARTS_OF_DAY, Bound, PartOfDay, Parts, Rule, add_months, elapsed
+from llmasos.services.schedule.parts import (
+    PARTS_OF_DAY,
+    Bound,
+    PartOfDay,
+    Parts,
+    Rule,
+    Unit,
+    add_months,
+    elapsed,
+)
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -75,7 +84,13 @@ def when(text: str, now: datetime, *, about: str = "", repeated: bool = False) -
     Raises:
         SyscallError: EINVAL, the phrase can't be read or there is no such time.
     """
-    usual: PartOfDay | None = "morning" if _MORNING.search(about.casefold()) else "evening" if _EVENING.search(about.casefold()) else None
+    usual: PartOfDay | None = (
+        "morning"
+        if _MORNING.search(about.casefold())
+        else "evening"
+        if _EVENING.search(about.casefold())
+        else None
+    )
     return _guarded(text, lambda: _when(text, now, usual, upcoming=not repeated))
 
 
@@ -103,23 +118,27 @@ def shift(text: str, now: datetime) -> timedelta | None:
     if m and (phrase.startswith(("by", "back", "forward")) or m[2]):
         sign = -1 if m[2] in ("earlier", "sooner") or phrase.startswith("forward") else 1
         return _total(english.durations(m[1]), now, sign)
-    m = re.fullmatch(rf"(推迟|延后|延迟|往后(?:推|拨|延)?|推后|晚|提前|提早|往前(?:提|拨)?|早)({chinese.DURATION})", phrase)
+    m = re.fullmatch(
+        rf"(推迟|延后|延迟|往后(?:推|拨|延)?|推后|晚|提前|提早|往前(?:提|拨)?|早)({chinese.DURATION})", phrase
+    )
     if m:
         return _total(chinese.durations(m[2]), now, -1 if m[1][0] in "提早" or m[1].startswith("往前") else 1)
     return None
 
 
-def _total(amounts: list[tuple[float, english.Unit]], now: datetime, sign: int) -> timedelta:
+def _total(amounts: list[tuple[float, Unit]], now: datetime, sign: int) -> timedelta:
     parts = Parts()
     naive = now.replace(tzinfo=None)  # the distance on the wall clock
     english.offset(parts, naive, amounts, sign)
-    moment = parts.exact or datetime.combine(parts.date or naive.date(), naive.time())
+    moment = parts.exact or datetime.combine(parts.on or naive.date(), naive.time())
     return moment - naive
 
 
 _T = TypeVar("_T")
 _MORNING = re.compile(r"\b(?:wake|waking|alarm|breakfast|get up|sunrise)|起床|闹钟|早餐|早饭|叫醒|早起")
-_EVENING = re.compile(r"\b(?:dinner|supper|drinks|party|bedtime|movie|cinema|theat|concert)|晚饭|晚餐|宵夜|聚餐|电影")
+_EVENING = re.compile(
+    r"\b(?:dinner|supper|drinks|party|bedtime|movie|cinema|theat|concert)|晚饭|晚餐|宵夜|聚餐|电影"
+)
 
 
 def _guarded(text: str, read: Callable[[], _T]) -> _T:
@@ -156,7 +175,9 @@ def read(text: str, now: datetime) -> tuple[Parts, str]:
             rest = _cut(rest, m)
             break
     rest = chinese.normalised(rest)
-    rules: list[Rule] = [*chinese.RULES, *english.RULES] if re.search("[\u4e00-\u9fff]", rest) else english.RULES
+    rules: list[Rule] = (
+        [*chinese.RULES, *english.RULES] if re.search("[\u4e00-\u9fff]", rest) else english.RULES
+    )
     for pattern, act in rules:
         m = pattern.search(rest)
         while m:
@@ -195,7 +216,9 @@ _ABBREVIATIONS = {
     **dict.fromkeys(("纽约时间",), "America/New_York"),
 }
 _ZONE = re.compile(
-    r"(?:(?<=[\s\d])|\b)(?:(" + "|".join(re.escape(a) for a in sorted(_ABBREVIATIONS, key=len, reverse=True)) + r")(?![a-z0-9])"
+    r"(?:(?<=[\s\d])|\b)(?:("
+    + "|".join(re.escape(a) for a in sorted(_ABBREVIATIONS, key=len, reverse=True))
+    + r")(?![a-z0-9])"
     r"|([a-z]+/[a-z_]+)|(?<=\d)([+-]\d{2}):?(\d{2})$|([a-z]+(?: [a-z]+)?) time\b)"
 )
 
@@ -253,7 +276,11 @@ def _mended(rest: str) -> str:
     """Misspelt words put right, where one known word is near."""
     words = []
     for word in rest.split():
-        near = difflib.get_close_matches(word, english.VOCABULARY, n=1, cutoff=0.75) if len(word) > 3 and word.isascii() else []
+        near = (
+            difflib.get_close_matches(word, english.VOCABULARY, n=1, cutoff=0.75)
+            if len(word) > 3 and word.isascii()
+            else []
+        )
         words.append(near[0] if near else word)
     return " ".join(words)
 
@@ -271,7 +298,7 @@ def _by_dateparser(rest: str, parts: Parts, now: datetime) -> Parts | None:
     if found is None:
         return None
     told = copy(parts)
-    told.date = found.date()
+    told.on = found.date()
     if found.time() == base.time() or found.time().isoformat() == "00:00:00":
         # A relative day says no number; a number that left no trace was not understood.
         if found.time() == base.time() and re.search(r"\d", rest):
@@ -292,7 +319,9 @@ _RANGES = [
     re.compile(r"^(?P<before>.*?)\bbetween (?P<a>.+?) and (?P<b>.+)$"),
     re.compile(r"^(?P<before>)(?P<a>.+?)\s*(?:\.\.|–|—|~)\s*(?P<b>.+)$"),
     re.compile(r"^(?P<before>)(?P<a>.+?)\s+(?:to|till|until|through|thru|-)\s+(?P<b>.+)$"),
-    re.compile(rf"^(?P<before>.*?)(?:\bfrom )?(?P<a>\d{{1,2}}[:.]\d{{2}}(?:am|pm)?|\d{{1,2}}(?:am|pm)?)-(?P<b>{_CLOCKISH})(?P<after>\s.*)?$"),
+    re.compile(
+        rf"^(?P<before>.*?)(?:\bfrom )?(?P<a>\d{{1,2}}[:.]\d{{2}}(?:am|pm)?|\d{{1,2}}(?:am|pm)?)-(?P<b>{_CLOCKISH})(?P<after>\s.*)?$"
+    ),
     re.compile(rf"^(?P<before>)(?P<a>(?:{english.WEEKDAY})\b|\d{{1,2}}(?:st|nd|rd|th)?)\s*-\s*(?P<b>.+)$"),
     re.compile(r"^(?P<before>)(?P<a>.+?) and (?P<b>.+)$"),
     re.compile(r"^(?P<before>.*?)从?(?P<a>.+?)\s*(?:到|至|直到)\s*(?P<b>.+)$"),
@@ -313,7 +342,16 @@ def _range(text: str, now: datetime) -> tuple[Parts, Parts] | None:
         after = m.groupdict().get("after") or ""
         left, left_rest = read(f"{m['before']} {m['a']}".strip(), now)
         right, right_rest = read(f"{m['b']}{after}", now)
-        if left_rest or right_rest or left.bound or right.bound or left.exact or right.exact or left.span or right.span:
+        if (
+            left_rest
+            or right_rest
+            or left.bound
+            or right.bound
+            or left.exact
+            or right.exact
+            or left.span
+            or right.span
+        ):
             continue
         if not (left.has_day or left.has_time) or not (right.has_day or right.has_time):
             continue
@@ -359,7 +397,9 @@ def _ends(left: Parts, right: Parts, now: datetime, prefer: Prefer) -> tuple[dat
         right.part = left.part if right.hour is not None else None
     elif right.part and right.hour is not None and not left.part and not left.meridiem and not left.certain:
         left.part = right.part
-    elif right.meridiem and not left.meridiem and not left.part and not left.certain and left.hour is not None:
+    elif (
+        right.meridiem and not left.meridiem and not left.part and not left.certain and left.hour is not None
+    ):
         # "2 to 4pm" and "11 to 1pm": the start takes the end's half of the day unless it would come after it.
         left.meridiem = right.meridiem
         if _clock(left)[0] > _clock(right)[0]:
@@ -367,14 +407,18 @@ def _ends(left: Parts, right: Parts, now: datetime, prefer: Prefer) -> tuple[dat
     start, note = _at(left, first.first, now, upcoming=False)
     if right.hour is not None and not right.certain and not right.meridiem and not right.part:
         right_day = last.first
-        choices = [_moment(right_day, hour, right.minute, right.zone or zone) for hour in (right.hour, right.hour + 12) if hour <= 24]
+        choices = [
+            _moment(right_day, hour, right.minute, right.zone or zone)
+            for hour in (right.hour, right.hour + 12)
+            if hour <= 24
+        ]
         end = next((c for c in choices if c > start), choices[0])
     else:
         end, _ = _at(right, last.first, now)
         if right.hour is None and right.part and right.part not in ("noon", "midnight", "dusk", "lunch"):
             end = _moment(last.first, PARTS_OF_DAY[right.part][2], 0, zone)
     if end <= start:
-        if right.date is not None or first != last:
+        if right.on is not None or first != last:
             raise ValueError("it ends before it starts")
         end += timedelta(days=1)  # "from 22:00 to 6:00"
     if end <= now and prefer == "future":
@@ -406,7 +450,12 @@ def _when(text: str, now: datetime, usual: PartOfDay | None, *, upcoming: bool) 
         return When(parts.span[0], parts.span[1], timed=True, bound="by") if day else When(*parts.span)
     if parts.exact:
         return When(parts.exact.replace(microsecond=0), bound=parts.bound)
-    if usual and parts.hour is not None and not (parts.part or parts.meridiem or parts.certain) and 4 <= parts.hour <= 11:
+    if (
+        usual
+        and parts.hour is not None
+        and not (parts.part or parts.meridiem or parts.certain)
+        and 4 <= parts.hour <= 11
+    ):
         parts.part = usual
     found = _point(parts, now, upcoming=upcoming)
     if parts.zone is not None:
@@ -424,12 +473,18 @@ def _point(parts: Parts, now: datetime, *, upcoming: bool) -> When:
             start += timedelta(days=1)
         return When(elapsed(start), note=note)
     if parts.unit == "week" and parts.moment:
-        days = Days(monday(days.first), monday(days.first) + timedelta(days=6)) if parts.month or parts.day else days
+        days = (
+            Days(monday(days.first), monday(days.first) + timedelta(days=6))
+            if parts.month or parts.day
+            else days
+        )
     if not parts.has_time:
         if days.movable:
             days = Days(days.first + timedelta(days=7), days.last + timedelta(days=7))
         first = days.last if parts.edge == "end" else days.first
-        length = (days.last - first).days + 1 if parts.edge in (None, "first half", "second half", "rest") else 1
+        length = (
+            (days.last - first).days + 1 if parts.edge in (None, "first half", "second half", "rest") else 1
+        )
         end = _midnight(first + timedelta(days=length), zone) if length > 1 else None
         return When(_midnight(first, zone), end, timed=False)
     day = days.last if parts.edge == "end" else days.first
@@ -454,10 +509,14 @@ def _at(parts: Parts, day: date, now: datetime, *, upcoming: bool = True) -> tup
     note = ""
     if ambiguous:
         other = hour + 12 if hour < 12 else hour - 12
-        if upcoming and _moment(day, hour, parts.minute, zone) <= now < _moment(day, other, parts.minute, zone):
+        if upcoming and _moment(day, hour, parts.minute, zone) <= now < _moment(
+            day, other, parts.minute, zone
+        ):
             hour, other = other, hour
         if hour >= 12:
-            note = f"Read as {hour:02d}:{parts.minute:02d}; the morning would be {other:02d}:{parts.minute:02d}."
+            note = (
+                f"Read as {hour:02d}:{parts.minute:02d}; the morning would be {other:02d}:{parts.minute:02d}."
+            )
     return _moment(day, hour, parts.minute, zone), note
 
 
@@ -474,7 +533,11 @@ def _clock(parts: Parts) -> tuple[int, bool]:
     if parts.part == "midnight" and parts.certain:
         return hour, False
     if parts.certain:
-        return (hour + 24, False) if parts.part in ("tonight", "night", "midnight") and hour < 6 else (hour, False)
+        return (
+            (hour + 24, False)
+            if parts.part in ("tonight", "night", "midnight") and hour < 6
+            else (hour, False)
+        )
     match parts.part:
         case "dawn" | "morning":
             return hour % 12 if parts.part == "morning" and hour == 12 else hour % 12, False

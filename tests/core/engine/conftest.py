@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from llmasos.core.engine import models, quantize
@@ -47,7 +49,8 @@ def rambling(text: str) -> str:
 @pytest.fixture(params=["scripted", "llama"])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     if request.param == "llama":
-        made: Engine = await LlamaEngine.create(request.getfixturevalue("model"), n_ctx=N_CTX, n_seq=N_SEQ)
+        loaded = request.getfixturevalue("model")
+        made: Engine = await LlamaEngine.create(loaded, n_ctx=N_CTX, n_seq=N_SEQ)
     else:
         made = ScriptedEngine(rambling, n_ctx=N_CTX, n_seq=N_SEQ)
     yield made
@@ -58,16 +61,47 @@ def _string(text: str) -> bytes:
     return struct.pack("<Q", len(text)) + text.encode()
 
 
-def write_gguf(path: Path, metadata: dict[str, str], tensors: int = 1, *, data: bytes = b"\0" * 128) -> Path:
-    """A tiny GGUF file with string metadata and 32-weight F32 tensors."""
-    out = b"GGUF" + struct.pack("<IQQ", 3, tensors, len(metadata))
+def _value(value: str | float) -> bytes:
+    return struct.pack("<I", 8) + _string(value) if isinstance(value, str) else struct.pack("<If", 6, value)
+
+
+def write_gguf(
+    path: Path,
+    metadata: dict[str, str | float],
+    tensors: int = 1,
+    *,
+    data: bytes = b"\0" * 128,
+    arrays: dict[str, npt.NDArray[np.float32]] | None = None,
+) -> Path:
+    """A GGUF file of F32 tensors: `arrays`, or so many of 32 weights whose bytes are `data`."""
+    shapes = {name: (array.shape[::-1], array.nbytes) for name, array in (arrays or {}).items()}
+    shapes = shapes or {f"t{index}": ((32,), 128) for index in range(tensors)}
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(metadata))
     for key, value in metadata.items():
-        out += _string(key) + struct.pack("<I", 8) + _string(value)
-    for index in range(tensors):
-        out += _string(f"t{index}") + struct.pack("<IQIQ", 1, 32, 0, index * 128)
-    out += b"\0" * (-len(out) % 32) + data
-    path.write_bytes(out)
+        out += _string(key) + _value(value)
+    offset = 0
+    for name, (shape, size) in shapes.items():
+        out += _string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, offset)
+        offset += -(-size // 32) * 32
+    out += b"\0" * (-len(out) % 32)
+    path.write_bytes(out + (b"".join(array.tobytes() for array in arrays.values()) if arrays else data))
     return path
+
+
+def write_lora(path: Path, *, architecture: str = "llama", width: int = 576, scale: float = 1.0) -> Path:
+    """A LoRA adapter of rank 4 for one matrix of the default model; random, so that it changes answers."""
+    random = np.random.default_rng(5)
+    arrays = {
+        "blk.0.attn_q.weight.lora_a": random.normal(size=(4, width)).astype(np.float32) * scale,
+        "blk.0.attn_q.weight.lora_b": random.normal(size=(width, 4)).astype(np.float32) * scale,
+    }
+    metadata: dict[str, str | float] = {
+        "general.architecture": architecture,
+        "general.type": "adapter",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": 8.0,
+    }
+    return write_gguf(path, metadata, arrays=arrays)
 
 
 @pytest.fixture

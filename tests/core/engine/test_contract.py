@@ -20,7 +20,9 @@ def chat(engine: Engine, text: str) -> list[int]:
     return engine.tokenize(marks, special=True)
 
 
-async def told(engine: Engine, sequence: LiveSequence, prompt: Sequence[int], **options: object) -> list[Piece]:
+async def told(
+    engine: Engine, sequence: LiveSequence, prompt: Sequence[int], **options: object
+) -> list[Piece]:
     return [piece async for piece in engine.generate(sequence, prompt, **options)]  # type: ignore[arg-type]
 
 

@@ -3,13 +3,17 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto, custody
+from llmasos.core.kernel.custody import secret_service
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
 
@@ -133,6 +137,30 @@ def test_the_desktop_keeps_the_key(home: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StoreError, match="desktop"):
         Keyring.open(home)
     monkeypatch.setattr(custody, "secret_service", lambda: None)
+    with pytest.raises(StoreError, match="desktop"):
+        Keyring.open(home)
+
+
+@pytest.mark.parametrize(
+    ("session", "priority", "there"), [("", 5, False), ("unix:", 0.5, False), ("unix:", 5, True)]
+)
+def test_what_counts_as_a_desktop(
+    monkeypatch: pytest.MonkeyPatch, session: str, priority: float, there: bool
+) -> None:
+    package = ModuleType("keyring")
+    package.get_keyring = lambda: SimpleNamespace(priority=priority)  # type: ignore[attr-defined]
+    package.__spec__ = ModuleSpec("keyring", None)
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session)
+    assert secret_service() is (package if there else None)
+
+
+def test_a_locked_desktop_is_no_desktop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    monkeypatch.setattr(custody, "secret_service", lambda: desktop)
+    Keyring.open(home)
+    monkeypatch.setattr(desktop, "get_password", lambda *_: 1 / 0)
     with pytest.raises(StoreError, match="desktop"):
         Keyring.open(home)
 

@@ -80,7 +80,7 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 async def host() -> AsyncIterator[PluginHost]:
-    async with PluginHost(reserved={"files"}, timeout=5) as host:
+    async with PluginHost(reserved={"files"}, timeout=10) as host:
         yield host
 
 
@@ -191,8 +191,9 @@ async def test_the_child_has_nothing_of_ours(
             except ImportError:
                 pass
         return {
-            "environment": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv, "found": found, "pid": os.getpid(),
-            "ours": sorted(m for m in sys.modules if m.startswith("llmasos")), "asyncio": "asyncio" in sys.modules,
+            "environment": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv, "pid": os.getpid(),
+            "ours": sorted(m for m in sys.modules if m.startswith("llmasos")), "found": found,
+            "asyncio": "asyncio" in sys.modules,
             "stdin": sys.stdin.read(), "session": os.getsid(0), "files": len(os.listdir("/proc/self/fd")),
             "bytes": sys.dont_write_bytecode, "encoding": sys.getfilesystemencoding(),
         }
@@ -243,11 +244,11 @@ async def test_a_late_call_is_stopped_and_the_next_one_works(make: Make) -> None
             pass
         return os.getpid()
     """
-    async with PluginHost(timeout=0.7) as host:
+    async with PluginHost(timeout=2) as host:
         row = await only_row(host, make("slow", function(body)))
         before = await row.run(None)
         error = await refused(row, "ETIMEDOUT", text="loop")
-        assert "slow.go took longer than 0.7 seconds" in str(error)
+        assert "slow.go took longer than 2 seconds" in str(error)
         assert await gone(before)
         assert await row.run(None) != before
 
@@ -361,7 +362,7 @@ async def test_arguments_are_json_and_not_too_large(host: PluginHost, make: Make
 
 async def test_a_cancelled_call_leaves_no_answer_for_the_next(host: PluginHost, make: Make) -> None:
     row = await only_row(host, make("nap", function("time.sleep(float(text))\nreturn text")))
-    calling = asyncio.create_task(row.run(None, text="0.5"))
+    calling = asyncio.ensure_future(row.run(None, text="0.5"))
     await asyncio.sleep(0.2)
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -372,7 +373,7 @@ async def test_a_cancelled_call_leaves_no_answer_for_the_next(host: PluginHost, 
 async def test_close_does_not_wait_for_a_running_call(make: Make) -> None:
     host = PluginHost()
     row = await only_row(host, make("nap", function("time.sleep(60)")))
-    calling = [asyncio.create_task(row.run(None)) for _ in range(2)]
+    calling = [asyncio.ensure_future(row.run(None)) for _ in range(2)]
     await asyncio.sleep(0.2)
     began = time.monotonic()
     await host.close()
@@ -394,14 +395,14 @@ async def test_a_looping_child_dies_with_a_kernel_that_was_killed(make: Make, tm
         asyncio.run(main())
     """)
     root = Path(runner.__file__).parents[4]
-    process = subprocess.Popen([sys.executable, "-c", kernel], cwd=root)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", kernel, cwd=root)
     try:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert process.poll() is None
+            assert process.returncode is None
             await asyncio.sleep(0.05)
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
     pid = int((tmp_path / "pid").read_text())
     try:
         assert await gone(pid)
@@ -466,7 +467,8 @@ async def test_a_bad_manifest_is_named_and_skipped(
         ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(): pass", "f has no docstring"),
         ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef F(): 'F.'", "F can't be the name"),
         (
-            "from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f():\n    'F.\\n\\n    Args:\\n        a: A.'",
+            "from llmasos.sdk import syscall\n@syscall(effect='read')\n"
+            "def f():\n    'F.\\n\\n    Args:\\n        a: A.'",
             "describes 'a', which is no parameter",
         ),
     ],

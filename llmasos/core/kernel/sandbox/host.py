@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import description, manifest
-from llmasos.core.kernel.sandbox.manifest import Plugin
+from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
 from llmasos.core.kernel.sandbox.worker import Worker
 from llmasos.core.kernel.syscall import Handler, Syscall
 
@@ -72,12 +72,16 @@ class PluginHost:
         reserved: Names that no plugin may take: the rooms of the system's own syscalls.
         timeout: Seconds a call may take, and a plugin's import.
         idle: Seconds after which an unused child ends.
+        kind: What it loads, plugins or apps.
     """
 
-    def __init__(self, *, reserved: Collection[str] = (), timeout: float = 10.0, idle: float = 120.0) -> None:
+    def __init__(
+        self, *, reserved: Collection[str] = (), timeout: float = 10.0, idle: float = 120.0, kind: Kind = "plugin"
+    ) -> None:
         self._reserved = frozenset(reserved)
         self._timeout = timeout
         self._idle = idle
+        self._kind: Kind = kind
         self._entries: dict[str, _Entry] = {}
         self._starting = asyncio.Semaphore(_AT_ONCE)
 
@@ -90,9 +94,9 @@ class PluginHost:
         """Read the manifest of every plugin in the search folders; the first of a name wins. Runs nothing."""
         found: dict[str, Plugin] = {}
         problems: list[Problem] = []
-        for folder in _plugin_folders(folders):
+        for folder in _plugin_folders(folders, self._kind):
             try:
-                plugin = manifest.read(folder)
+                plugin = manifest.read(folder, self._kind)
                 self._check_name(plugin, found.get(plugin.name))
             except PluginError as error:
                 problems.append(Problem(folder, error.what, error.remedy))
@@ -122,7 +126,7 @@ class PluginHost:
         Raises:
             PluginError: It is broken, or its name is taken; both files are named.
         """
-        plugin = manifest.read(folder)
+        plugin = manifest.read(folder, self._kind)
         loaded = self._entries.get(plugin.name)
         self._check_name(plugin, loaded.plugin if loaded else None)
         await self.remove(plugin.name)
@@ -172,23 +176,23 @@ class PluginHost:
         await self.close()
 
     def _check_name(self, plugin: Plugin, other: Plugin | None) -> None:
-        file = plugin.folder / manifest.FILE
+        file = plugin.folder / f"{plugin.kind}.toml"
         if plugin.name in self._reserved:
             raise PluginError(
                 f"{file}: the name {plugin.name!r} belongs to the system.", "Choose another name."
             )
         if other and other.folder != plugin.folder:
             raise PluginError(
-                f"{file}: the name {plugin.name!r} is taken by {other.folder / manifest.FILE}.",
+                f"{file}: the name {plugin.name!r} is taken by {other.folder / f'{other.kind}.toml'}.",
                 "Rename one of them.",
             )
 
 
-def _plugin_folders(folders: Iterable[Path]) -> Sequence[Path]:
+def _plugin_folders(folders: Iterable[Path], kind: Kind) -> Sequence[Path]:
     found = []
     for folder in folders:
         try:
-            found += sorted(inside for inside in folder.iterdir() if (inside / manifest.FILE).is_file())
+            found += sorted(inside for inside in folder.iterdir() if (inside / f"{kind}.toml").is_file())
         except OSError:
             continue  # a search folder that isn't there holds no plugins
     return found

@@ -1,4 +1,4 @@
-"""plugin.toml: who a plugin is and what it wants. Read strictly: a typing error is named and not ignored."""
+"""plugin.toml (or app.toml): who a plugin is and what it wants. Read strictly: a typing error is named and not ignored."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llmasos.core.base.errors import PluginError
 
-FILE = "plugin.toml"
-CODE = "plugin.py"
+Kind = Literal["plugin", "app"]
+"""An app has the shape of a plugin, with app.toml and app.py."""
 _TEXTS = ("name", "version", "description", "author", "license", "isolation")
 _CAPABILITIES = ("paths", "hosts", "syscalls", "memory")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
@@ -33,6 +33,7 @@ class Plugin:
         license: SPDX name.
         isolation: `worker`: one child process that stays.
         folder: Where it is, absolute.
+        kind: plugin or app.
     """
 
     name: str
@@ -42,21 +43,22 @@ class Plugin:
     license: str
     isolation: str
     folder: Path
+    kind: Kind = "plugin"
 
     @property
     def code(self) -> Path:
         """The file that defines its syscalls."""
-        return self.folder / CODE
+        return self.folder / f"{self.kind}.py"
 
 
-def read(folder: Path) -> Plugin:
+def read(folder: Path, kind: Kind = "plugin") -> Plugin:
     """Read and check a plugin's manifest.
 
     Raises:
         PluginError: Names the file, the key, and what it should be.
     """
     folder = folder.resolve()
-    file = folder / FILE
+    file = folder / f"{kind}.toml"
     try:
         text = file.read_bytes()
         if len(text) > _LARGEST:
@@ -82,9 +84,10 @@ def read(folder: Path) -> Plugin:
     if texts["isolation"] not in _ISOLATIONS:
         raise PluginError(f"{file}: the isolation is {texts['isolation']!r}.", "It is 'worker'.")
     _no_capabilities(file, table.get("capabilities"))
-    if not (folder / CODE).is_file():
-        raise PluginError(f"{folder} has no {CODE}.", "The syscalls of a plugin are defined there.")
-    return Plugin(**texts, folder=folder)
+    plugin = Plugin(**texts, folder=folder, kind=kind)
+    if not plugin.code.is_file():
+        raise PluginError(f"{folder} has no {plugin.code.name}.", "The syscalls of a plugin are defined there.")
+    return plugin
 
 
 def _text(file: Path, table: dict[str, Any], key: str) -> str:

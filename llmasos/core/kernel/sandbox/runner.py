@@ -1,6 +1,6 @@
 """Runs in the child process: loads one plugin, describes it, answers calls until the channel closes.
 
-    python -I -S -B runner.py CHANNEL LIFELINE SDK FOLDER
+    python -I -S -B runner.py CHANNEL LIFELINE SDK CODE
 
 CHANNEL is the descriptor of a socket that carries one JSON object a line, LIFELINE the read end of a pipe
 that nobody writes to. The plugin's own input and outputs are /dev/null, so nothing that it prints can end up
@@ -62,13 +62,14 @@ class Plugin:
     """One plugin in this process.
 
     Args:
-        folder: Where its plugin.py is.
+        code: Its plugin.py.
         sdk: The sdk's module.
     """
 
-    def __init__(self, folder: str, sdk: ModuleType) -> None:
+    def __init__(self, code: str, sdk: ModuleType) -> None:
         self._sdk = sdk
-        self._folder = folder
+        self._code = code
+        self._folder = code.rpartition("/")[0]
         self._module = ModuleType("")
         self._functions: dict[str, dict[str, Any]] = {}
 
@@ -76,7 +77,7 @@ class Plugin:
         """Import it and say what it offers, or why it can't."""
         try:
             _package(PACKAGE, [self._folder])
-            self._module = _load(f"{PACKAGE}.plugin", f"{self._folder}/plugin.py")
+            self._module = _load(f"{PACKAGE}.plugin", self._code)
             self._functions = self._sdk.describe(vars(self._module))
         except self._sdk.PluginError as error:
             return _error("plugin", error.what, error.remedy)
@@ -164,7 +165,7 @@ def serve(channel: Channel, plugin: Plugin) -> None:
 
 def main() -> None:
     """The child's life."""
-    descriptor, lifeline, sdk_file, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    descriptor, lifeline, sdk_file, code = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     os.set_inheritable(descriptor, False)
     _die_with_kernel(lifeline)
     _package("llmasos", [])  # no path: `import llmasos.core` finds nothing
@@ -172,7 +173,7 @@ def main() -> None:
     sys.modules["llmasos"].sdk = sdk  # type: ignore[attr-defined]
     sys.argv = ["plugin"]
     # Confinement goes here: all of ours is loaded, nothing of the plugin's is.
-    serve(Channel(descriptor), Plugin(folder, sdk))
+    serve(Channel(descriptor), Plugin(code, sdk))
 
 
 if __name__ == "__main__":

@@ -38,14 +38,14 @@ class _Child:
     lifeline: int
 
 
-def launch(folder: Path) -> _Child:
+def launch(code: Path) -> _Child:
     """Start a child. Takes milliseconds and doesn't wait for it to be ready.
 
     It gets two descriptors and nothing else of ours: no environment, no file, no terminal, no working folder.
     """
     ours, theirs = socket.socketpair()
     heard, lifeline = os.pipe()  # held open for as long as the kernel lives; see runner.py
-    arguments = [str(theirs.fileno()), str(heard), sdk.__file__, str(folder)]
+    arguments = [str(theirs.fileno()), str(heard), sdk.__file__, str(code)]
     try:
         process = subprocess.Popen(
             # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
@@ -142,7 +142,7 @@ class Worker:
         if self._child and not self._reader.at_eof():
             return
         self._kill()  # a child that died between two calls
-        self._child = launch(self._plugin.folder)
+        self._child = launch(self._plugin.code)
         self._number = 0
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(

@@ -1,0 +1,141 @@
+"""app.*: installed apps, each opened as a process of its own.
+
+An app has the shape of a plugin (`app.toml`, `app.py`, nothing but the sdk) with one function, `open(request)`. Like a
+plugin's, its code runs in a child process; its process in the table lives until it is closed or killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.values import done, items, text
+from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.sandbox import PluginHost
+from llmasos.core.kernel.syscall import Kind, Syscall, inverse, syscall
+from llmasos.core.kernel.trap import Caller
+from llmasos.services import matching
+
+Name = Annotated[str, Kind("app")]
+
+
+class Apps:
+    """The installed apps.
+
+    Args:
+        host: Runs their code in children.
+        folders: Where apps are looked for.
+    """
+
+    def __init__(self, host: PluginHost, folders: Sequence[Path]) -> None:
+        self._host = host
+        self._folders = folders
+        self._rows: dict[str, Syscall] = {}
+
+    async def load(self) -> list[str]:
+        """Look which apps there are; returns what is wrong with those that can't be loaded."""
+        rows, problems = await self._host.load(self._folders)
+        self._rows = {row.plugin: row for row in rows if row.name.endswith(".open")}
+        lacking = {row.plugin for row in rows} - set(self._rows)
+        return [*map(str, problems), *(f"The app {name} is left out: it has no function open(request)." for name in lacking)]
+
+    async def close_all(self) -> None:
+        """End the children."""
+        await self._host.close()
+
+    @syscall("app.list", effect="read")
+    async def list(self, caller: Caller) -> dict[str, Any]:
+        """Installed apps.
+
+        Examples:
+            which apps are there
+            show me everything I can open
+            有哪些应用
+        """
+        running = {p.name for p in caller.kernel.processes if p.program == "app" and p.alive}
+        rows = [
+            {"ref": plugin.name, "name": plugin.name, "about": plugin.description, "state": "open" if plugin.name in running else ""}
+            for plugin in self._host.plugins
+            if plugin.name in self._rows
+        ]
+        return items("app", rows, ["name", "about", "state"], empty="No apps are installed.")
+
+    @syscall("app.open", effect="write", preview="preview_open")
+    async def open(self, caller: Caller, name: Name, request: str | None = None) -> dict[str, Any]:
+        """Start an app as a process.
+
+        Args:
+            name: Which app.
+            request: What it should do first.
+
+        Examples:
+            open the guide
+            start the guide and show me reminders
+            打开 guide
+        """
+        app = self._find(name)
+        processes = caller.kernel.processes
+        process = processes.find("app", app)
+        if process is None:
+            await caller.prepare("app.close", {"name": app})
+            process = processes.spawn(processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner)
+        process.calls += 1
+        answer = await self._rows[app].run(caller, **({"request": request} if request else {}))
+        return text(str(answer), source="plugin", ref=app, title=app, format="markdown")
+
+    @syscall("app.close", effect="write", preview="preview_close")
+    async def close(self, caller: Caller, name: Name) -> dict[str, Any]:
+        """End an app.
+
+        Args:
+            name: Which app.
+
+        Examples:
+            close the guide
+            I'm done with the guide
+            关掉 guide
+        """
+        process = self._running(caller, name)
+        await caller.prepare("app.open", {"name": process.name})
+        await caller.kernel.processes.exit(process)
+        return done(f"Closed {process.name}.", ref=process.name)
+
+    async def preview_open(self, caller: Caller, name: str, request: str | None = None) -> dict[str, str]:
+        """Which app is meant."""
+        return {"name": self._find(name), **({"request": request} if request else {})}
+
+    async def preview_close(self, caller: Caller, name: str) -> dict[str, str]:
+        """Which app is meant, and that it runs."""
+        return {"name": self._running(caller, name).name}
+
+    @inverse("app.close")
+    async def take_back_open(self, caller: Caller, payload: dict[str, Any]) -> str:
+        """Close what was opened."""
+        await caller.kernel.processes.exit(self._running(caller, payload["name"]))
+        return f"Closed {payload['name']} again."
+
+    @inverse("app.open")
+    async def take_back_close(self, caller: Caller, payload: dict[str, Any]) -> str:
+        """Open what was closed."""
+        processes = caller.kernel.processes
+        name = self._find(payload["name"])
+        if processes.find("app", name):
+            raise SyscallError("ESTALE", f"{name} has been opened again already.")
+        processes.spawn(processes.init, name=name, program="app", subject=f"app:{name}", owner=caller.process.owner)
+        return f"Opened {name} again."
+
+    def _find(self, said: str) -> str:
+        ranked = matching.rank(said, sorted(self._rows), lambda name: [name])
+        if not ranked:
+            known = ", ".join(sorted(self._rows)) or "none"
+            raise SyscallError("ENOENT", f"There is no app {said!r}.", f"Installed: {known}.")
+        return ranked[0].item
+
+    def _running(self, caller: Caller, said: str) -> Process:
+        name = self._find(said)
+        process = caller.kernel.processes.find("app", name)
+        if process is None:
+            raise SyscallError("ENOENT", f"{name} isn't open.", "'app.list' shows the apps.")
+        return process

@@ -1,0 +1,213 @@
+"""What only the real engine has: failures inside llama.cpp, prefixes that make room, adapters, silence."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmasos.core.base.errors import EngineError, ModelError
+from llmasos.core.engine.base import Sampling
+from llmasos.core.engine.context import Context, Rows
+from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+from tests.core.engine.conftest import N_CTX, write_gguf, write_lora
+from tests.core.engine.test_contract import SHORT, chat, tokens, told
+
+
+async def test_one_failing_sequence_leaves_the_others(
+    llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = await llama.open(), await llama.open()
+    prompt = chat(llama, "What is bread?")
+    expected = tokens(await told(llama, good, prompt, sampling=SHORT))
+    await llama.close(good)
+    good = await llama.open()
+    real, broken = Context.decode, llama._slot(bad).id
+
+    def decode(self: Context, rows: Rows) -> int:
+        return -3 if broken in rows.sequences else real(self, rows)
+
+    monkeypatch.setattr(Context, "decode", decode)
+    fine, failed = await asyncio.gather(
+        told(llama, good, prompt, sampling=SHORT),
+        told(llama, bad, prompt, sampling=SHORT),
+        return_exceptions=True,
+    )
+    assert isinstance(failed, EngineError)
+    assert "code -3" in str(failed)
+    assert not isinstance(fine, BaseException)
+    assert tokens(fine) == expected
+    assert bad.tokens == []
+    monkeypatch.undo()
+    assert tokens(await told(llama, bad, prompt, sampling=SHORT)) == expected
+
+
+async def test_a_dead_thread_fails_all_waiters(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(_self: Context, _rows: Rows) -> int:
+        raise SystemError("the thread is broken")
+
+    sequences = [await llama.open(), await llama.open()]
+    monkeypatch.setattr(Context, "decode", decode)
+    outcomes = await asyncio.gather(
+        *(told(llama, sequence, chat(llama, "x")) for sequence in sequences), return_exceptions=True
+    )
+    assert all(isinstance(outcome, EngineError) for outcome in outcomes)
+    with pytest.raises(EngineError, match="has stopped"):
+        await llama.open()
+    await llama.close(sequences[0])
+
+
+async def test_the_account_of_cells_is_llamas_own(llama: LlamaEngine) -> None:
+    # All cells but one can be filled, and not one more.
+    first = await llama.open()
+    await llama.prefill(first, [100] * (N_CTX - 200))
+    second = await llama.fork(first)
+    await llama.prefill(second, [101] * 199)
+    assert llama.stats()["cells_used"] == N_CTX - 1
+    await llama.prefill(first, [102])
+    with pytest.raises(EngineError, match="full"):
+        await llama.prefill(first, [103])
+    await llama.close(first)
+    await llama.prefill(second, [104])
+
+
+async def test_kept_prefixes_make_room(llama: LlamaEngine) -> None:
+    card = llama.tokenize("The lighthouse stands at the end of the island, where the wind is. " * 20)
+    await llama.keep_prefix(card)
+    held = llama.stats()
+    assert held["cells_used"] == 0
+    assert held["prefix_cells"] == len(card)
+    sequence = await llama.open()
+    await llama.prefill(sequence, [100] * (N_CTX - 50))
+    assert llama.stats()["prefix_cells"] == 0
+
+
+async def test_what_two_prompts_begin_with_is_kept(llama: LlamaEngine) -> None:
+    card = llama.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
+    reused = []
+    for line in ("Good evening.", "Who are you?", "What is that?"):
+        sequence = await llama.open()
+        await llama.prefill(sequence, card + llama.tokenize(line))
+        reused.append(sequence.usage.reused)
+        await llama.close(sequence)
+    # The first is new, the second shows that it is shared, from the third on it is forked.
+    assert reused[:2] == [0, 0]
+    assert len(card) - 16 <= reused[2] <= len(card)
+
+
+async def test_a_live_sequence_shares_its_prefix(llama: LlamaEngine) -> None:
+    card = llama.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
+    first, second, alone = await llama.open(), await llama.open(), await llama.open()
+    await llama.prefill(first, card)
+    said = await told(llama, second, card + llama.tokenize("Who are you?"), sampling=SHORT)
+    assert second.usage.reused == len(card)
+    await llama.close(first)
+    await llama.close(second)
+    expected = await told(llama, alone, card + llama.tokenize("Who are you?"), sampling=SHORT)
+    assert tokens(said) == tokens(expected)
+
+
+async def test_a_long_prompt_lets_others_write(llama: LlamaEngine) -> None:
+    writer, reader = await llama.open(), await llama.open()
+    order: list[str] = []
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        endless = llama.constrain("start: /[a-z ]{60}/")
+        async for _ in llama.generate(writer, chat(llama, "Hello."), constraint=endless):
+            order.append("w")
+            begun.set()
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    before = len(order)
+    await llama.prefill(reader, [100] * 600)
+    # 600 tokens are at least nine chunks, and after each of them the writer has its token.
+    assert len(order) - before >= 6 or writing.done()
+    await writing
+
+
+async def test_a_random_adapter_changes_the_answer(model: LlamaModel, tmp_path: Path) -> None:
+    plain = await LlamaEngine.create(model, n_ctx=512, n_seq=2)
+    tuned = await LlamaEngine.create(model, n_ctx=512, n_seq=2, adapter=write_lora(tmp_path / "a.gguf"))
+    prompt = chat(plain, "What is bread?")
+    state = b""
+    answers = []
+    for engine in (plain, tuned):
+        sequence = await engine.open()
+        answers.append(tokens(await told(engine, sequence, prompt, sampling=SHORT)))
+        state = state or await engine.save(sequence)
+    assert answers[0] != answers[1]
+    with pytest.raises(EngineError, match="another model or adapter"):
+        await tuned.restore(state)
+    await plain.shutdown()
+    await tuned.shutdown()
+
+
+def test_adapters_that_do_not_fit(model: LlamaModel, tmp_path: Path) -> None:
+    wrong = {
+        "no model file": tmp_path / "none.gguf",
+        "not a LoRA adapter": write_gguf(tmp_path / "m.gguf", {"general.architecture": "llama"}),
+        "for the architecture 'qwen2'": write_lora(tmp_path / "q.gguf", architecture="qwen2"),
+        "doesn't fit the model": write_lora(tmp_path / "w.gguf", width=64),
+    }
+    for message, path in wrong.items():
+        with pytest.raises(ModelError, match=message):
+            LlamaEngine(model, n_ctx=256, n_seq=1, adapter=path)
+
+
+async def test_engines_share_a_model_and_outlive_its_owner(model: LlamaModel) -> None:
+    own = await LlamaModel.load_async(model.path)
+    engines = [await LlamaEngine.create(own, n_ctx=256, n_seq=1) for _ in range(2)]
+    own.close()
+    await engines[0].shutdown()
+    sequence = await engines[1].open()
+    assert await told(engines[1], sequence, chat(engines[1], "Hi"), sampling=SHORT)
+    await engines[1].shutdown()
+    with pytest.raises(EngineError, match="closed"):
+        LlamaEngine(own, n_ctx=256)
+
+
+async def test_streamed_text_is_the_tokens_text(llama: LlamaEngine) -> None:
+    sequence = await llama.open()
+    constraint = llama.constrain("start: /[你好世界🐧ü]{40}/")
+    sampling = Sampling(temperature=1.5, top_k=0, top_p=1.0, min_p=0.0, seed=4, max_tokens=400)
+    pieces = await told(llama, sequence, chat(llama, "你好"), sampling=sampling, constraint=constraint)
+    said = "".join(piece.text for piece in pieces)
+    assert said == llama.detokenize(tokens(pieces))
+    assert len(said) == 40
+    assert "\ufffd" not in said
+
+
+async def test_log_probs_are_the_models(llama: LlamaEngine) -> None:
+    sequence = await llama.open()
+    constraint = llama.constrain('start: "x" | "y"')
+    pieces = await told(llama, sequence, chat(llama, "Say x or y."), constraint=constraint)
+    taken = pieces[-1].text or pieces[0].text
+    other = await llama.open()
+    choice = await llama.choose(other, chat(llama, "Say x or y."), ["x", "y"])
+    weights = np.exp(choice.log_probs)
+    share = weights["xy".index(taken)] / weights.sum()
+    assert np.exp(pieces[0].log_probs[0]) == pytest.approx(share, rel=0.05)
+
+
+def test_nothing_is_printed(model: LlamaModel) -> None:
+    code = f"""
+import asyncio
+from pathlib import Path
+from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+async def main():
+    model = await LlamaModel.load_async(Path({str(model.path)!r}))
+    engine = await LlamaEngine.create(model, n_ctx=256, n_seq=1)
+    sequence = await engine.open()
+    async for piece in engine.generate(sequence, engine.tokenize("Hello, how are")):
+        break
+    # neither shut down nor closed: leaving the program must do
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -1,0 +1,86 @@
+"""Requantizing once into the cache."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmasos.core.base.errors import ModelError
+from llmasos.core.engine import models, quantize
+
+SOURCE = models.locate("smollm2")
+MAKE = (
+    "from llmasos.core.engine import models, quantize;"
+    "p = quantize.prepare(models.locate('smollm2'), 'q4_0'); print(p.path); print(p.note)"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LLMASOS_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_as_shipped_is_the_file_itself() -> None:
+    assert quantize.prepare(SOURCE, "as-shipped") == quantize.Prepared(SOURCE)
+
+
+def test_an_unknown_quantization() -> None:
+    with pytest.raises(ModelError, match=r"'q1_0'.*q8_0, q4_0, as-shipped"):
+        quantize.prepare(SOURCE, "q1_0")
+
+
+def test_two_programs_at_once_make_one_file(cache: Path) -> None:
+    programs = [
+        subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    told = [program.communicate()[0].splitlines() for program in programs]
+    assert told[0] == told[1]
+    path, note = told[0]
+    assert note == ""
+    assert models.info(Path(path)).quantization == "Q4_0"
+    assert [file.name for file in (cache / "models").glob("*.gguf")] == [Path(path).name]
+    assert not list((cache / "models").glob(".*.tmp"))
+    # Made once: the next one is the same file, untouched.
+    changed = Path(path).stat().st_mtime_ns
+    assert quantize.prepare(SOURCE, "q4_0").path.stat().st_mtime_ns == changed
+    assert quantize.requantize(Path(path), "q4_0") == Path(path)
+    # Half a file, from whatever accident, is made again.
+    os.truncate(path, 1000)
+    assert models.info(quantize.requantize(SOURCE, "q4_0")).quantization == "Q4_0"
+
+
+def test_no_space_is_said_and_the_model_serves_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1 << 20))
+    prepared = quantize.prepare(SOURCE, "q8_0")
+    assert prepared.path == SOURCE
+    assert "No space left" in prepared.note
+    assert "LLMASOS_CACHE" in prepared.note
+
+
+def test_a_write_that_fails_leaves_nothing(cache: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, 20 << 20))
+
+    done = subprocess.run(
+        [sys.executable, "-c", MAKE], capture_output=True, text=True, preexec_fn=limit, check=True
+    )
+    path, note = done.stdout.splitlines()
+    assert path == str(SOURCE)
+    assert "can't be written" in note
+    assert [file.suffix for file in (cache / "models").iterdir()] == [".lock"]
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LLMASOS_CACHE", str(tmp_path / "file"))
+    prepared = quantize.prepare(SOURCE, "q8_0")
+    assert prepared.path == SOURCE
+    assert prepared.note
