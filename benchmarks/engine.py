@@ -3,8 +3,8 @@
     python -m benchmarks.engine            # a table
     python -m benchmarks.engine --json     # the rows
 
-Each configuration runs in a process of its own, so that OpenMP's waiting can differ and nothing is shared. Values
-are medians of repetitions in one run; the ratios are of that run.
+Each configuration runs in a process of its own, so that OpenMP's waiting can differ and nothing is shared.
+Values are medians of repetitions in one run; the ratios are of that run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.row import at_least, row
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Sampling
 from llmasos.core.engine.context import N_OUTPUTS, Context, Rows
@@ -45,34 +47,29 @@ def rows() -> list[dict[str, Any]]:
         for threads in (1, 2):
             for burners in (0, 2):
                 with _busy(burners):
-                    found += _child("speed", quantization, threads)
-                found[-1]["id"] += load = "_busy" if burners else "_idle"
-                found[-2]["id"] += load
-    with _busy(2):
-        found += [{**row, "id": row["id"] + "_busy_spinning"} for row in _child("speed", "q8_0", 2, spin=True)]
-    found += [{**row, "id": row["id"] + "_idle_spinning"} for row in _child("speed", "q8_0", 2, spin=True)]
+                    found += _named(_child("speed", quantization, threads), "_busy" if burners else "_idle")
+    for burners in (0, 2):
+        with _busy(burners):
+            spinning = _child("speed", "q8_0", 2, spin=True)
+        found += _named(spinning, "_busy_spinning" if burners else "_idle_spinning")
     found += _child("engine", "q8_0")
     if ADAPTER.is_file():
         found += _child("adapter", "q8_0")
-    values = {row["id"]: row["value"] for row in found}
+    values = {one["id"]: one["value"] for one in found}
     for quantization in QUANTIZATIONS:
         kept = values[f"decode_{quantization}_1t_busy"] / values[f"decode_{quantization}_1t_idle"]
         found.append(_row(f"decode_busy_over_idle_{quantization}", [kept], "x", must=BUSY_FLOOR))
     return found
 
 
+def _named(measured: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
+    return [{**one, "id": one["id"] + suffix} for one in measured]
+
+
 def _row(id: str, samples: list[float], unit: str, must: float | None = None) -> dict[str, Any]:
     value = statistics.median(samples)
-    return {
-        "id": id,
-        "value": round(value, 4 if value < 10 else 1),
-        "unit": unit,
-        "must": must,
-        "holds": None if must is None else value >= must,
-        "n": len(samples),
-        "samples": [round(sample, 4) for sample in samples],
-        "command": COMMAND,
-    }
+    promised = {} if must is None else at_least(value, must)
+    return row(id, value, unit, n=len(samples), command=COMMAND, samples=samples, **promised)
 
 
 @contextmanager
@@ -119,7 +116,7 @@ def perplexity(quantization: str, _threads: int) -> list[dict[str, Any]]:
     context.close()
     size = model.info.size / 1e6
     return [
-        _row(f"perplexity_{quantization}", [2.718281828 ** (total / (len(tokens) - 1))], f"of {len(tokens)} tokens"),
+        _row(f"perplexity_{quantization}", [math.exp(total / (len(tokens) - 1))], f"of {len(tokens)} tokens"),
         _row(f"size_{quantization}", [size], "MB"),
     ]
 
@@ -223,10 +220,14 @@ async def _engine(model: LlamaModel) -> list[dict[str, Any]]:
     found["grammar_ms"] = [(time.perf_counter() - begun) / 20 * 1e3]
     await engine.shutdown()
     result = [_row(id, samples, _unit(id)) for id, samples in found.items()]
-    middle = {row["id"]: row["value"] for row in result}
+    middle = {one["id"]: one["value"] for one in result}
     result += [
-        _row("restore_over_refill", [middle["refill_1024_ms"] / middle["restore_1024_ms"]], "x"),
-        _row("first_piece_warm_over_cold", [middle["first_piece_516_cold_ms"] / middle["first_piece_516_warm_ms"]], "x"),
+        _row("refill_over_restore", [middle["refill_1024_ms"] / middle["restore_1024_ms"]], "x"),
+        _row(
+            "first_piece_cold_over_warm",
+            [middle["first_piece_516_cold_ms"] / middle["first_piece_516_warm_ms"]],
+            "x",
+        ),
         _row("decode_16_over_1", [middle["decode_16_sequences"] / middle["decode_1_sequences"]], "x"),
     ]
     return result
@@ -272,9 +273,10 @@ def adapter(quantization: str, threads: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print the table, or measure one configuration for it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Measure the engine.")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--measure", nargs=3, metavar=("WHAT", "QUANTIZATION", "THREADS"), help=argparse.SUPPRESS)
+    names = "WHAT", "QUANTIZATION", "THREADS"
+    parser.add_argument("--measure", nargs=3, metavar=names, help=argparse.SUPPRESS)
     said = parser.parse_args()
     if said.measure:
         what, quantization, threads = said.measure
@@ -286,10 +288,9 @@ def main() -> None:
         print(json.dumps({"rows": found}))
         return
     print("| id | value | unit | must | holds | n |\n|---|---|---|---|---|---|")
-    for row in found:
-        must = "" if row["must"] is None else f">= {row['must']}"
-        holds = {None: "", True: "yes", False: "no"}[row["holds"]]
-        print(f"| {row['id']} | {row['value']:,} | {row['unit']} | {must} | {holds} | {row['n']} |")
+    for one in found:
+        holds = {None: "", True: "yes", False: "no"}[one["holds"]]
+        print(f"| {one['id']} | {one['value']:,.4g} | {one['unit']} | {one['must']} | {holds} | {one['n']} |")
 
 
 if __name__ == "__main__":

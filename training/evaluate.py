@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -19,6 +21,7 @@ from typing import Any
 from llmasos.services.interpreter import definitions, notation
 from training import toolsets
 from training.compare import same
+from training.data import sentences
 from training.example import Call, turn_of
 from training.files import ADAPTER, default_base
 from training.greedy import LANES, Greedy
@@ -66,9 +69,15 @@ def _plugin(tools: list[toolsets.Tool], requests: list[toolsets.Request]) -> Ite
         yield Item(sentence, notation.prompt(sentence, text), calls, strings)
 
 
-def score(file: Path, greedy: Greedy, *, wrong: bool) -> dict[str, Any]:
-    """Figures of one file."""
-    asked = list(items(file))
+def folded(sentence: str) -> str:
+    """A sentence without case, spaces and punctuation."""
+    return re.sub(r"\W", "", unicodedata.normalize("NFKC", sentence).casefold())
+
+
+def score(file: Path, greedy: Greedy, trained: frozenset[str], *, wrong: bool) -> dict[str, Any]:
+    """Figures of one file, without the sentences that somebody wrote for training too."""
+    everything = list(items(file))
+    asked = [item for item in everything if folded(item.sentence) not in trained]
     names = exact = 0
     began = time.monotonic()
     for group in (asked[start : start + LANES] for start in range(0, len(asked), LANES)):
@@ -85,6 +94,7 @@ def score(file: Path, greedy: Greedy, *, wrong: bool) -> dict[str, Any]:
     return {
         "file": file.name,
         "rows": len(asked),
+        "left_out": len(everything) - len(asked),
         "syscall": round(100 * names / len(asked), 1),
         "exact": round(100 * exact / len(asked), 1),
         "seconds": round(time.monotonic() - began, 1),
@@ -101,8 +111,9 @@ def main() -> None:
     parser.add_argument("--wrong", action="store_true", help="list the wrong answers")
     options = parser.parse_args()
     greedy = Greedy(options.base or default_base(), options.adapter, options.threads)
+    trained = frozenset(folded(turn.sentence) for _, turn in sentences())
     for file in options.files:
-        print(json.dumps(score(file, greedy, wrong=options.wrong)), flush=True)
+        print(json.dumps(score(file, greedy, trained, wrong=options.wrong)), flush=True)
 
 
 if __name__ == "__main__":

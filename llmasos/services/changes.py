@@ -1,4 +1,4 @@
-"""Changing records so that it can be taken back: what was before is in the journal before anything is written."""
+"""Changing records so that it can be taken back: what was before is journaled before anything is written."""
 
 from __future__ import annotations
 

@@ -70,15 +70,17 @@ class Hygiene:
 
     Args:
         manners: What to keep to.
+        opened: The reply has begun already, so its first words are a continuation.
     """
 
-    def __init__(self, manners: Manners) -> None:
+    def __init__(self, manners: Manners, *, opened: bool = False) -> None:
         self._manners = manners
         self._held = ""
         self._said = ""
         self._seen = {_key(sentence) for sentence in manners.said if _key(sentence)}
         self._count = 0
         self._quoted = False
+        self._opened = opened
         self.stopped = False
         others = [*_OTHERS, *([manners.person] if manners.person else [])]
         self._others = re.compile(
@@ -128,7 +130,7 @@ class Hygiene:
         return self._judged(rest)
 
     def _judged(self, sentence: str) -> str:
-        if not self._said:
+        if not self._said and not self._opened:
             sentence = self._own.sub("", sentence.lstrip())
             # A whole reply in quotes: it was asked for what is said, and said it as a book would.
             if sentence.startswith(('"', "“")):

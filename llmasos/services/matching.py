@@ -1,7 +1,8 @@
 """Which stored thing a person means by a title or a name.
 
-Exact first, then without case, articles and particles, then by words in any order, by a part of the name, and by
-likeness, for what was misspelt. One clear match is taken, several are asked about, none is an error with the nearest.
+Exact first, then without case, articles and particles, then by words in any order, by a part of the name, and
+by likeness, for what was misspelt. One clear match is taken, several are asked about, none is an error that
+names the nearest.
 """
 
 from __future__ import annotations
@@ -27,7 +28,28 @@ LIMIT = 300
 _ARTICLES = re.compile(r"^(?:the|a|an|my|our|your|that|this|those|these)\s+")
 _ZH_LEADING = re.compile(r"^(?:我的|我们的|咱们的|那个|这个|那|这|把)+(?=.)")
 _ZH_TRAILING = re.compile(r"(?:一下|吧|了|呢|啊|呀|哦|嘛)+$")
-_SMALL_WORDS = frozenset("the a an my our your to of in on at for with and from by about 's".split())
+_SMALL_WORDS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "my",
+        "our",
+        "your",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "and",
+        "from",
+        "by",
+        "about",
+        "'s",
+    ]
+)
 _CJK = re.compile("[\u3400-\u9fff]")
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W_]+(?:'[^\W_]+)?|\d+")
 

@@ -163,7 +163,7 @@ class Speaker:
             yield voice.opening
         # Without forks the first attempt uses up the base.
         for attempt in range(voice.attempts if engine.capabilities.fork else 1):
-            hygiene = Hygiene(voice.manners)
+            hygiene = Hygiene(voice.manners, opened=bool(voice.opening))
             sampling = replace(voice.sampling, seed=(seed + attempt) % 2**31)
             live = await self._fork(process, engine, base)
             try:

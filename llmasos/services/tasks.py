@@ -1,11 +1,13 @@
 """tasks.*: to-dos with a priority and a due time."""
 
+# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
+
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from llmasos.core.base.clock import Clock
@@ -227,7 +229,7 @@ class Tasks:
         return self._clock.now().astimezone(UTC).isoformat(timespec="seconds")
 
     def _deadline(self, due: str | None) -> tuple[str, str]:
-        """When it is due, UTC, and how that is shown; empty where it can't be read, for it is kept as said anyway."""
+        """When it is due, UTC, and how that is shown; both empty where it can't be read."""
         if not due:
             return "", ""
         now = self._clock.now()

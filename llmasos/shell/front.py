@@ -13,7 +13,7 @@ from rich.status import Status
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.session import Answer, Consent
 from llmasos.services.interpreter.reading import Reading
-from llmasos.shell import lines, plain, questions, views
+from llmasos.shell import keyboard, lines, plain, questions, views
 from llmasos.shell.flow import Flow
 from llmasos.shell.safe import safe
 
@@ -101,6 +101,7 @@ class TerminalFront:
             self.console.print(views.note(YES))
             self._agreed = question.call
             return "once"
+        keyboard.forget_typed()
         while (answer := questions.answer(await questions.ask(questions.CONSENT))) is None:
             pass
         if answer != "no":
@@ -111,6 +112,7 @@ class TerminalFront:
         """Ask which one; an empty line chooses none."""
         self._settle()
         self.console.print(questions.options(question, options))
+        keyboard.forget_typed()
         while typed := await questions.ask(questions.CHOICE):
             index = questions.picked(typed, options)
             if index is not None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmasos.core.kernel.session import Answer, Consent
-from llmasos.shell import keyboard, lines
+from llmasos.shell import lines
 from llmasos.shell.safe import one_line, safe
 
 CONSENT = "Do it? [y/s/N] "
@@ -50,7 +50,6 @@ async def ask(prompt: str) -> str:
     Raises:
         CancelledError: Ctrl-C: the request that asks is over.
     """
-    keyboard.forget_typed()
     line: PromptSession[str] = PromptSession(interrupt_exception=Interrupted)
     try:
         return (await line.prompt_async(prompt)).strip()

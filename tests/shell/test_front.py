@@ -2,8 +2,9 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -16,6 +17,7 @@ from llmasos.core.kernel.session import Consent
 from llmasos.shell.front import PipeFront, TerminalFront
 from tests.shell.stage import console, reading, staged
 
+T = TypeVar("T")
 MOVE = Call("files.move", {"source": "tax.pdf", "destination": "archive"})
 SHOWN = {"source": "tax.pdf", "destination": "archive/tax.pdf"}
 
@@ -29,6 +31,11 @@ def keys() -> Iterator[PipeInput]:
 @pytest.fixture
 def front() -> TerminalFront:
     return TerminalFront(console())
+
+
+async def soon(work: Coroutine[Any, Any, T]) -> T:
+    """A question that is never answered is a failure, not a test without end."""
+    return await asyncio.wait_for(work, 10)
 
 
 def seen(front: TerminalFront) -> str:
@@ -75,7 +82,7 @@ async def test_words_of_the_next_call_are_not_taken_for_shown(front: TerminalFro
 async def test_consent(front: TerminalFront, keys: PipeInput) -> None:
     question = Consent(MOVE, SHOWN, "final", "ask-final", "user:ada")
     keys.send_text("what?\ny\n")
-    assert await front.consent(question) == "once"
+    assert await soon(front.consent(question)) == "once"
     assert seen(front).count("files.move") == 2  # the question and its key for the session
     await front.before(MOVE, SHOWN, "final")
     assert seen(front) == ""  # export cleared it; nothing is shown twice
@@ -84,13 +91,13 @@ async def test_consent(front: TerminalFront, keys: PipeInput) -> None:
 @pytest.mark.parametrize(("typed", "answer"), [("\n", "no"), ("s\n", "session"), ("\x04", "no")])
 async def test_consent_answers(front: TerminalFront, keys: PipeInput, typed: str, answer: str) -> None:
     keys.send_text(typed)
-    assert await front.consent(Consent(MOVE, SHOWN, "final", "r", "user:ada")) == answer
+    assert await soon(front.consent(Consent(MOVE, SHOWN, "final", "r", "user:ada"))) == answer
 
 
 async def test_ctrl_c_at_a_question_ends_the_request(front: TerminalFront, keys: PipeInput) -> None:
     keys.send_text("\x03")
     with pytest.raises(asyncio.CancelledError):
-        await front.consent(Consent(MOVE, SHOWN, "final", "r", "user:ada"))
+        await soon(front.consent(Consent(MOVE, SHOWN, "final", "r", "user:ada")))
 
 
 async def test_yes_beforehand_asks_nothing_and_says_so() -> None:
@@ -102,7 +109,7 @@ async def test_yes_beforehand_asks_nothing_and_says_so() -> None:
 @pytest.mark.parametrize(("typed", "index"), [("2\n", 1), ("desk\n", 1), ("\n", None), ("lamp\n9\n1\n", 0)])
 async def test_choose(front: TerminalFront, keys: PipeInput, typed: str, index: int | None) -> None:
     keys.send_text(typed)
-    assert await front.choose("Which lamp?", ["study lamp", "desk lamp"]) == index
+    assert await soon(front.choose("Which lamp?", ["study lamp", "desk lamp"])) == index
 
 
 async def test_interrupted_says_what_was_done(front: TerminalFront) -> None:
@@ -126,7 +133,7 @@ async def test_in_the_kernel_a_no_is_a_refusal(front: TerminalFront, keys: PipeI
         stage.session.front = front
         keys.send_text("n\n")
         call = Call("device.turn_on", {"name": "heater"})
-        result = await stage.machine.kernel.trap(stage.process, stage.session, call)
+        result = await soon(stage.machine.kernel.trap(stage.process, stage.session, call))
         assert result.error == "EACCES"
         assert stage.things.lamps == []
         assert seen(front).endswith("✗ device.turn_on was not done: you said no.")

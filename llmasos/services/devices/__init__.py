@@ -1,4 +1,4 @@
-"""Devices: what a name and a value mean, what was set and when, and the simulated home for those without any."""
+"""Devices: what a name and a value mean, what was set when, and a simulated home for those without any."""
 
 from llmasos.services.devices.backend import DeviceBackend
 from llmasos.services.devices.model import Device, Kind, Setting

@@ -1,4 +1,4 @@
-"""The simulated home: a few rooms of devices for those who have none connected, plainly labelled as simulated."""
+"""The simulated home: rooms of devices for those who have none connected, plainly labelled as simulated."""
 
 from __future__ import annotations
 
@@ -44,20 +44,24 @@ def _device(
     name = name or f"{room} {kind.nouns[0] if kind.nouns[0] != 'tv' else 'TV'}".strip()
     first: dict[str, Value] = {key.replace("_", " "): value for key, value in start.items()}
     return Device(
-        name.casefold().replace(" ", "-").replace("'", ""), name, kind, room, nouns, chinese, first, on
+        name.casefold().replace(" ", "-").replace("'", ""), name, kind, room, nouns, chinese, first, on, main
     )
 
 
+# fmt: off
 DEVICES: tuple[Device, ...] = (
-    _device("living room", k.LIGHT, brightness=80, colour="warm white", nouns=("ceiling light",), chinese=("吊灯", "顶灯")),
-    _device("living room", k.LIGHT, "floor lamp", ("floor lamp", "standing lamp"), ("落地灯",), brightness=60, colour="warm white"),
-    _device("living room", k.LIGHT, "strip lights", ("strip lights", "strip light", "led strip", "mood light"), ("氛围灯", "灯带", "彩灯"), brightness=50, colour="white"),
-    _device("living room", k.THERMOSTAT, main=True, main=True, temperature=20.5, mode="heat", on=True),
-    _device("living room", k.AIR_CONDITIONER, main=True, main=True, temperature=24, mode="cool", speed="auto"),
-    _device("living room", k.TV, main=True, main=True, volume=20, input="TV"),
-    _device("living room", k.SPEAKER, main=True, main=True, volume=30),
+    _device("living room", k.LIGHT, brightness=80, colour="warm white", nouns=("ceiling light",),
+            chinese=("吊灯", "顶灯")),
+    _device("living room", k.LIGHT, "floor lamp", ("floor lamp", "standing lamp"), ("落地灯",),
+            brightness=60, colour="warm white"),
+    _device("living room", k.LIGHT, "strip lights",
+            ("strip lights", "strip light", "led strip", "mood light"), ("氛围灯", "灯带", "彩灯"), brightness=50, colour="white"),
+    _device("living room", k.THERMOSTAT, main=True, temperature=20.5, mode="heat", on=True),
+    _device("living room", k.AIR_CONDITIONER, main=True, temperature=24, mode="cool", speed="auto"),
+    _device("living room", k.TV, main=True, volume=20, input="TV"),
+    _device("living room", k.SPEAKER, main=True, volume=30),
     _device("living room", k.BLINDS, main=True, position=100, on=True),
-    _device("living room", k.CURTAINS, main=True, main=True, position=100, on=True),
+    _device("living room", k.CURTAINS, main=True, position=100, on=True),
     _device("living room", k.FAN, "ceiling fan", ("ceiling fan",), ("吊扇",), main=True, speed=2),
     _device("living room", k.PURIFIER, speed="auto", mode="auto", on=True),
     _device("living room", k.VACUUM, "robot vacuum", mode="standard"),
@@ -73,9 +77,11 @@ DEVICES: tuple[Device, ...] = (
     _device("kitchen", k.RADIO, volume=25, station="87.6 FM"),
     _device("kitchen", k.SPEAKER, volume=25),
     _device("kitchen", k.BLINDS, position=100, on=True),
-    _device("dining room", k.LIGHT, brightness=70, colour="warm white", nouns=("table lamp", "pendant light"), chinese=("吊灯",)),
+    _device("dining room", k.LIGHT, brightness=70, colour="warm white",
+            nouns=("table lamp", "pendant light"), chinese=("吊灯",)),
     _device("bedroom", k.LIGHT, brightness=60, colour="warm white"),
-    _device("bedroom", k.LIGHT, "bedside lamp", ("bedside lamp", "reading lamp", "night light"), ("床头灯", "台灯", "小夜灯"), brightness=30, colour="warm white"),
+    _device("bedroom", k.LIGHT, "bedside lamp", ("bedside lamp", "reading lamp", "night light"),
+            ("床头灯", "台灯", "小夜灯"), brightness=30, colour="warm white"),
     _device("bedroom", k.AIR_CONDITIONER, temperature=25, mode="cool", speed="low"),
     _device("bedroom", k.THERMOSTAT, temperature=19, mode="heat", on=True),
     _device("bedroom", k.HEATER, temperature=20, level="low"),
@@ -99,21 +105,26 @@ DEVICES: tuple[Device, ...] = (
     _device("bathroom", k.SPEAKER, volume=20),
     _device("bathroom", k.BOILER, "water heater", temperature=55, on=True),
     _device("bathroom", k.WASHER, "washing machine", programme="cotton"),
-    _device("hallway", k.LIGHT, brightness=50, colour="warm white", nouns=("stair light", "stair lights"), chinese=("壁灯", "感应灯")),
-    _device("hallway", k.LOCK, "front door lock", ("front door", "front door lock", "smart lock"), ("大门", "前门", "大门锁", "大门智能锁", "入户门")),
+    _device("hallway", k.LIGHT, brightness=50, colour="warm white", nouns=("stair light", "stair lights"),
+            chinese=("壁灯", "感应灯")),
+    _device("hallway", k.LOCK, "front door lock", ("front door", "front door lock", "smart lock"),
+            ("大门", "前门", "大门锁", "大门智能锁", "入户门")),
     _device("hallway", k.THERMOSTAT, temperature=18, mode="heat", on=True),
     _device("hallway", k.CAMERA, "door camera", ("door camera",), ("门口摄像头",), on=True),
     _device("hallway", k.DOORBELL, "doorbell", volume=70, on=True),
     _device("hallway", k.ALARM, "alarm", mode="home"),
     _device("garage", k.DOOR, "garage door", ("garage door",), ("车库门",), position=0),
     _device("garage", k.LIGHT, brightness=100, colour="white"),
-    _device("garden", k.LIGHT, "garden lights", ("garden lights", "garden light", "outside lights"), ("彩灯", "庭院灯"), brightness=70, colour="warm white"),
+    _device("garden", k.LIGHT, "garden lights", ("garden lights", "garden light", "outside lights"),
+            ("彩灯", "庭院灯"), brightness=70, colour="warm white"),
     _device("garden", k.SPRINKLER, "sprinklers", ("lawn sprinkler",), ("草坪喷灌",)),
     _device("garden", k.FOUNTAIN, "fountain"),
     _device("garden", k.GATE, "garden gate", ("front gate", "garden gate"), ("院门", "大铁门"), position=0),
-    _device("balcony", k.LIGHT, "porch light", ("porch light", "porch lamp"), ("射灯",), brightness=60, colour="warm white"),
+    _device("balcony", k.LIGHT, "porch light", ("porch light", "porch lamp"), ("射灯",), brightness=60,
+            colour="warm white"),
     _device("balcony", k.AWNING, "awning", position=0),
-)  # fmt: skip
+)
+# fmt: on
 
 
 class SimulatedHome:

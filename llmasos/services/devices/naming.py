@@ -1,4 +1,4 @@
-"""Which devices a name means: one ("blinds in the study"), several that must be asked about, or a group (所有的灯)."""
+"""Which devices a name means: one ("blinds in the study"), one of several, or a group (所有的灯)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from llmasos.services.devices.home import ROOMS
 from llmasos.services.devices.model import Device
 
 _ALL = re.compile(
-    r"^(?:all|every|each|both)(?: of)?(?: the| my| our)?\b\s*|\ball\b\s*|(?:所有|全部|全屋|全家|每[个盏台]|一切)的?|都$|全(?=关|开|$)"
+    r"^(?:all|every|each|both)(?: of)?(?: the| my| our)?\b\s*|\ball\b\s*|(?:所有|全部|全屋|全家"
+    r"|每[个盏台]|一切)的?|都$|全(?=关|开|$)"
 )
 _EVERYTHING = re.compile(r"^(?:everything|(?:all )?(?:the )?devices?|anything)$|^(?:设备|电器|东西|家电)$")
 _PLACE = re.compile(

@@ -31,23 +31,36 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Setting -> other words for it."""
 
 _MOST = re.compile(
-    r"^(?:to )?(?:the )?(?:max(?:imum)?|full(?:y)?|highest|all the way(?: up)?|最大|最高|最亮|最响|最强|最快|全开|全部打开|满)(?: power| volume| blast| brightness| speed| open)?$"
+    r"^(?:to )?(?:the )?(?:max(?:imum)?|full(?:y)?|highest|all the way(?: up)?|最大|最高|最亮"
+    r"|最响|最强|最快|全开|全部打开|满)(?: power| volume| blast| brightness| speed| open)?$"
 )
 _LEAST = re.compile(
-    r"^(?:to )?(?:the )?(?:min(?:imum)?|lowest|all the way down|最小|最低|最暗|最弱|最慢)(?: volume| brightness| speed| power)?$"
+    r"^(?:to )?(?:the )?(?:min(?:imum)?|lowest|all the way down|最小|最低|最暗|最弱"
+    r"|最慢)(?: volume| brightness| speed| power)?$"
 )
-_MORE = r"brighter|warmer|hotter|louder|higher|faster|stronger|more|up|increase|raise|wider|taller|opener|亮|高|大|响|快|热|暖|强|多"
-_LESS = r"dimmer|darker|cooler|colder|quieter|softer|lower|slower|weaker|less|down|decrease|reduce|smaller|shorter|暗|低|小|轻|慢|冷|凉|弱|少"
+_MORE = (
+    r"brighter|warmer|hotter|louder|higher|faster|stronger|more|up|increase|raise|wider|taller|opener"
+    r"|亮|高|大|响|快|热|暖|强|多"
+)
+_LESS = (
+    r"dimmer|darker|cooler|colder|quieter|softer|lower|slower|weaker|less|down|decrease|reduce"
+    r"|smaller|shorter|暗|低|小|轻|慢|冷|凉|弱|少"
+)
 _BIT = r"(?:a (?:little )?(?:bit|little|touch|tad|notch)|slightly|somewhat|1 bit)"
+_QUOTES = " .,!'\"“”。！"
 _RELATIVE = re.compile(
-    rf"^(?:{_BIT} )?(?P<en>{_MORE}|{_LESS})(?: (?:by )?(?P<by>\d+(?:\.\d+)?)\s*(?:%|percent|degrees?|°c?|c)?)?(?: {_BIT})?$"
+    rf"^(?:{_BIT} )?(?P<en>{_MORE}|{_LESS})(?: (?:by )?(?P<by>\d+(?:\.\d+)?)\s*(?:%|percent"
+    rf"|degrees?|°c?|c)?)?(?: {_BIT})?$"
     rf"|^(?P<amount>\d+(?:\.\d+)?)\s*(?:%|percent|degrees?|°c?|points?|度)? ?(?P<en2>{_MORE}|{_LESS})$"
-    rf"|^(?:调|再|更|稍微|稍)*(?P<zh>[亮高大响快热暖强多暗低小轻慢冷凉弱少])(?:(?P<zhby>\d+(?:\.\d+)?)(?:%|度|档)?|1?[点些]儿?|一?[点些]儿?)$"
+    rf"|^(?:调|再|更|稍微"
+    rf"|稍)*(?P<zh>[亮高大响快热暖强多暗低小轻慢冷凉弱少])(?:(?P<zhby>\d+(?:\.\d+)?)(?:%|度|档)?"
+    rf"|1?[点些]儿?|一?[点些]儿?)$"
     r"|^(?P<sign>[+-])\s*(?P<delta>\d+(?:\.\d+)?)\s*(?:%|°c?|度)?$"
 )
 _NUMBER = re.compile(
     r"^(?:level |speed |gear |about |around |to )?(?P<number>-?\d+(?:\.\d+)?)\s*"
-    r"(?P<unit>%|percent|per cent|°\s*c|°\s*f|°|degrees?(?: (?:celsius|centigrade|fahrenheit))?|celsius|centigrade|fahrenheit|[cfk]|kelvin|cm|centimet(?:er|re)s?|厘米"
+    r"(?P<unit>%|percent|per cent|°\s*c|°\s*f|°|degrees?(?: (?:celsius|centigrade|fahrenheit))?"
+    r"|celsius|centigrade|fahrenheit|[cfk]|kelvin|cm|centimet(?:er|re)s?|厘米"
     r"|摄氏度|华氏度|度|℃|℉|档|级|fm|mhz)?(?:\s*(?P<open>open|closed|shut|开|关))?$"
 )
 _FRACTIONS = {
@@ -177,7 +190,7 @@ def _with_unit(setting: Setting, number: float, unit: str, opening: str, said: s
             if fahrenheit:
                 return (number - 32) * 5 / 9, f"{number:g} °F is {(number - 32) * 5 / 9:.1f} °C."
             converted = (number - 32) * 5 / 9
-            plain = unit in ("", "°", "度") or unit.startswith("degree") and "c" not in unit
+            plain = unit in ("", "°", "度") or (unit.startswith("degree") and "c" not in unit)
             # 68 on a thermostat that ends at 30 can only be Fahrenheit.
             if plain and number > setting.high and setting.low <= converted <= setting.high:
                 return converted, f"Read as {number:g} °F, which is {converted:.1f} °C."
@@ -272,7 +285,7 @@ def _unreadable(setting: Setting, said: str) -> SyscallError:
 
 
 def _normalised(said: str) -> str:
-    text = unicodedata.normalize("NFKC", said[:100]).casefold().strip(" .,!'\"“”。,！")
+    text = unicodedata.normalize("NFKC", said[:100]).casefold().strip(_QUOTES)
     text = (
         text.replace("百分之", "%之")
         .replace("负", "-")

@@ -1,5 +1,7 @@
 """device.*: what is switched and set, on whatever backends there are."""
 
+# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +15,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items, record
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind as Completes
-from llmasos.core.kernel.syscall import syscall
+from llmasos.core.kernel.syscall import Offers, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.devices import naming, said
 from llmasos.services.devices.backend import DeviceBackend
@@ -30,6 +32,10 @@ class _Placed:
 
     device: Device
     backend: DeviceBackend
+
+
+SETTINGS = ("brightness", "temperature", "colour", "volume", "position", "speed", "mode")
+"""What is set where the value alone says it: "20 %" of a lamp is its brightness."""
 
 
 class Devices:
@@ -124,7 +130,7 @@ class Devices:
         caller: Caller,
         name: Annotated[str, Completes("device")],
         value: str,
-        setting: str | None = None,
+        setting: Annotated[str, Offers(SETTINGS)] | None = None,
     ) -> dict[str, Any]:
         """Set something on a device.
 
@@ -168,7 +174,8 @@ class Devices:
     ) -> dict[str, str]:
         """The devices that are meant, and the setting with its value."""
         meant = await self._meant(caller, name)
-        _, chosen, new, _ = [await self._plan(placed, value, setting) for placed in meant][0]
+        plans = [await self._plan(placed, value, setting) for placed in meant]  # each must be able to
+        _, chosen, new, _ = plans[0]
         return {"name": self._named(meant), "setting": chosen.name, "value": chosen.shown(new)}
 
     async def _switch(self, caller: Caller, name: str, on: bool) -> dict[str, Any]:

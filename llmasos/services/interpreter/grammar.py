@@ -25,21 +25,30 @@ _CHUNK = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|.", re.DOTAL
 _QUOTED = re.compile(r"['\"`“‘]([\w./%° -]{1,24})['\"`”’]")
 
 
-def grammar(sentence: Sentence, tools: Iterable[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int = MAX_CALLS) -> str:
+def grammar(
+    sentence: Sentence,
+    tools: Iterable[Mapping[str, Any]],
+    *,
+    may_be_nothing: bool,
+    may_derive: bool = False,
+    max_calls: int = MAX_CALLS,
+) -> str:
     """The Lark grammar of programs over functions in MCP form.
 
     Args:
         sentence: Whose words may be used.
         tools: The functions; the order of their properties is the order of argument lines.
         may_be_nothing: Whether `none` is an answer.
+        may_derive: Whether text may also be a value that a description quotes, or the default: a unit or a code.
         max_calls: Calls in one program.
     """
-    return _Writer(sentence).program(list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls)
+    return _Writer(sentence, may_derive=may_derive).program(list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls)
 
 
 class _Writer:
-    def __init__(self, sentence: Sentence) -> None:
+    def __init__(self, sentence: Sentence, *, may_derive: bool) -> None:
         self._sentence = sentence
+        self._may_derive = may_derive
         self._rules: list[str] = []
         self._needed: set[str] = set()
 
@@ -53,7 +62,10 @@ class _Writer:
             f"later: {' | '.join(f'd{n}' for n in first)}",
             "text: span",
             'textref: span | "$" /[1-3]/',
-            f"span: %regex {_substring(self._sentence.line)}",
+            # llguidance's substrings may be empty, and begin or end with a space; a value may not.
+            r"span: SPAN",
+            r"SPAN: /[^ ](.*[^ ])?/ & SUBSTRING",
+            f"SUBSTRING: %regex {_substring(self._sentence.line)}",
         ]
         optional = {
             "quoted": f'quoted: "\\"" %regex {_substring(json.dumps(self._sentence.line, ensure_ascii=False)[1:-1])} "\\""',
@@ -88,8 +100,8 @@ class _Writer:
             plain = [c if isinstance(c, str) else json.dumps(c) for c in choices]
             return "(" + " | ".join(_literal(c) for c in plain) + ")"
         if schema.get("type", "string") == "string" and not _is_union(schema) and "properties" not in schema:
-            known = [_literal(str(word)) for word in [*schema.get("examples", ()), *_said_in_description(schema)]]
-            return "(" + " | ".join([text, *known]) + ")" if known else text
+            offered = [*(schema.get("examples") or ()), *(_said_in_description(schema) if self._may_derive else ())]
+            return "(" + " | ".join([text, *(_literal(str(word)) for word in offered)]) + ")" if offered else text
         return self._json(schema, 0)
 
     def _json(self, schema: Any, depth: int) -> str:

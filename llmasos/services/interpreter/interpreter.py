@@ -106,7 +106,7 @@ class Interpreter:
     async def _decode(
         self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, may_be_nothing: bool, definitions: str = ""
     ) -> _Decoded:
-        constraint = engine.constrain(grammar(words, tools, may_be_nothing=may_be_nothing))
+        constraint = engine.constrain(grammar(words, tools, may_be_nothing=may_be_nothing, may_derive=bool(definitions)))
         prompt = _tokens(engine, words, definitions)
         if len(prompt) + _SAMPLING.max_tokens > engine.n_ctx:
             raise NotUnderstood(

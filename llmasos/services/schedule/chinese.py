@@ -6,22 +6,22 @@ Numerals are digits by now, weekdays circled digits (周三 -> 周③, or 周三
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from llmasos.services import numerals
 from llmasos.services.schedule.english import offset, reach
 from llmasos.services.schedule.festivals import lunar_day
-from llmasos.services.schedule.parts import Action, PartOfDay, Parts, Rule, Unit
+from llmasos.services.schedule.parts import PartOfDay, Parts, Rule, Unit, entering
 
 RULES: list[Rule] = []
+rule = entering(RULES)
 
 _CIRCLED = "①②③④⑤⑥⑦"
 _SIMPLIFIED = str.maketrans(
     "點週後號鐘兩個這禮從間內農曆開時發會現將來過兒節剛歲陰幾",
     "点周后号钟两个这礼从间内农历开时发会现将来过儿节刚岁阴几",
 )
-_UNITS: dict[str, Unit] = {
+UNITS: dict[str, Unit] = {
     "秒": "second",
     "分": "minute",
     "小": "hour",
@@ -52,23 +52,13 @@ def _circled(match: re.Match[str]) -> str:
     return "周" + _CIRCLED[index if index >= 0 else int(match[2]) - 1]
 
 
-def rule(pattern: str) -> Callable[[Action], Action]:
-    """Enter a rule."""
-
-    def enter(action: Action) -> Action:
-        RULES.append((re.compile(pattern), action))
-        return action
-
-    return enter
-
-
 def durations(text: str) -> list[tuple[float, Unit]]:
     """The amounts of a matched `DURATION`."""
     found: list[tuple[float, Unit]] = []
     for number, half, lone, unit, more in re.findall(
         rf"(?:(\d+(?:\.\d+)?)个?(半?)|(半)个?)多?({UNIT}|(?<=个)月)(半(?!年|月|天))?", text
     ):
-        name = _UNITS[unit.removeprefix("个")[0]]
+        name = UNITS[unit.removeprefix("个")[0]]
         amount = float(number or 0) + (0.5 if half or lone or more else 0)
         # Half a month or year has no exact length: 15 days, 6 months. Half a day is 12 hours.
         if amount % 1 and name in ("day", "week", "month", "year"):

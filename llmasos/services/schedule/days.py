@@ -15,7 +15,7 @@ Prefer = Literal["future", "past"]
 NAMES = list(calendar.month_name)
 
 
-class NoSuchDay(ValueError):
+class NoSuchDayError(ValueError):
     """The calendar has no such day; the message says why."""
 
 
@@ -36,7 +36,7 @@ def resolve(parts: Parts, today: date, prefer: Prefer) -> Days | None:
     """The days that were said, or None where nothing was said about the day.
 
     Raises:
-        NoSuchDay: 31 June.
+        NoSuchDayError: 31 June.
     """
     if parts.relative:
         return _relative(parts, today, prefer)
@@ -63,7 +63,7 @@ def _stretch(parts: Parts, today: date, prefer: Prefer) -> Days | None:
         return _day_of_month(parts.day, parts, today, prefer)
     if parts.weekend:
         if parts.year or parts.years is not None:
-            raise NoSuchDay("A year has many weekends.")
+            raise NoSuchDayError("A year has many weekends.")
         saturday = monday(today) + timedelta(days=5, weeks=parts.shift or 0)
         # On a Sunday, "the weekend" is what is left of it.
         return Days(max(saturday, today) if parts.shift == 0 else saturday, saturday + timedelta(days=1))
@@ -162,7 +162,7 @@ def _in_month(parts: Parts, today: date, prefer: Prefer) -> Days:
         return _days_in(first.year, first.month, parts)
     assert parts.month is not None
     if not 1 <= parts.month <= 12:
-        raise NoSuchDay(f"There is no month {parts.month}.")
+        raise NoSuchDayError(f"There is no month {parts.month}.")
     if parts.year is not None or parts.years is not None:
         return _days_in(
             parts.year if parts.year is not None else today.year + (parts.years or 0), parts.month, parts
@@ -171,7 +171,7 @@ def _in_month(parts: Parts, today: date, prefer: Prefer) -> Days:
     for year in range(today.year - 8, today.year + 9):  # far enough for 29 February
         try:
             candidates.append(_days_in(year, parts.month, parts))
-        except NoSuchDay:
+        except NoSuchDayError:
             continue
     if not candidates:
         _days_in(today.year, parts.month, parts)  # raises, saying why
@@ -193,32 +193,34 @@ def _in_month(parts: Parts, today: date, prefer: Prefer) -> Days:
 
 def _days_in(year: int, month: int, parts: Parts) -> Days:
     if not 1 <= year <= 9998:
-        raise NoSuchDay(f"The calendar has no year {year}.")
+        raise NoSuchDayError(f"The calendar has no year {year}.")
     length = month_length(year, month)
     if parts.nth is not None and (parts.weekday is not None or parts.weekend):
         weekday = 5 if parts.weekend else parts.weekday
         found = [d for d in range(1, length + 1) if date(year, month, d).weekday() == weekday]
         if abs(parts.nth) > len(found):
-            raise NoSuchDay(f"{NAMES[month]} {year} has no {parts.nth}th {calendar.day_name[weekday or 0]}.")
+            raise NoSuchDayError(
+                f"{NAMES[month]} {year} has no {parts.nth}th {calendar.day_name[weekday or 0]}."
+            )
         day = date(year, month, found[parts.nth - 1 if parts.nth > 0 else -1])
         return Days(day, day + timedelta(days=1) if parts.weekend else day)
     if parts.day is not None:
         if not 1 <= parts.day <= length:
-            raise NoSuchDay(f"{NAMES[month]} {year} has no day {parts.day}.")
+            raise NoSuchDayError(f"{NAMES[month]} {year} has no day {parts.day}.")
         return Days(date(year, month, parts.day), date(year, month, parts.day))
     return Days(date(year, month, 1), date(year, month, length))
 
 
 def _day_of_month(day: int, parts: Parts, today: date, prefer: Prefer) -> Days:
     if not 1 <= day <= 31:
-        raise NoSuchDay(f"No month has a day {day}.")
+        raise NoSuchDayError(f"No month has a day {day}.")
     found = []
     for step in range(-13, 26):
         month = add_months(today.replace(day=1), step)
         if day <= month_length(month.year, month.month):
             found.append(month.replace(day=day))
     if parts.years is not None or parts.year is not None:
-        raise NoSuchDay("The month is missing.")
+        raise NoSuchDayError("The month is missing.")
     if prefer == "past":
         ahead = [d for d in reversed(found) if d <= today]
     else:

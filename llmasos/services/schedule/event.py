@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from llmasos.services.schedule import repeats
+from llmasos.services.schedule import recurrence
 from llmasos.services.schedule.parts import elapsed
 
 KIND = "event"
@@ -26,7 +26,7 @@ class Event:
     Attributes:
         id: Random.
         title: As said.
-        start: ISO 8601 without offset; of the first time, where it repeats.
+        start: ISO 8601 without offset; of the first time, where it recurrence.
         end: The same, exclusive; empty where it has none.
         zone: IANA name, or an offset like "+01:00".
         timed: Whether it has a time of day; else it is for whole days.
@@ -118,7 +118,7 @@ class Event:
             if self.first > after or (inclusive and self.first == after):
                 yield self.first
             return
-        for moment in repeats.occurrences(self.rule, self.first, after, inclusive=inclusive):
+        for moment in recurrence.occurrences(self.rule, self.first, after, inclusive=inclusive):
             if moment.replace(tzinfo=None).isoformat(timespec="minutes") not in self.skipped:
                 yield moment
 
@@ -169,8 +169,8 @@ def shown(start: datetime, end: datetime | None, timed: bool, *, zone: bool = Fa
     return f"{text} {zone_name(start.tzinfo)}" if zone else text
 
 
-_WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def _day(day: date) -> str:

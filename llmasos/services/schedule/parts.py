@@ -27,7 +27,7 @@ PARTS_OF_DAY: dict[PartOfDay, tuple[int, int, int]] = {
     "night": (21, 18, 29),
     "midnight": (24, 23, 25),
 }
-"""Part of the day -> the hour that stands for it where no hour is said, and the hours it lasts (past 24: the next day)."""
+"""Part of the day -> the hour that stands for it alone, and the hours it lasts (past 24: of the next day)."""
 
 
 @dataclass
@@ -121,6 +121,19 @@ Action = Callable[[re.Match[str], Parts, datetime], bool | None]
 """Notes what a match says. False: the match says nothing after all, leave it."""
 
 Rule = tuple[re.Pattern[str], Action]
+
+
+def entering(rules: list[Rule]) -> Callable[[str], Callable[[Action], Action]]:
+    """A decorator that enters actions into a list of rules, with the pattern that calls them."""
+
+    def rule(pattern: str) -> Callable[[Action], Action]:
+        def enter(action: Action) -> Action:
+            rules.append((re.compile(pattern), action))
+            return action
+
+        return enter
+
+    return rule
 
 
 def add(moment: datetime, amount: float, unit: Unit) -> datetime:

@@ -1,5 +1,7 @@
 """schedule.*: events and reminders, kept in the store and fired while a program of this home is open."""
 
+# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
+
 from __future__ import annotations
 
 import inspect
@@ -18,7 +20,7 @@ from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services import matching
 from llmasos.services.changes import change, take_back
-from llmasos.services.schedule import repeats, words
+from llmasos.services.schedule import recurrence, repeats, words
 from llmasos.services.schedule.alarms import Alarms
 from llmasos.services.schedule.event import KIND, Event, shown
 from llmasos.services.schedule.parts import elapsed
@@ -116,7 +118,7 @@ class Schedule:
                 "when": event.shown(start),
                 "start": start.isoformat(),
                 "timed": event.timed,
-                "repeat": repeats.said(event.rule) if event.rule else "",
+                "repeat": recurrence.said(event.rule) if event.rule else "",
                 "missed": now - alarm > LATE,
                 "count": len(passed),
             }
@@ -124,7 +126,7 @@ class Schedule:
                 shown_now = self.on_reminder(reminder) if self.on_reminder else None
                 if inspect.isawaitable(shown_now):
                     await shown_now
-            except Exception:  # noqa: BLE001 - one front end that can't show it must not silence the other reminders
+            except Exception:  # one front end that can't show it must not silence the other reminders
                 log.exception("a reminder could not be shown")
         # After it was shown: killed in between, it is shown twice rather than never.
         self._store.put(TOLD, id, {"until": now.astimezone(UTC).isoformat()})
@@ -196,7 +198,7 @@ class Schedule:
         event, _ = self._planned(caller, title, when, repeat)
         seen = {"when": shown(event.first, event.end_of(event.first), event.timed, zone=event.timed)}
         if event.rule:
-            seen["repeat"] = repeats.said(event.rule)
+            seen["repeat"] = recurrence.said(event.rule)
         return seen
 
     @syscall("schedule.list", effect="read")
@@ -228,7 +230,7 @@ class Schedule:
                 "ref": refs[event.id],
                 "when": event.shown(moment.astimezone(now.tzinfo) if event.timed else moment),
                 "title": event.title,
-                "repeat": repeats.said(event.rule) if event.rule else "",
+                "repeat": recurrence.said(event.rule) if event.rule else "",
             }
             for moment, event in rows[:LIST_LIMIT]
         ]
@@ -258,7 +260,7 @@ class Schedule:
             assert old is not None
             skipped = [*event.skipped, old.replace(tzinfo=None).isoformat(timespec="minutes")]
             steps.append((KIND, event.id, replace(event, skipped=skipped).to_json()))
-            note = _joined(note, f"Only this one moves; the others stay {repeats.said(event.rule)}.")
+            note = _joined(note, f"Only this one moves; the others stay {recurrence.said(event.rule)}.")
         conflicts = self._conflicts(moved, without=event.id)
         steps.append((KIND, moved.id, moved.to_json()))
         # A moved event rings again, also where its old time was told already.
@@ -411,10 +413,10 @@ class Schedule:
             else repetition.fields
         )
         earliest = max(start.start, now) if start.timed else start.start
-        first = repeats.next_after(plain.rule, start.start, earliest, inclusive=True)
+        first = recurrence.next_after(plain.rule, start.start, earliest, inclusive=True)
         if first is None:
             raise SyscallError(
-                "EINVAL", f"{repeats.said(repetition.rule).capitalize()} never comes.", repeats.EXAMPLES
+                "EINVAL", f"{recurrence.said(repetition.rule).capitalize()} never comes.", EXAMPLES
             )
         length = start.end - start.start if start.end and start.timed else None
         return replace(start, start=first, end=first + length if length else None), repetition.rule
@@ -471,7 +473,9 @@ class Schedule:
             moment = event.next(now) or event.first
             day = shown(moment, None, event.timed)
             # "the dentist on Thursday", 周五的聚餐
-            weekday = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()[moment.weekday()]
+            weekday = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][
+                moment.weekday()
+            ]
             chinese = "一二三四五六日"[moment.weekday()]
             return [
                 event.title,
@@ -509,7 +513,7 @@ class Schedule:
     def _described(self, event: Event) -> str:
         now = self._now()
         text = shown_in(event, event.next(now) or event.first)
-        return f"{text}, {repeats.said(event.rule)}" if event.rule else text
+        return f"{text}, {recurrence.said(event.rule)}" if event.rule else text
 
     def _conflicts(self, event: Event, *, without: str = "") -> str:
         """What else is at the time of an event."""
@@ -548,7 +552,7 @@ def _upcoming(found: When, said: str, now: datetime) -> When:
             "Say a time that is to come.",
         )
     if found.start >= words.LATEST:
-        raise SyscallError("EINVAL", f"{said!r} is too far away.", words.EXAMPLES)
+        raise SyscallError("EINVAL", f"{said!r} is too far away.", EXAMPLES)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if not found.timed and found.end is not None and found.start < today:  # "this week": what is left of it
         return replace(found, start=today)

@@ -403,6 +403,7 @@ def test_a_shredded_subject_is_gone_from_old_backups_too(home: Path, tmp_path: P
         assert store.get("memory", "1", subject="alice") is None
         assert store.get_blob(blob, subject="alice") is None
         assert [r.value for r in store.scan("memory")] == ["mine"]
+        assert (home / "store.db-wal").stat().st_size == 0  # nor does it wait in the log for a checkpoint
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     backup.replace(home / "store.db")
     with raw(home) as db:

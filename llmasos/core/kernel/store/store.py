@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -43,8 +43,8 @@ _ADD = """INSERT INTO records (seq, token, scope, rev, sealed) VALUES (?, ?, ?, 
     ON CONFLICT (token) DO NOTHING"""
 _AGAIN = "SELECT seq, rev + 1 FROM records WHERE token = ?"
 _CHANGE = "UPDATE records SET scope = ?, rev = ?, sealed = ? WHERE seq = ?"
-_POINT = "SELECT seq, token, scope, rev, sealed FROM records WHERE token = ?"
-_SEVERAL = "SELECT seq, token, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
+_POINT = "SELECT seq, scope, rev, sealed FROM records WHERE token = ?"
+_SEVERAL = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
 
 
 class Record(NamedTuple):
@@ -145,9 +145,10 @@ class Store:
             while True:
                 scope = self._scopes.known(kind, subject)
                 if scope is not None:
-                    row = self._db.one(_POINT, (scope.token(id),))
+                    token = scope.token(id)
+                    row = self._db.one(_POINT, (token,))
                     if row is not None:
-                        return self._open(scope, row)[3]
+                        return self._open(scope, token, *row)[3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -187,8 +188,8 @@ class Store:
             for row in rows:
                 # Else deleted meanwhile, and another record has its place.
                 if row[2] in wanted:
-                    kind, id, of, value = self._open(wanted[row[2]], row)
-                    yield Record(kind, id, of, value, row[0])
+                    kind, id, of, value = self._open(wanted[row[2]], *row)
+                    yield Record(kind, id, of, value, row[1])
 
     def count(self, kind: str, *, subject: str | None = None) -> int:
         """How many records of a kind there are."""
@@ -293,7 +294,7 @@ class Store:
             places = [seq for (seq,) in self._db.all("SELECT seq FROM records")]
             for seq in places:
                 (row,) = self._db.all(_SEVERAL % "?", (seq,))
-                self._open(self._live(row[2]), row)
+                self._open(self._live(row[2]), *row)
             tokens = self._db.all("SELECT DISTINCT token, scope FROM blobs")
             for token, scope_id in tokens:
                 for _ in self._blobs.parts(self._live(scope_id), token):
@@ -321,9 +322,8 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, scope: Scope, row: Sequence[Any]) -> Any:
+    def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
-        seq, token, scope_id, rev, sealed = row
         try:
             if scope_id != scope.id:
                 raise TypeError

@@ -1,0 +1,75 @@
+"""Cards in pictures: round trips, and pictures made to hurt."""
+
+import base64
+import json
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.services.characters import png
+from llmasos.services.characters.card import Card
+
+TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def picture(*chunks: bytes) -> bytes:
+    return png.SIGNATURE + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def packed(name: str) -> bytes:
+    return base64.b64encode(json.dumps({"data": {"name": name}}).encode())
+
+
+@given(st.dictionaries(TEXT, TEXT | st.lists(TEXT) | st.integers()), TEXT)
+def test_unknown_fields_survive_every_trip(extra: dict, personality: str) -> None:
+    fields = {k: v for k, v in extra.items() if k.startswith("x")}
+    card = Card({**fields, "name": "Mira", "personality": personality})
+    again = png.read(png.write(Card.from_text(card.to_text())))
+    assert again.to_json() == card.to_json()
+
+
+def test_the_newer_card_wins_and_is_replaced() -> None:
+    both = picture(chunk(b"tEXt", b"chara\0" + packed("Old")), chunk(b"tEXt", b"ccv3\0" + packed("New")))
+    assert png.read(both).name == "New"
+    rewritten = png.write(Card.make("Newest"), both)
+    assert png.read(rewritten).name == "Newest"
+    assert rewritten.count(b"ccv3") == 1
+
+
+def test_compressed_text_is_read_up_to_a_limit() -> None:
+    assert png.read(picture(chunk(b"zTXt", b"chara\0\0" + zlib.compress(packed("Zed"))))).name == "Zed"
+    bomb = zlib.compress(b"\0" * (png.LARGEST * 4))
+    with pytest.raises(SyscallError) as caught:
+        png.read(picture(chunk(b"zTXt", b"chara\0\0" + bomb)))
+    assert caught.value.code == "E2BIG"
+
+
+@given(st.binary(max_size=200))
+def test_broken_pictures_are_errors_and_no_crash(data: bytes) -> None:
+    whole = picture(chunk(b"tEXt", b"chara\0" + packed("Mira")))
+    for broken in (png.SIGNATURE + data, whole[:40] + data, data):
+        with pytest.raises(SyscallError):
+            png.read(broken)
+
+
+def test_a_picture_without_a_card() -> None:
+    with pytest.raises(SyscallError, match="no character card"):
+        png.read(picture())
+
+
+def test_version_one_cards() -> None:
+    card = Card.from_json({"name": "Ida", "description": "a baker", "first_mes": "Hi"})
+    assert (card.name, card.to_json()["data"]["description"]) == ("Ida", "a baker")
+
+
+def test_macros_and_comments() -> None:
+    card = Card({"name": "Mira", "nickname": "Mi", "description": "{{char}} likes {{user}}.{{// not this}} <BOT> <USER>"})
+    assert card.text("description", person="Sam") == "Mi likes Sam. Mi Sam"
