@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; nothing is left to say to it.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
 
 
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     command("undo", "take back the last change in this workspace")
     command("status", "load, memory, model, tokens per second")
     command("doctor", "check this installation")
+    command("log", "print the program's own log, which is sealed on disk")
+    command("recover", "open the home with the recovery code, and choose a passphrase")
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
     model.add_argument("name", nargs="?", default="")
@@ -110,6 +112,10 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell.doctor import run_doctor
 
         return asyncio.run(run_doctor(settings, as_json=args.output == "json"))
+    if args.command in ("log", "recover"):
+        from llmasos.shell import keys
+
+        return keys.show_log(settings) if args.command == "log" else keys.recover(settings)
     if args.command == "interpret":
         return _interpret(settings, args)
     sentence = SHORT.get(args.command or "", args.sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import getpass
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,10 +22,13 @@ from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.sandbox import PluginHost
 from llmasos.core.kernel.scheduler import Scheduler
+from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
+from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import SyscallTable
@@ -45,6 +49,7 @@ from llmasos.services.system import System
 from llmasos.services.tasks import Tasks
 
 Reminder = Callable[[dict[str, Any]], None]
+LOG_FILE = "llmasos.log.sealed"
 
 
 @dataclass
@@ -81,13 +86,20 @@ class Machine:
         await self.closing.aclose()
 
 
-async def compose(settings: Settings, *, clock: Clock | None = None, engines: Engines | None = None) -> Machine:
+async def compose(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    engines: Engines | None = None,
+    ask: Callable[[str], str] | None = None,
+) -> Machine:
     """Build a system.
 
     Args:
         settings: What the person set.
         clock: The time; the machine's clock where None.
         engines: Where models come from; the real ones where None.
+        ask: Asks for the passphrase of a home that has one; None where nobody is there.
 
     Raises:
         UsageError: The policy is wrong or missing.
@@ -99,9 +111,12 @@ async def compose(settings: Settings, *, clock: Clock | None = None, engines: En
     async with contextlib.AsyncExitStack() as closing:
         # State: one folder that only the person can enter, everything in it sealed.
         home = private_dir(settings.home)
-        keyring = Keyring.open(home)
+        # A first start asks nothing: a passphrase can be given later, with 'llmasos recover'.
+        keyring = Keyring.open(home, ask=ask if (home / KEYRING).exists() else None)
         store = Store.open(home, keyring)
         closing.callback(store.close)
+        closing.callback(_sealed_logging(home, keyring))
+        closing.enter_context(_sealed_log(home, keyring))
         journal = Journal(store, clock)
 
         # The kernel: who runs, who may do what, what was done.
@@ -164,7 +179,8 @@ async def compose(settings: Settings, *, clock: Clock | None = None, engines: En
         closing.push_async_callback(schedule.stop)
 
         for entry in journal.undecided() if lock else ():
-            problems.append(f"Not certain whether this was done before the last stop: {entry.call['syscall']} ({entry.request!r}).")
+            problems.append(f"Stopped in the middle last time, so look whether it was done: {entry.call['syscall']} ({entry.request!r}).")
+            journal.told(entry.id)
         return Machine(
             settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
             embedder, keyring, problems, listeners, closing.pop_all(),
@@ -222,6 +238,31 @@ def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> d
             f"{stats.get('cells_used', 0):.0f} of {stats.get('cells', 0):.0f} cells"
         )
     return told
+
+
+@contextlib.contextmanager
+def _sealed_log(home: Path, keyring: Keyring) -> Iterator[None]:
+    """The program's own log goes into the home and is sealed: a traceback can hold what a person wrote."""
+    handler = SealedHandler(SealedLog(home / LOG_FILE, keyring.derive("log")))
+    logger = logging.getLogger("llmasos")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def sealed_log(home: Path, keyring: Keyring) -> SealedLog:
+    """The program's own log; nothing of it is readable on disk."""
+    return SealedLog(home / "log.sealed", keyring.derive("log"))
+
+
+def _sealed_logging(home: Path, keyring: Keyring) -> Callable[[], None]:
+    """Send our log records to the sealed log; returns what stops that."""
+    logger = logging.getLogger("llmasos")
+    handler = SealedHandler(sealed_log(home, keyring), level=logging.INFO)
+    logger.addHandler(handler)
+    return lambda: logger.removeHandler(handler)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def example(
     turns = []
     for sentence, calls in requests:
         possible = all(name in names for name, _ in calls)
-        if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.4):
+        if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.7):
             continue  # half possible has no right answer; and `none` must not become the likeliest one
         said = (
             [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls]

@@ -25,6 +25,13 @@ from training.files import default_base
 from training.model import Model
 from training.rows import Row, Tokenized, empty, pack, size
 
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(10**11),
+    "MALLOC_TOP_PAD_": str(5 * 10**8),
+}
+"""glibc keeps freed memory: in a virtual machine the first touch of fresh pages took longer than the arithmetic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -181,9 +188,8 @@ def main() -> None:
     recipe = Recipe(**vars(options))
     Path(recipe.run).mkdir(parents=True, exist_ok=True)
     (Path(recipe.run) / "recipe.json").write_text(json.dumps(vars(options), indent=1) + "\n")
-    if recipe.workers == 1:
-        work(0, recipe)
-        return
+    for name, value in ALLOCATOR.items():  # read when a worker starts
+        os.environ.setdefault(name, value)
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29511")
     mp.spawn(work, (recipe,), nprocs=recipe.workers)

@@ -21,6 +21,7 @@ class Form:
         tokens: How long it gets.
         lines: At most so many lines; 0 for as many as come.
         numbered: A list of steps: what is no step is left out.
+        prose: No list: numbers and bullets before lines go.
     """
 
     words: tuple[str, ...]
@@ -31,6 +32,7 @@ class Form:
     tokens: int = 260
     lines: int = 0
     numbered: bool = False
+    prose: bool = False
 
 
 FORMS = (
@@ -53,7 +55,9 @@ FORMS = (
         ask="Write a {style}{kind} about {topic}. Keep it to one short paragraph.",
         opening="Subject: {topic}\n\nHello,\n\n",
         closing="\n\nBest regards",
-        tokens=140,
+        tokens=120,
+        lines=6,
+        prose=True,
     ),
     Form(
         (
@@ -138,7 +142,11 @@ def request(chosen: Form, kind: str, topic: str, style: str, language: str) -> s
 
 def shaped(chosen: Form, words: str) -> str:
     """The model's words in the form they should have."""
+    if chosen.numbered:
+        words = re.sub(r"(?<=[.!?])\s+(?=\d+[.)]\s)", "\n", words)  # steps in one line
     lines = [line.rstrip() for line in words.strip().splitlines()]
+    if chosen.prose:
+        lines = [re.sub(r"^\s*(?:\d+[.)]|[-*])\s+", "", line) for line in lines]
     if chosen.numbered:
         steps = [re.sub(r"^\s*\d+[.)]\s*", "", line) for line in lines if re.match(r"\s*\d+[.)]\s*\S", line)]
         lines = [f"{number}. {step}" for number, step in enumerate(dict.fromkeys(steps), 1)]

@@ -16,10 +16,10 @@ from llmasos.core.kernel.trap import Caller
 from llmasos.services import extract, forms
 from llmasos.services.hygiene import Manners, tidy
 from llmasos.services.memory.words import has_chinese
-from llmasos.services.models import CONFIGURE, ability
+from llmasos.services.models import CONFIGURE, ENGLISH_ONLY_CHINESE, ability
 from llmasos.services.speech import SAMPLING, Message, Speaker, Voice
 
-SYSTEM = "You are a helpful assistant. Answer shortly and plainly."
+SYSTEM = "You are a helpful assistant. Give short, plain answers."
 LONGEST = 8_000
 """Characters of a question or a topic."""
 IN_WORDS = 1_200
@@ -62,15 +62,26 @@ class Language:
         asked = _bounded(question, "question")
         engine = await self._speaker.engine()
         can = ability(engine.name)
+        if has_chinese(asked) and can.english_only:
+            # What it would write has nothing to do with the question; that is worse than no answer.
+            return text(ENGLISH_ONLY_CHINESE, source="system")
         messages = [Message("system", SYSTEM)]
         last = caller.session.state.get(_LAST)
         # An earlier answer helps only where the question leans on it; otherwise a small model clings to it.
         if last and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
             messages += [Message("user", last[0]), Message("assistant", last[1])]
         messages.append(Message("user", asked))
-        said = await self._words(caller, "answer", messages, tokens=220 if can.tiny else 600)
+        # A tiny model is right at first, if at all, and rambles after that.
+        said = await self._words(
+            caller,
+            "answer",
+            messages,
+            tokens=160 if can.tiny else 600,
+            temperature=0.3 if can.tiny else 0.7,
+            sentences=4 if can.tiny else 0,
+        )
         caller.session.state[_LAST] = (asked, said)
-        return text(said, source="model", note=self._note(asked, engine.name))
+        return text(said, source="model")
 
     @syscall("content.write", effect="read")
     async def write(
@@ -109,7 +120,8 @@ class Language:
         )
         words = forms.shaped(chosen, said)
         heading = forms.title(about) if chosen.titled else ""
-        return text(words, source="model", title=heading, note=self._note(about, engine.name))
+        note = ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else ""
+        return text(words, source="model", title=heading, note=note)
 
     @syscall("content.translate", effect="read")
     async def translate(self, caller: Caller, text: str, language: str) -> dict[str, Any]:
@@ -175,6 +187,7 @@ class Language:
         tokens: int,
         opening: str = "",
         temperature: float = 0.7,
+        sentences: int = 0,
         stream: bool = True,
     ) -> str:
         """What the model says, streamed to the person, computed by a process of its own."""
@@ -183,7 +196,7 @@ class Language:
             sampling = replace(sampling, repeat_penalty=1.0)
         voice = Voice(
             sampling=sampling,
-            manners=Manners(person=caller.session.person),
+            manners=Manners(person=caller.session.person, sentences=sentences),
             opening=opening,
             stop=("\nUser:",),
         )
@@ -215,11 +228,6 @@ class Language:
             await processes.exit(process)
             if caller.process.alive:
                 await processes.wait(caller.process, process.pid)
-
-    def _note(self, said: str, model: str) -> str:
-        if has_chinese(said) and ability(model).english_only:
-            return f"现在用的模型只会英文。{CONFIGURE}"
-        return ""
 
 
 def _text(words: str, *, source: Any = "model", title: str = "", note: str = "") -> dict[str, Any]:

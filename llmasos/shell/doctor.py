@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from llmasos.compose import Machine, compose
+from llmasos.compose import LOG_FILE, Machine, compose
 from llmasos.core.base.errors import LlmasosError
 from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
+from llmasos.shell import keys
 
 State = Literal["ok", "note", "broken"]
 _MARKS: dict[State, str] = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
@@ -36,7 +37,7 @@ async def run_doctor(settings: Settings, *, as_json: bool) -> int:
     """Print what was found; exit code 1 where something is broken."""
     findings = [_checked("python", _python), _checked("model", lambda: _model(settings)), _checked("adapter", _adapter), _checked("disk", lambda: _disk(settings))]
     try:
-        machine = await compose(settings)
+        machine = await compose(settings, ask=keys.asker())
     except LlmasosError as error:
         findings.append(Finding("home", "broken", str(error)))
     else:
@@ -87,6 +88,7 @@ async def _living(machine: Machine) -> list[Finding]:
     found = [
         Finding("home", "ok", str(machine.settings.home)),
         Finding("key", "ok", machine.keyring.custody),
+        Finding("log", "ok", f"{machine.settings.home / LOG_FILE}, sealed"),
         Finding("policy", "ok", f"{machine.kernel.policy.name}, {len(machine.kernel.policy.rules)} rules"),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
         Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),

@@ -30,7 +30,7 @@ EXAMPLES = {
 }
 AGAIN = "llmasos · files in {0} · '?' helps"
 RECOVERY = "Recovery code: {0}"
-RECOVERY_FOR = "Write it down: it opens your data when this machine's key is lost. It isn't shown again."
+RECOVERY_FOR = "Write it down: it opens your data if this machine's key is lost. Shown once."
 
 HELP_HEAD = "Say what you want, in your own words. For example:"
 HELP_EXAMPLES = (

@@ -14,6 +14,7 @@ from llmasos.core.base.errors import LlmasosError, UsageError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.services.interpreter.reading import Reading
+from llmasos.shell import keys
 
 
 def read_tools(path: Path) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ async def interpret_lines(settings: Settings, lines: Iterable[str], tools: list[
 
 @contextlib.asynccontextmanager
 async def _ready(settings: Settings) -> AsyncIterator[tuple[Machine, Session]]:
-    machine = await compose(settings)
+    machine = await compose(settings, ask=keys.asker())
     try:
         for problem in machine.problems:
             print(f"llmasos: {problem}", file=sys.stderr)

@@ -14,6 +14,7 @@ from llmasos.core.base.types import Result
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import FrontEnd, Nobody, Session
 from llmasos.services.interpreter.reading import Reading
+from llmasos.shell import keys
 from llmasos.shell.front import PipeFront, TerminalFront
 
 CODES = {"EACCES": 3, "EAGAIN": 4, "EAMBIG": 4}
@@ -30,7 +31,7 @@ async def run_once(settings: Settings, sentence: str, *, piped: str = "", dry_ru
         dry_run: Print the program only.
         output: `text`, `json` (one object at the end) or `stream-json` (an object for each event).
     """
-    machine = await compose(settings)
+    machine = await compose(settings, ask=keys.asker())
     try:
         process, session = _session(machine, settings, _front(settings, output))
         return await _one(machine, process, session, sentence, piped=piped, dry_run=dry_run, output=output)
@@ -40,7 +41,7 @@ async def run_once(settings: Settings, sentence: str, *, piped: str = "", dry_ru
 
 async def run_lines(settings: Settings, lines: Iterable[str]) -> int:
     """Do each line; the exit code is that of the first line that failed, and the rest is not done."""
-    machine = await compose(settings)
+    machine = await compose(settings, ask=keys.asker())
     try:
         process, session = _session(machine, settings, _front(settings, "text"))
         for line in lines:

@@ -117,7 +117,8 @@ class Shell:
         hear = self._reminders()
         self._machine.on_reminder.append(hear)
         try:
-            with _interrupts(lambda: None):  # between two lines Ctrl-C means nothing
+            # Between two lines Ctrl-C means nothing, and keys wait for the next prompt.
+            with _interrupts(lambda: None), keyboard.unechoed():
                 while True:
                     try:
                         line = await prompt.prompt_async()
@@ -204,7 +205,7 @@ class Shell:
     async def _interruptible(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run a request so that Ctrl-C ends it and only it; False where the shell itself was killed."""
         task = asyncio.ensure_future(work)
-        with _interrupts(task.cancel), keyboard.unechoed():
+        with _interrupts(task.cancel):
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from llmasos.compose import compose
 from llmasos.core.base.settings import Settings, workspace_folder
-from llmasos.shell import repl
+from llmasos.shell import keys, repl
 from llmasos.shell.front import TerminalFront
 
 
 async def run_shell(settings: Settings) -> int:
     """Compose the system, let the models load behind the prompt, and talk until the person leaves."""
     workspace, fallback = workspace_folder(settings.workspace, Path.cwd())
-    machine = await compose(settings)
+    machine = await compose(settings, ask=keys.asker())
     try:
         machine.interpreting.start()
         if fallback:

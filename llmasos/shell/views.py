@@ -12,6 +12,7 @@ from typing import Any
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -105,9 +106,7 @@ def _trouble(what: str, remedy: str) -> RenderableType:
 
 
 def _done(shape: Mapping[str, Any], *, undoable: bool) -> RenderableType:
-    line = Text(one_line(str(shape.get("message", ""))))
-    if undoable:
-        line.append(f"  {UNDO}", style="dim")
+    line = _Hinted(one_line(str(shape.get("message", ""))), UNDO if undoable else "")
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -217,6 +216,23 @@ class _Rows:
                 if cell:
                     words = Text.assemble((f"{one_line(name)} ", "dim"), cell)
                     yield Padding(words, (0, 0, 0, 2), expand=False)
+
+
+class _Hinted:
+    """A sentence with a hint behind it, or below it where the line has no room for both."""
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        self._sentence = sentence
+        self._hint = hint
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        fits = cell_len(f"{self._sentence}  {self._hint}") <= options.max_width
+        between = "  " if fits else "\n"
+        yield Text.assemble(self._sentence, (f"{between}{self._hint}" if self._hint else "", "dim"))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        whole = cell_len(f"{self._sentence}  {self._hint}")
+        return Measurement(min(8, options.max_width), min(whole, options.max_width))
 
 
 def _cell(content: Any) -> str:

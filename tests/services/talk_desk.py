@@ -92,7 +92,9 @@ class Desk:
         """Take the last change back."""
         entry = self.kernel.journal.last_undoable(self.session.person, str(self.session.workspace))
         assert entry is not None, "nothing to undo"
-        return await self.kernel.undo(Caller(self.kernel, self.shell, self.session, Call("system.undo")), entry)
+        return await self.kernel.undo(
+            Caller(self.kernel, self.shell, self.session, Call("system.undo")), entry
+        )
 
     def seat(self, person: str) -> tuple[Process, Session]:
         """Another person's shell and session."""
@@ -109,7 +111,12 @@ class Desk:
 
 @contextmanager
 def open_desk(
-    folder: Path, replies: Replies = ("Fine.",), *, engine: Engine | None = None, embedder: Any = None, **options: Any
+    folder: Path,
+    replies: Replies = ("Fine.",),
+    *,
+    engine: Engine | None = None,
+    embedder: Any = None,
+    **options: Any,
 ) -> Iterator[Desk]:
     """A desk in a home, new or as it was left."""
     top, home = folder / "work", folder / "home"

@@ -71,5 +71,11 @@ def test_version_one_cards() -> None:
 
 
 def test_macros_and_comments() -> None:
-    card = Card({"name": "Mira", "nickname": "Mi", "description": "{{char}} likes {{user}}.{{// not this}} <BOT> <USER>"})
+    card = Card(
+        {
+            "name": "Mira",
+            "nickname": "Mi",
+            "description": "{{char}} likes {{user}}.{{// not this}} <BOT> <USER>",
+        }
+    )
     assert card.text("description", person="Sam") == "Mi likes Sam. Mi Sam"

@@ -36,7 +36,10 @@ async def test_a_model_without_words_is_an_error(tmp_path: Path) -> None:
 
 async def test_a_chinese_question_to_an_english_model_says_so(tmp_path: Path) -> None:
     with open_desk(tmp_path, ["Hm."], name="smollm2") as desk:
-        assert "英文" in (await desk.ok("assistant.answer", question="为什么海水是咸的"))["note"]
+        value = await desk.ok("assistant.answer", question="为什么海水是咸的")
+        assert value["source"] == "system"
+        assert "英文" in value["text"]
+        assert desk.engine.requests == []
 
 
 async def test_the_process_of_an_answer_can_be_killed(tmp_path: Path) -> None:
@@ -58,6 +61,7 @@ async def test_the_process_of_an_answer_can_be_killed(tmp_path: Path) -> None:
     [
         ("plan", " pack bags\n2. go\n\nThat is all.\n3. rest", "1. pack bags\n2. go\n3. rest"),
         ("checklist", " milk\n2. bread", "1. milk\n2. bread"),
+        ("quest", " Find it. 2. Take it. 3. Run.", "1. Find it.\n2. Take it.\n3. Run."),
         ("haiku", "one\ntwo\nthree\nfour", "one\ntwo\nthree"),
         ("email", "The heating is broken. Please come.", "Subject: Heating\n\nHello,\n\nThe heating is broken. Please come.\n\nBest regards"),
         ("dialogue", " Hi there.\nBen: Hello.", "Anna: Hi there.\nBen: Hello."),
@@ -88,12 +92,16 @@ async def test_translation_is_refused_and_never_faked(tmp_path: Path) -> None:
         assert result.error == "ENOTSUP"
         assert "--model" in result.message
         assert desk.engine.requests == []
-        assert await desk.error("content.write", kind="poem", topic="the moon", language="Chinese") == "ENOTSUP"
+        assert (
+            await desk.error("content.write", kind="poem", topic="the moon", language="Chinese") == "ENOTSUP"
+        )
 
 
 async def test_a_larger_model_translates(tmp_path: Path) -> None:
     with open_desk(tmp_path, engine=ScriptedEngine(["Bonjour"], name="models/qwen-7b.gguf")) as desk:
-        assert (await desk.ok("content.translate", text="good morning", language="French"))["text"] == "Bonjour"
+        assert (await desk.ok("content.translate", text="good morning", language="French"))[
+            "text"
+        ] == "Bonjour"
 
 
 STORY = (
@@ -105,10 +113,15 @@ STORY = (
 async def test_a_short_text_is_summarized_in_words(tmp_path: Path) -> None:
     with open_desk(tmp_path, ["The council put off the vote about the old bridge until May."]) as desk:
         value = await desk.ok("content.summarize", text=STORY)
-        assert (value["source"], value["text"]) == ("model", "The council put off the vote about the old bridge until May.")
+        assert (value["source"], value["text"]) == (
+            "model",
+            "The council put off the vote about the old bridge until May.",
+        )
 
 
-@pytest.mark.parametrize("reply", ["The council in Paris paid 90,000 euros.", "Cats are wonderful animals that sleep."])
+@pytest.mark.parametrize(
+    "reply", ["The council in Paris paid 90,000 euros.", "Cats are wonderful animals that sleep."]
+)
 async def test_a_summary_that_adds_something_is_not_shown(tmp_path: Path, reply: str) -> None:
     with open_desk(tmp_path, [reply]) as desk:
         value = await desk.ok("content.summarize", text=STORY)
@@ -124,12 +137,28 @@ async def test_a_long_text_is_summarized_by_its_own_sentences(tmp_path: Path) ->
         assert desk.engine.requests == []
 
 
-@pytest.mark.parametrize(("call", "args"), [("assistant.answer", {"question": " "}), ("content.summarize", {"text": ""}), ("content.write", {"kind": "poem", "topic": "z" * 10_000})])
+@pytest.mark.parametrize(
+    ("call", "args"),
+    [
+        ("assistant.answer", {"question": " "}),
+        ("content.summarize", {"text": ""}),
+        ("content.write", {"kind": "poem", "topic": "z" * 10_000}),
+    ],
+)
 async def test_hostile_arguments(tmp_path: Path, call: str, args: dict[str, str]) -> None:
     with open_desk(tmp_path) as desk:
         assert await desk.error(call, **args) in ("EINVAL", "E2BIG")
 
 
-@pytest.mark.parametrize(("name", "tiny"), [("smollm2", True), ("SmolLM2-1.7B.gguf", False), ("gemma-3-270m-it", True), ("qwen2.5-7b", False), ("scripted", False)])
+@pytest.mark.parametrize(
+    ("name", "tiny"),
+    [
+        ("smollm2", True),
+        ("SmolLM2-1.7B.gguf", False),
+        ("gemma-3-270m-it", True),
+        ("qwen2.5-7b", False),
+        ("scripted", False),
+    ],
+)
 def test_what_to_expect_of_a_model(name: str, tiny: bool) -> None:
     assert ability(name).tiny is tiny

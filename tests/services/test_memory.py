@@ -40,7 +40,15 @@ async def recalled(desk: Desk, query: str, as_: str = "") -> list[str]:
 
 @pytest.mark.parametrize(
     ("query", "fact"),
-    [("dog", 0), ("what is my dog called", 0), ("peanut", 1), ("where is the key", 2), ("Bobs birthdays", 3), ("车停在哪里", 4), ("车", 4)],
+    [
+        ("dog", 0),
+        ("what is my dog called", 0),
+        ("peanut", 1),
+        ("where is the key", 2),
+        ("Bobs birthdays", 3),
+        ("车停在哪里", 4),
+        ("车", 4),
+    ],
 )
 async def test_a_fact_is_found_by_its_words(desk: Desk, query: str, fact: int) -> None:
     await learn(desk)
@@ -192,8 +200,15 @@ async def test_the_same_question_finds_the_same_in_new_processes(tmp_path: Path)
     here = Path(__file__).parent
     outputs = []
     for salt in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}", "PYTHONIOENCODING": "utf-8"}
-        done = subprocess.run([sys.executable, "-c", RESTART, str(tmp_path)], env=environment, capture_output=True, check=True)
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": salt,
+            "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}",
+            "PYTHONIOENCODING": "utf-8",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", RESTART, str(tmp_path)], env=environment, capture_output=True, check=True
+        )
         outputs.append(done.stdout.decode())
     assert outputs[0] == outputs[1]
     assert FACTS[0] in outputs[0]

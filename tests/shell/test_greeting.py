@@ -37,7 +37,7 @@ def test_every_other_start_is_one_line() -> None:
 
 def test_recovery_code_says_what_it_is_for() -> None:
     told = shown(greeting.recovery("AAAA-BBBB"))
-    assert told.startswith("Recovery code: AAAA-BBBB\nWrite it down: it opens your data when")
+    assert told.startswith("Recovery code: AAAA-BBBB\nWrite it down: it opens your data if")
 
 
 def test_help_has_eight_examples_and_fits_a_screen() -> None:

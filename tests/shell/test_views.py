@@ -94,6 +94,11 @@ def test_done_is_one_line_with_the_way_back() -> None:
     assert of(done("Killed process 4.", note="It was busy.")) == "✓ Killed process 4.\n  It was busy."
 
 
+def test_the_way_back_is_not_broken() -> None:
+    told = of(done("Planned 'call Bob' for Sun 22 Nov 2026 02:50 Europe/Berlin, with a bell."), undoable=True)
+    assert told.split("\n")[1] == "  'undo' takes it back"
+
+
 def test_a_long_line_goes_on_under_itself() -> None:
     told = of(done("Moved " + "very " * 20 + "far."))
     assert [line[:2] for line in told.split("\n")] == ["✓ ", "  "]

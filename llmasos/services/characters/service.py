@@ -549,6 +549,7 @@ class Characters:
 
     async def _meant(self, caller: Caller, name: str) -> Character:
         """`_named` for a preview: asked once, the answer holds for the call."""
+        caller.session.state.pop(_shown(caller, name), None)  # of a call that was then refused
         character = await self._named(caller, name)
         caller.session.state[_shown(caller, name)] = character.id
         return character

@@ -94,7 +94,7 @@ async def meant(
     grouped = group(said, devices)
     if grouped:
         return grouped
-    # Every word counts: acting on the bedroom's heater where the aquarium's was said would be worse than asking.
+    # Every word counts: the bedroom's heater where the aquarium's was said would be worse than an error.
     found = matching.leading(matching.rank(_spoken(said), devices, names, whole=True))
     if not found:
         raise matching.missing(

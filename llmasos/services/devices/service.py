@@ -307,7 +307,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _on_after(device: Device, setting: Setting, value: Value) -> bool | None:
-    """Whether setting something also switches: a lamp that gets a brightness lights up, a closed blind is off."""
+    """Whether setting something also switches: a brightness lights a lamp, a closed blind is off."""
     if setting.name == "position":
         return bool(value)
     if setting.name in ("brightness", "speed") and value == 0:

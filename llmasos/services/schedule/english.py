@@ -35,38 +35,17 @@ UNIT = (
     r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|years?|yrs?|[smhdw])"
 )
 NUMBER = r"\d+(?:\.\d+)?"
-DURATION = rf"{NUMBER}\s*{UNIT}\b(?:(?:\s*,)?(?:\s+and)?\s*{NUMBER}\s*{UNIT}\b)*"
+DURATION = rf"{NUMBER}\s*{UNIT}(?![a-z])(?:(?:\s*,)?(?:\s+and)?\s*{NUMBER}\s*{UNIT}(?![a-z]))*"
 SHIFT = r"this|next|last|past|coming|upcoming|previous"
 SHIFTS = {"this": 0, "next": 1, "coming": 0, "upcoming": 0, "last": -1, "past": -1, "previous": -1}
 
 VOCABULARY = frozenset(
-    [
+    (
         *MONTHS,
         *WEEKDAYS,
-        "today",
-        "tomorrow",
-        "yesterday",
-        "tonight",
-        "morning",
-        "afternoon",
-        "evening",
-        "midnight",
-        "weekend",
-    ]
-    + [
-        "minutes",
-        "hours",
-        "weeks",
-        "months",
-        "next",
-        "noon",
-        "quarter",
-        "every",
-        "weekday",
-        "week",
-        "month",
-        "o'clock",
-    ]
+        *("today", "tomorrow", "yesterday", "tonight", "morning", "afternoon", "evening", "midnight", "noon"),
+        *("minutes", "hours", "week", "weeks", "month", "weekend", "weekday", "next", "quarter", "o'clock"),
+    )
 )
 """Words that a misspelt one is mended to."""
 
@@ -82,6 +61,7 @@ _SPELLINGS = [
     (r"\ban hour and a half\b", "90 minutes"),
     (r"\ban hour and a quarter\b", "75 minutes"),
     (r"\b(?:a )?couple(?: of)?\b", "2"),
+    (r"\b(in \d+) ?h ?(\d{2})\b(?!\d|:| ?m)", r"\1 hours \2 minutes"),
     (r"\bhalf a year\b", "6 months"),
     (r"\bfortnight\b", "2 weeks"),
     (r"\b(?:a|the) 2 weeks\b", "2 weeks"),
@@ -131,7 +111,7 @@ def unit_of(word: str) -> Unit:
 
 def durations(text: str) -> list[tuple[float, Unit]]:
     """The amounts of a matched `DURATION`."""
-    return [(float(n), unit_of(u)) for n, u in re.findall(rf"({NUMBER})\s*({UNIT})\b", text)]
+    return [(float(n), unit_of(u)) for n, u in re.findall(rf"({NUMBER})\s*({UNIT})(?![a-z])", text)]
 
 
 def offset(parts: Parts, now: datetime, amounts: list[tuple[float, Unit]], sign: int) -> None:

@@ -64,9 +64,10 @@ def _lone_duration(m: re.Match[str], parts: Parts, now: datetime) -> None:
     offset(parts, now, durations(m[1]), 1)
 
 
-@rule(r"\b(?:the )?(?:(\d+) )?(day|week|month)s? (before|after)\b")
+@rule(r"\b(?:the )?(?:(\d+) )?(day|week|month)s? (before|after|from)\b")
 def _relative(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.relative = (int(m[1]) if m[1] else None, unit_of(m[2]), -1 if m[3] == "before" else 1)
+    amount = int(m[1]) if m[1] else None
+    parts.relative = (amount, unit_of(m[2]), -1 if m[3] == "before" else 1)
 
 
 # Stretches

@@ -96,6 +96,10 @@ class Event:
             timed=timed,
         )
 
+    def without(self, start: datetime) -> Event:
+        """The same repetition without one of its occurrences."""
+        return replace(self, skipped=[*self.skipped, _wall(start)])
+
     @property
     def first(self) -> datetime:
         """Its (first) start."""
@@ -119,7 +123,7 @@ class Event:
                 yield self.first
             return
         for moment in recurrence.occurrences(self.rule, self.first, after, inclusive=inclusive):
-            if moment.replace(tzinfo=None).isoformat(timespec="minutes") not in self.skipped:
+            if _wall(moment) not in self.skipped:
                 yield moment
 
     def within(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -169,13 +173,17 @@ def shown(start: datetime, end: datetime | None, timed: bool, *, zone: bool = Fa
     return f"{text} {zone_name(start.tzinfo)}" if zone else text
 
 
-_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def _day(day: date) -> str:
     # Not strftime: its names follow the locale, and what is shown can be said back.
-    return f"{_WEEKDAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def _wall(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def zone_name(zone: tzinfo | None) -> str:

@@ -49,7 +49,7 @@ class Parts:
         nth: "the first Monday", -1 for the last.
         stretch: First month and number of months: a season, a quarter.
         festival: The first and last day of a named day in a year.
-        relative: "the week before", "3 days after": how many, of what, -1 or 1; no number means the whole unit.
+        relative: "the week before", "3 days after": how many, of what, -1 or 1; no number: the unit whole.
         edge: "the end of", "the first half of", ...
         exact: A moment counted from now.
         moment: The moment lies in the middle of what is meant: "two hours ago".

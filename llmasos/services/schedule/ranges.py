@@ -35,6 +35,8 @@ def ends_of(text: str, now: datetime) -> tuple[Parts, Parts] | None:
     phrase = re.sub(r"\b(1st|2nd) half\b", "_", normalised(text))
     if re.fullmatch(r"[\d-]+(?:[t ][\d:]+)?", phrase):
         return None  # an ISO date
+    if "from" not in phrase and re.search(r"\b(?:5|10|20|25|quarter)(?: minutes)? to \d", phrase):
+        return None  # "twenty to five"
     for pattern in _RANGES:
         m = pattern.match(phrase)
         if not m:

@@ -27,7 +27,9 @@ _ENGLISH: list[Rule] = [*english_dates.RULES, *english_times.RULES, *english_str
 def normalised(text: str) -> str:
     """A phrase in the form that the rules read."""
     text = unicodedata.normalize("NFKC", text).casefold()
-    text = text.strip().strip("\"'“”‘’「」,.;!? ")
+    text = text.strip().strip("\"'“”‘’「」,;!? ")
+    if not re.search(r"\d\.\d{1,2}\.$", text):  # "24.12." is a date
+        text = text.rstrip(".")
     return english.normalised(text)
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # ships no types
 
 from llmasos.services.schedule.parts import elapsed
-from llmasos.services.schedule.rrule import WORKDAYS
+from llmasos.services.schedule.rrule import DAYS, WORKDAYS
 
 
 def occurrences(
@@ -93,8 +93,9 @@ def said(rule: str) -> str:
     return text
 
 
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NTH = {"": "", "1": "1st ", "2": "2nd ", "3": "3rd ", "4": "4th ", "5": "5th ", "-1": "last "}
+
+
 def _named_day(code: str) -> str:
-    name = {"MO": "Mon", "TU": "Tue", "WE": "Wed", "TH": "Thu", "FR": "Fri", "SA": "Sat", "SU": "Sun"}[
-        code[-2:]
-    ]
-    return f"{ {'': '', '1': '1st ', '2': '2nd ', '3': '3rd ', '4': '4th ', '5': '5th ', '-1': 'last '}[code[:-2]] }{name}"
+    return _NTH[code[:-2]] + WEEKDAYS[DAYS.index(code[-2:])]
