@@ -28,7 +28,6 @@ from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.sandbox import PluginHost
 from llmasos.core.kernel.scheduler import Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
-from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import SyscallTable
@@ -52,6 +51,29 @@ Reminder = Callable[[dict[str, Any]], None]
 LOG_FILE = "llmasos.log.sealed"
 
 
+class Bell:
+    """Tells reminders to whoever listens; what rang before anybody did is told to the first who comes."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Reminder] = []
+        self._unheard: list[dict[str, Any]] = []
+
+    def __call__(self, reminder: dict[str, Any]) -> None:
+        """Ring."""
+        if not self._listeners:
+            self._unheard.append(reminder)
+        for hear in list(self._listeners):
+            hear(reminder)
+
+    def listen(self, hear: Reminder) -> Callable[[], None]:
+        """Hear of reminders; returns what ends that."""
+        self._listeners.append(hear)
+        for reminder in self._unheard:
+            hear(reminder)
+        self._unheard.clear()
+        return lambda: self._listeners.remove(hear)
+
+
 @dataclass
 class Machine:
     """A composed system. Lives on one event loop; `close` ends all that it started."""
@@ -69,9 +91,9 @@ class Machine:
     interpreting: EngineSlot
     embedder: Embedder
     keyring: Keyring
+    bell: Bell
     problems: list[str] = field(default_factory=list)
     """What a person should know after start: plugins that didn't load, effects left undecided by a crash."""
-    on_reminder: list[Reminder] = field(default_factory=list)
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     def session(self, workspace: Path, front: FrontEnd) -> tuple[Process, Session]:
@@ -134,14 +156,9 @@ async def compose(
 
         # Services: what the syscalls do.
         problems: list[str] = []
-        listeners: list[Reminder] = []
-
-        def ring(event: dict[str, Any]) -> None:
-            for hear in listeners:
-                hear(event)
-
+        bell = Bell()
         speaker = Speaker(speech, processes, seed=settings.seed)
-        schedule = Schedule(store, clock, ring)
+        schedule = Schedule(store, clock, bell)
         files = Files(private=(home,), embedder=embedder, span=schedule.span)
         memory = Memory(store, clock, embedder)
         tasks = Tasks(store, clock)
@@ -183,7 +200,7 @@ async def compose(
             journal.told(entry.id)
         return Machine(
             settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
-            embedder, keyring, problems, listeners, closing.pop_all(),
+            embedder, keyring, bell, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

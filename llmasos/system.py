@@ -140,6 +140,9 @@ class System:
         self.close()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise LlmasosError("This system is closed.", "Boot it again.")
         if threading.current_thread() is self._thread:
             work.close()
             raise LlmasosError("A waiting function was called from inside the system.", "Use its async twin.")

@@ -103,7 +103,7 @@ FORMS = (
         ("story", "tale", "fable", "fairy tale", "bedtime story", "short story", "故事", "童话"),
         ask="Write a short {style}{kind} about {topic}.",
         titled=True,
-        tokens=320,
+        tokens=240,
     ),
     Form(
         ("description", "blurb", "bio", "caption", "描述", "介绍"),

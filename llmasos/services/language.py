@@ -117,6 +117,8 @@ class Language:
             [Message("user", asked)],
             tokens=chosen.tokens if can.tiny else 3 * chosen.tokens,
             opening=opening,
+            # What is put in shape afterwards is shown when it has it: nothing that was shown is taken back.
+            stream=not (chosen.numbered or chosen.lines or chosen.prose or chosen.closing),
         )
         words = forms.shaped(chosen, said)
         heading = forms.title(about) if chosen.titled else ""

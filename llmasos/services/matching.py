@@ -189,13 +189,16 @@ def missing(
     said: str, items: Iterable[T], *, names: Callable[[T], Sequence[str]], what: str, remedy: str = ""
 ) -> SyscallError:
     """ENOENT, naming what is nearest."""
-    near = sorted(
-        ((max((score(said, n) for n in names(item)), default=0.0), names(item)[0]) for item in items),
-        reverse=True,
-    )
+    near = sorted(((max(map(_nearness, [said] * len(n), n), default=0.0), n[0]) for n in map(names, items)), reverse=True)
     choices = tuple(dict.fromkeys(name for value, name in near[:3] if value >= 0.3))
     hint = f"Did you mean {' or '.join(repr(c) for c in choices)}?" if choices else remedy
     return SyscallError("ENOENT", f"There is no {what} {said[:80]!r}.", hint, choices=choices)
+
+
+def _nearness(said: str, name: str) -> float:
+    """How near a name is, for a hint: less than a match."""
+    a, b = normal(said), normal(name)
+    return max(score(said, name), 0.6 * SequenceMatcher(None, a, b, autojunk=False).ratio())
 
 
 def _tokens(text: str) -> frozenset[str]:

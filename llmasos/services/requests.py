@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading, say
 
 Way = Literal["habit", "call", "model"]
+OnReading = Callable[[Reading], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,17 @@ class Requests:
         said = f"{line.strip()}\n\n{appended}" if appended else line
         return await self._interpreter.interpret(said), "model"
 
-    async def handle(self, process: Process, session: Session, line: str, *, appended: str = "") -> Outcome:
+    async def handle(
+        self, process: Process, session: Session, line: str, *, appended: str = "", on_reading: OnReading | None = None
+    ) -> Outcome:
         """Understand a line and run it.
+
+        Args:
+            process: Who asks.
+            session: Whose line.
+            line: What was typed.
+            appended: What was piped in.
+            on_reading: Told what a sentence was read as, before any of it runs.
 
         Raises:
             NotUnderstood: Nothing fits.
@@ -81,6 +92,8 @@ class Requests:
         reading, way = await self.understand(session, line, appended=appended)
         if reading.alternative is not None:
             reading = await self._asked(session, reading)
+        elif on_reading and way == "model" and reading.program:
+            on_reading(reading)
         if not reading.program:
             raise NotUnderstood("I don't know what to do with that.", "Say it in other words, or '?' for what can be said.")
         results = await programs.run(self._kernel, process, session, reading.program, request=line)

@@ -43,12 +43,6 @@ def written(call: Call) -> str:
     return " ".join([call.syscall, *(f"{name}={_value(value)}" for name, value in call.args.items())])
 
 
-def typed(call: Call) -> str:
-    """A call with its whole values, quoted as the reader of written calls wants it."""
-    args = (f"{name}={shlex.quote(str(value))}" for name, value in call.args.items())
-    return " ".join([call.syscall, *args])
-
-
 def call(name: str, shown: Mapping[str, str], effect: str, *, number: int = 0) -> Text:
     """The line before an effect.
 

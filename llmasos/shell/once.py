@@ -100,6 +100,7 @@ class _EventFront(Nobody):
 def _session(machine: Machine, settings: Settings, front: FrontEnd) -> tuple[Process, Session]:
     for problem in machine.problems:
         print(f"llmasos: {problem}", file=sys.stderr)
+    machine.bell.listen(lambda event: print(f"llmasos: reminder: {event.get('title')} ({event.get('when')})", file=sys.stderr))
     workspace, fallback = workspace_folder(settings.workspace, Path.cwd())
     if fallback:
         print(f"llmasos: the workspace is {workspace}.", file=sys.stderr)

@@ -33,7 +33,6 @@ from llmasos.shell import greeting, keyboard, lines, questions, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import SealedHistory
-from llmasos.shell.requests import WatchedRequests
 from llmasos.shell.safe import one_line
 from llmasos.shell.toolbar import Toolbar
 
@@ -98,7 +97,6 @@ class Shell:
         self._process = process
         self._front = session.front if isinstance(session.front, TerminalFront) else TerminalFront()
         session.front = self._front
-        self._requests = WatchedRequests(machine, self._front)
         self._toolbar = Toolbar(machine, session)
         self._print = self._front.console.print
         home = machine.settings.home
@@ -114,8 +112,7 @@ class Shell:
         self._greet()
         prompt = self._prompt()
         loading = asyncio.create_task(self._watch_loading(prompt))
-        hear = self._reminders()
-        self._machine.on_reminder.append(hear)
+        deafen = self._machine.bell.listen(self._reminders())
         try:
             # Between two lines Ctrl-C means nothing, and keys wait for the next prompt.
             with _interrupts(lambda: None), keyboard.unechoed():
@@ -132,7 +129,7 @@ class Shell:
                         return 1
                     self._toolbar.refresh()
         finally:
-            self._machine.on_reminder.remove(hear)
+            deafen()
             loading.cancel()
             with suppress(asyncio.CancelledError):
                 await loading
@@ -161,11 +158,12 @@ class Shell:
             self._front.end()
 
     async def _request(self, line: str) -> None:
-        outcome = await self._requests.handle(self._process, self._session, line)
+        handle = self._machine.requests.handle
+        outcome = await handle(self._process, self._session, line, on_reading=self._front.understood)
         program = outcome.reading.program
         if outcome.way == "model" and len(program) == 1:
             # The call as well: from the history it can be changed and made again without the model.
-            self._history.append_string(lines.typed(program[0]))
+            self._history.append_string(str(program[0]))
 
     def _is_own(self, word: str, rest: str) -> bool:
         """Whether a line is for the shell itself; "help me write a letter" is for the model."""

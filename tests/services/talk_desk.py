@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +45,7 @@ class Person(Nobody):
         self.options: list[list[str]] = []
         self.consents: list[dict[str, str]] = []
         self.streamed = ""
+        self.heard = asyncio.Event()
 
     async def consent(self, question: Consent) -> Answer | None:
         self.consents.append(dict(question.shown))
@@ -53,6 +57,7 @@ class Person(Nobody):
 
     async def words(self, piece: str) -> None:
         self.streamed += piece
+        self.heard.set()
 
 
 @dataclass
@@ -147,3 +152,16 @@ def open_desk(
         yield Desk(
             kernel, Session("ada", top, person), shell, person, plays, speaker, characters, memory, clock
         )
+
+
+async def in_new_process(script: str, folder: Path, salt: str) -> str:
+    """What a script prints in a process of its own, whose `hash` is salted as said."""
+    here = Path(__file__).parent
+    path = f"{here}{os.pathsep}{here.parents[1]}"
+    environment = {**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(folder), env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()

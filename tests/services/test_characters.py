@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from talk_desk import Desk, open_desk
+from talk_desk import Desk, in_new_process, open_desk
 
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.process import State
@@ -162,8 +159,9 @@ async def test_a_card_grants_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        "Are you human?", "are you a real person", "Are you really an AI?", "Am I talking to a robot?", "You're a bot, right?",
-        "Alice, honestly, are you a human being?", "你是真人吗？", "你到底是不是机器人？", "我是在和真人聊天吗",
+        "Are you human?", "are you a real person", "Are you really an AI?", "Am I talking to a robot?",
+        "You're a bot, right?", "Alice, honestly, are you a human being?",
+        "你是真人吗？", "你到底是不是机器人？", "我是在和真人聊天吗",
     ],
 )  # fmt: skip
 async def test_asked_whether_it_is_human_it_tells_the_truth(tmp_path: Path, question: str) -> None:
@@ -215,8 +213,7 @@ async def test_killed_while_it_talks(tmp_path: Path) -> None:
         task = asyncio.create_task(
             desk.do("character.chat", name="Alice", message="Tell me a story, please.")
         )
-        while not desk.person.streamed:
-            await asyncio.sleep(0.001)
+        await desk.person.heard.wait()
         await desk.kernel.processes.kill(process_of(desk, "Alice").pid)
         assert (await task).error == "ECANCELED"
         assert desk.engine.stats()["cells_used"] == 0
@@ -276,7 +273,7 @@ async def test_delete_says_what_goes_and_leaves_nothing(tmp_path: Path) -> None:
         assert "Bram" in desk.journal_text()
     with open_desk(tmp_path) as desk:
         assert await names(desk) == ["Bram"]
-        assert [r for r in desk.kernel.store.scan("character.event")] == []
+        assert list(desk.kernel.store.scan("character.event")) == []
         await desk.ok("character.create", name="Alice")
         assert (await desk.ok("character.show", name="Alice"))["fields"]["memories"] == 0
 
@@ -380,7 +377,6 @@ asyncio.run(main())
 
 
 async def test_the_same_line_gives_the_same_prompt_in_new_processes(tmp_path: Path) -> None:
-    here = Path(__file__).parent
     prompts = []
     for salt in ("1", "2"):
         folder = tmp_path / salt
@@ -393,16 +389,10 @@ async def test_the_same_line_gives_the_same_prompt_in_new_processes(tmp_path: Pa
                 *(f"It is hour {n} of the day." for n in range(60)),
             ):
                 await say(desk, "Alice", line)
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": salt,
-            "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}",
-        }
-        command = [sys.executable, "-c", RESTART, str(folder)]
-        prompts.append(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+        prompts.append(await in_new_process(RESTART, folder, salt))
     assert prompts[0] == prompts[1]
-    assert b"Rex" in prompts[0]
-    assert b"Lisbon" in prompts[0]
+    assert "Rex" in prompts[0]
+    assert "Lisbon" in prompts[0]
 
 
 async def test_search_finds_conversations(desk: Desk) -> None:

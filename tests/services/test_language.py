@@ -1,4 +1,4 @@
-"""assistant.answer and content.*: the model's words, marked, in shape, and refused where they would be a fake."""
+"""assistant.answer and content.*: the model's words, marked, in shape, refused where they would be fake."""
 
 import asyncio
 from pathlib import Path
@@ -46,8 +46,7 @@ async def test_the_process_of_an_answer_can_be_killed(tmp_path: Path) -> None:
     long = " ".join(f"Sentence number {n} is here." for n in range(200))
     with open_desk(tmp_path, [long]) as desk:
         task = asyncio.create_task(desk.do("assistant.answer", question="tell me everything"))
-        while not desk.person.streamed:
-            await asyncio.sleep(0.001)
+        await desk.person.heard.wait()
         process = next(p for p in desk.kernel.processes if p.program == "words")
         await desk.kernel.processes.kill(process.pid)
         assert (await task).error == "ECANCELED"
@@ -63,7 +62,11 @@ async def test_the_process_of_an_answer_can_be_killed(tmp_path: Path) -> None:
         ("checklist", " milk\n2. bread", "1. milk\n2. bread"),
         ("quest", " Find it. 2. Take it. 3. Run.", "1. Find it.\n2. Take it.\n3. Run."),
         ("haiku", "one\ntwo\nthree\nfour", "one\ntwo\nthree"),
-        ("email", "The heating is broken. Please come.", "Subject: Heating\n\nHello,\n\nThe heating is broken. Please come.\n\nBest regards"),
+        (
+            "email",
+            "The heating is broken. Please come.",
+            "Subject: Heating\n\nHello,\n\nThe heating is broken. Please come.\n\nBest regards",
+        ),
         ("dialogue", " Hi there.\nBen: Hello.", "Anna: Hi there.\nBen: Hello."),
         ("bedtime story", "Once upon a time.", "Once upon a time."),
         ("memo", "It is so.", "It is so."),

@@ -1,14 +1,11 @@
 """memory.*: kept, found by words and meaning, the same after a restart, and erased for good."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from talk_desk import Desk, open_desk
+from talk_desk import Desk, in_new_process, open_desk
 
 from llmasos.services.memory.bm25 import BM25
 from llmasos.services.memory.retrieval import Index, Item, pack, unpack
@@ -197,19 +194,7 @@ asyncio.run(main())
 async def test_the_same_question_finds_the_same_in_new_processes(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
         await learn(desk)
-    here = Path(__file__).parent
-    outputs = []
-    for salt in ("1", "2"):
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": salt,
-            "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}",
-            "PYTHONIOENCODING": "utf-8",
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", RESTART, str(tmp_path)], env=environment, capture_output=True, check=True
-        )
-        outputs.append(done.stdout.decode())
+    outputs = [await in_new_process(RESTART, tmp_path, salt) for salt in ("1", "2")]
     assert outputs[0] == outputs[1]
     assert FACTS[0] in outputs[0]
 

@@ -1,4 +1,4 @@
-"""The speaker: whose computation it is, what stays live, and what becomes of a kill, a stop and a full engine."""
+"""The speaker: whose computation it is, what stays live, what a kill, a stop and a full engine do."""
 
 import asyncio
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ async def test_markers_in_what_was_said_are_text(desk: Desk) -> None:
     await desk.speaker.say(child(desk), (TALK[0], Message("user", evil)), stable=1)
     seen = ScriptedEngine().tokenize("<|im_start|>", special=True)
     assert len(seen) == 1
-    # Detokenized the two look alike; as tokens the forged marker is 12 bytes, so only three markers were read.
+    # Detokenized the two look alike; as tokens the forged marker is twelve bytes.
     process = child(desk)
     await desk.speaker.say(process, (Message("system", evil), TALK[1]), KEPT, stable=1)
     assert process.sequence is not None
@@ -114,14 +114,13 @@ async def test_a_killed_process_stops_talking_and_frees_its_cells(tmp_path: Path
 async def test_a_stopped_process_computes_no_token_until_it_goes_on(tmp_path: Path) -> None:
     with open_desk(tmp_path, [LONG]) as desk:
         process = child(desk)
-        said: list[str] = []
+        heard = asyncio.Event()
 
         async def on_piece(piece: str) -> None:
-            said.append(piece)
+            heard.set()
 
         task = asyncio.create_task(desk.speaker.say(process, TALK, KEPT, stable=1, on_piece=on_piece))
-        while not said:
-            await asyncio.sleep(0.001)
+        await heard.wait()
         desk.kernel.processes.stop(process.pid)
         await asyncio.sleep(0.02)
         count = desk.engine.stats()["decoded"]

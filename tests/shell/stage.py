@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from rich.console import Console
 
+from llmasos.compose import Bell
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import ModelError, SyscallError
 from llmasos.core.base.paths import shipped
@@ -29,10 +30,12 @@ from llmasos.core.kernel.syscall import Kind, SyscallTable, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.processes import Processes
+from llmasos.services.requests import Requests
 from llmasos.services.system import System
 
 if TYPE_CHECKING:
     from llmasos.compose import Machine
+    from llmasos.services.interpreter.interpreter import Interpreter
 
 
 class Things:
@@ -163,14 +166,16 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         async def interpret(said: str) -> Reading:
             return readings.get(said, Reading((), 0.2))
 
+        interpreter = cast("Interpreter", SimpleNamespace(interpret=interpret))
         machine = SimpleNamespace(
             settings=SimpleNamespace(home=home, model="smollm2"),
             person="ada",
             kernel=kernel,
-            interpreter=SimpleNamespace(interpret=interpret),
+            interpreter=interpreter,
+            requests=Requests(kernel, interpreter),
             keyring=keyring,
             problems=[],
-            on_reminder=[],
+            bell=Bell(),
             speech=Slot(),
             interpreting=slot,
         )

@@ -216,12 +216,11 @@ async def test_a_reminder_is_shown_above_the_line(tmp_path: Path, keys: PipeInpu
         await until(stage, "helps")
         await asyncio.sleep(0.1)
         # APScheduler may fire from a thread of its own.
-        await asyncio.to_thread(stage.machine.on_reminder[0], {"title": "call Bob\x1b[2J", "when": "09:00"})
+        await asyncio.to_thread(stage.machine.bell, {"title": "call Bob\x1b[2J", "when": "09:00"})
         await until(stage, "⏰ Reminder: call Bob\ufffd[2J  09:00")
         keys.send_text("lk\n\x04")
         assert await asyncio.wait_for(running, 10) == 0
         assert seen(stage).endswith("✓ Added 'milk'.  'undo' takes it back")
-        assert stage.machine.on_reminder == []
 
 
 async def test_the_prompt_is_there_before_the_model(tmp_path: Path, keys: PipeInput) -> None:

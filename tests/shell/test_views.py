@@ -181,7 +181,7 @@ def test_typed_call_can_be_read_again() -> None:
     from llmasos.services.interpreter.explicit import _split
 
     call = Call("files.write", {"path": "it's here.txt", "content": 'two\nlines "x"'})
-    words = _split(lines.typed(call).partition(" ")[2])
+    words = _split(str(call).partition(" ")[2])
     assert words == ["path=it's here.txt", 'content=two\nlines "x"']
 
 

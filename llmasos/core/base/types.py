@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -34,7 +35,8 @@ class Call:
         return {"syscall": self.syscall, "args": self.args}
 
     def __str__(self) -> str:
-        return f"{self.syscall}({', '.join(f'{k}={v!r}' for k, v in self.args.items())})"
+        """The call as it could be typed."""
+        return " ".join([self.syscall, *(f"{name}={shlex.quote(str(value))}" for name, value in self.args.items())])
 
 
 Program: TypeAlias = tuple[Call, ...]

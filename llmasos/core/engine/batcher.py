@@ -35,6 +35,7 @@ class Batcher:
 
     Args:
         make: Makes the context, in the thread.
+        threads: How many threads a step of so many tokens gets.
         n_open: Sequences that can be open.
         n_kept: Prefixes that can be kept.
         n_scratch: Sequences for scoring options.
@@ -45,9 +46,18 @@ class Batcher:
     """
 
     def __init__(
-        self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str
+        self,
+        make: Callable[[], Context],
+        threads: Callable[[int], int],
+        *,
+        n_open: int,
+        n_kept: int,
+        n_scratch: int,
+        name: str,
     ) -> None:
         self._make = make
+        self._threads_for = threads
+        self.threads = 1
         self._sizes = n_open, n_kept, n_scratch
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._changed = threading.Condition()
@@ -231,6 +241,10 @@ class Batcher:
         rows = Rows()
         for _, part in parts:
             rows.extend(part.rows)
+        threads = self._threads_for(len(rows))
+        if threads != self.threads:
+            self.sequences.context.set_threads(threads)
+            self.threads = threads
         code = self.sequences.context.decode(rows)
         self.steps += 1
         if code != 0:

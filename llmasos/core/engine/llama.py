@@ -14,7 +14,6 @@ import numpy as np
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine import state as saved_state
-from llmasos.core.engine import threads as thread_choice
 from llmasos.core.engine.base import (
     GREEDY,
     Capabilities,
@@ -29,6 +28,7 @@ from llmasos.core.engine.batcher import Batcher
 from llmasos.core.engine.context import N_OUTPUTS, Context
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.sequences import Slot
+from llmasos.core.engine.threads import ThreadChoice
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
@@ -72,18 +72,19 @@ class LlamaEngine:
     ) -> None:
         self.model = model
         self.name = name or model.info.name
-        self.threads, self._prefill_threads = thread_choice.choose(threads)
+        self._threads = ThreadChoice(threads)
 
         def make() -> Context:
             total = n_seq + _KEPT + _SCRATCH
-            context = Context(
-                model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, adapter=adapter
-            )
-            context.set_threads(self.threads, self._prefill_threads)
-            return context
+            return Context(model, n_ctx=n_ctx, n_sequences=total, adapter=adapter)
 
         self._batcher = Batcher(
-            make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}"
+            make,
+            self._threads.count,
+            n_open=n_seq,
+            n_kept=_KEPT,
+            n_scratch=_SCRATCH,
+            name=f"engine {self.name}",
         )
         context = self._batcher.sequences.context
         self.n_ctx = context.n_ctx
@@ -91,6 +92,7 @@ class LlamaEngine:
         self.fingerprint = model.fingerprint + attached
         """Of model and adapter; a saved state can be restored where it is the same."""
         _living.add(self)
+        self._batcher.call(model.warm)
 
     @classmethod
     async def create(
@@ -250,8 +252,8 @@ class LlamaEngine:
                 raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
             front = saved_state.front(sequence, slot.computed, self.fingerprint)
             context = self._batcher.sequences.context
-            state = context.save(slot.id, len(front)) if slot.computed else bytearray(len(front))
-            return saved_state.finish(state, front)
+            size = context.state_size(slot.id) if slot.computed else 0
+            return saved_state.write(front, size, lambda address: context.save(slot.id, address, size))
 
         return await self._call(save)
 
@@ -294,7 +296,7 @@ class LlamaEngine:
         self._batcher.wake()
 
     def stats(self) -> dict[str, float]:
-        """Counters; see the contract. Also `threads`, and `batch`: tokens a step on average."""
+        """Counters; see the contract. Also `threads` of the last step, and `batch`, its mean tokens."""
         batcher = self._batcher
         sequences, prefixes = batcher.sequences, batcher.prefixes
         computed = batcher.computed
@@ -307,7 +309,7 @@ class LlamaEngine:
             "prefilled": batcher.prefilled,
             "tokens_per_second": computed / batcher.busy_seconds if batcher.busy_seconds else 0.0,
             "batch": computed / batcher.steps if batcher.steps else 0.0,
-            "threads": self.threads,
+            "threads": batcher.threads,
             "prefix_hits": prefixes.hits,
             "prefix_misses": prefixes.misses,
             "prefix_tokens_saved": prefixes.saved,

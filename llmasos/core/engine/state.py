@@ -6,8 +6,10 @@ store's, which seals what it writes.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,6 +18,9 @@ from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import LiveSequence, Usage
 
 _MAGIC = b"LLMASOS1"
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype = ctypes.py_object
+_new_bytes.argtypes = [ctypes.c_char_p, ctypes.c_ssize_t]
 _HEAD = struct.Struct("<8sIIQ")
 """Magic, length of the description, length of the token ids in bytes, sum of everything after the head."""
 
@@ -46,11 +51,21 @@ def front(sequence: LiveSequence, computed: int, model: str) -> bytes:
     return _HEAD.pack(_MAGIC, len(description), len(tokens), 0) + description + tokens
 
 
-def finish(state: bytearray, front: bytes) -> bytes:
-    """Put the front into the room before a KV state, and the sum into the front."""
-    state[: len(front)] = front
-    struct.pack_into("<Q", state, _HEAD.size - 8, _sum(memoryview(state)[_HEAD.size :]))
-    return bytes(state)
+def write(front: bytes, size: int, fill: Callable[[int], int]) -> bytes:
+    """A state: its front, the KV state that `fill` writes to an address, and the sum.
+
+    Raises:
+        EngineError: `fill` wrote less than it had announced.
+    """
+    # Filled in place: 23 MB are touched once, not twice. Nobody else sees the bytes before they are complete.
+    state: bytes = _new_bytes(None, len(front) + size)
+    address = ctypes.cast(ctypes.c_char_p(state), ctypes.c_void_p).value or 0
+    ctypes.memmove(address, front, len(front))
+    if size and fill(address + len(front)) != size:
+        raise EngineError("llama.cpp could not save the sequence.")
+    total = _sum(memoryview(state)[_HEAD.size :])
+    ctypes.memmove(address + _HEAD.size - 8, struct.pack("<Q", total), 8)
+    return state
 
 
 def read(data: bytes, model: str) -> Saved:

@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 
 from llmasos.core.base.types import Call, Result
 
-
 Answer = Literal["once", "session", "no"]
 """Yes this time, yes for this session, no."""
 

@@ -1,8 +1,8 @@
 """What wakes the schedule: APScheduler sleeps until the next alarm, our clock decides what is due.
 
 Its jobs live in memory and hold nothing but a time; they are made anew from the store at each start. A
-heartbeat looks as well: a timer doesn't run while the machine is suspended, and another program may have added
-an event.
+heartbeat looks as well: a timer doesn't run while the machine is suspended, and another program may have
+added an event.
 """
 
 from __future__ import annotations

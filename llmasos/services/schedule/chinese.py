@@ -192,6 +192,12 @@ def _day_of_month(m: re.Match[str], parts: Parts, now: datetime) -> bool:
     return True
 
 
+@rule(r"年(底|末|初)")
+def _edge_of_year(m: re.Match[str], parts: Parts, now: datetime) -> None:
+    parts.edge = "start" if m[1] == "初" else "end"
+    parts.years = parts.years or 0
+
+
 @rule(r"月?(底|末|初|中旬|上旬|下旬)")
 def _edge_of_month(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.edge = {"底": "end", "末": "end", "下旬": "end", "初": "start", "上旬": "start", "中旬": "middle"}[
@@ -199,12 +205,6 @@ def _edge_of_month(m: re.Match[str], parts: Parts, now: datetime) -> None:
     ]  # type: ignore[assignment]
     if parts.month is None and parts.months is None and parts.years is None:
         parts.months = 0
-
-
-@rule(r"年(底|末|初)")
-def _edge_of_year(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.edge = "start" if m[1] == "初" else "end"
-    parts.years = parts.years or 0
 
 
 @rule(r"(上|下)半(年|个?月)")

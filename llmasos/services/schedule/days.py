@@ -245,11 +245,15 @@ def _weekday(weekday: int, shift: int | None, today: date, prefer: Prefer) -> Da
 def _edge(days: Days, edge: Edge, today: date) -> Days:
     length = (days.last - days.first).days + 1
     middle = days.first + timedelta(days=length // 2)
+    third = timedelta(days=max(length // 3, 1))
+    if length > 360:  # a year's halves are six months each, its end is December
+        middle = add_months(days.first, 6)
+        third = timedelta(days=31)
     match edge:
         case "start":
-            return Days(days.first, min(days.last, days.first + timedelta(days=max(length // 3, 1) - 1)))
+            return Days(days.first, min(days.last, days.first + third - timedelta(days=1)))
         case "end":
-            return Days(max(days.first, days.last - timedelta(days=max(length // 3, 1) - 1)), days.last)
+            return Days(max(days.first, days.last - third + timedelta(days=1)), days.last)
         case "middle":
             third = timedelta(days=length // 3)
             return Days(days.first + third, days.last - third)

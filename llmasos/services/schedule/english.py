@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from llmasos.services import numerals
 from llmasos.services.schedule.parts import PartOfDay, Parts, Unit, add
@@ -136,10 +136,12 @@ def reach(parts: Parts, now: datetime, amounts: list[tuple[float, Unit]], sign: 
     moment = now
     for amount, unit in amounts:
         moment = add(moment, sign * amount, unit)
-    if sign < 0:
-        parts.span = (moment, now)
-    else:
-        parts.span = (now, moment)
+    if all(unit in ("second", "minute", "hour") for _, unit in amounts):
+        parts.span = (now, moment) if sign > 0 else (moment, now)
+        return
+    # Of days, the last is meant whole.
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    parts.span = (now, day + timedelta(days=1)) if sign > 0 else (day, now)
 
 
 _PART_WORDS: dict[str, PartOfDay] = {

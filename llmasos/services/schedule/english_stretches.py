@@ -29,6 +29,14 @@ rule = entering(RULES)
 # Distances
 
 
+@rule(r"\b(?:the )?(week|month) after next\b")
+def _after_next(m: re.Match[str], parts: Parts, now: datetime) -> None:
+    if m[1] == "week":
+        parts.weeks = 2
+    else:
+        parts.months = 2
+
+
 @rule(rf"\b(?:within|in|during|over)?(?: the)? ?\b(?:next|coming|following)(?: the)? ({DURATION})")
 def _next_days(m: re.Match[str], parts: Parts, now: datetime) -> None:
     reach(parts, now, durations(m[1]), 1)
@@ -129,11 +137,6 @@ def _week(m: re.Match[str], parts: Parts, now: datetime) -> None:
 @rule(r"\bthe week\b")
 def _the_week(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.weeks = 0
-
-
-@rule(r"\bweek after next\b|\bthe week after next\b")
-def _week_after_next(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.weeks = 2
 
 
 @rule(rf"\b({SHIFT}|the) month\b")

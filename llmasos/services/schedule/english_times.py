@@ -53,7 +53,7 @@ def _half(m: re.Match[str], parts: Parts, now: datetime) -> None:
 
 
 @rule(
-    r"(?<![\d.])(\d{1,2})[:.h](\d{2})(?::\d{2}(?:\.\d+)?)?\s*(am|pm)?(?![\d.:])(?:\s*(?:uhr"
+    r"(?<![\d.])(\d{1,2})[:.h](\d{2})(?::\d{2}(?:\.\d+)?)?\s*(am|pm)?(?![\d.:m])(?:\s*(?:uhr"
     r"|o'clock|hours|hrs))?"
 )
 def _clock(m: re.Match[str], parts: Parts, now: datetime) -> bool:
@@ -76,7 +76,9 @@ def _am_pm(m: re.Match[str], parts: Parts, now: datetime) -> bool:
 
 @rule(r"(?<![\d.])(\d{1,2})\s*(?:o'clock|uhr|heures?|h(?!\w))(?! (?:from|ago|later))")
 def _oclock(m: re.Match[str], parts: Parts, now: datetime) -> bool:
-    if re.search(r"\bin $", m.string[: m.start()]) or (m[0].endswith("h") and m.start() == 0 and int(m[1]) < 13):
+    if re.search(r"\bin $", m.string[: m.start()]) or (
+        m[0].endswith("h") and m.start() == 0 and int(m[1]) < 13
+    ):
         return False  # "in 2h" is a distance
     return _hour(parts, int(m[1]))
 

@@ -211,3 +211,23 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_alone_the_same_bits_whatever_threads_and_chunks(model: LlamaModel) -> None:
+    # What replay token for token rests on.
+    prompt = model.tokenize("The ferry left the island at seven, long before the fog had lifted. " * 6)
+
+    def computed(threads: int, *chunks: int) -> bytes:
+        context = Context(model, n_ctx=512, n_sequences=1, threads=threads)
+        start = 0
+        for count in (*chunks, 1):
+            rows = Rows()
+            for position in range(start, start + count):
+                rows.add(prompt[position], position, 0, position == start + count - 1)
+            assert context.decode(rows) == 0
+            start += count
+        bits = context.logits(count - 1).tobytes()
+        context.close()
+        return bits
+
+    assert computed(1, 80) == computed(2, 80) == computed(1, 1, 40, 39) == computed(2, 64, 16)

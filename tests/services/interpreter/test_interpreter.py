@@ -1,0 +1,162 @@
+"""The interpreter, with a script for the model: what is asked of it, and what is made of its answer."""
+
+import pytest
+
+from llmasos.core.base.errors import NeedsAnswer, NotUnderstood
+from llmasos.core.base.types import Call
+from llmasos.core.engine.scripted import ScriptedEngine
+from llmasos.core.engine.slot import EngineSlot
+from llmasos.core.kernel.session import Nobody
+from llmasos.core.kernel.syscall import SyscallTable, syscall
+from llmasos.services.interpreter.candidates import nearest
+from llmasos.services.interpreter.interpreter import Interpreter
+from llmasos.services.interpreter.reading import Reading
+from llmasos.services.requests import Requests
+
+
+class Rooms:
+    @syscall("files.find", effect="read")
+    async def find(self, caller, query: str):
+        """Find files."""
+
+    @syscall("files.write", effect="write")
+    async def write(self, caller, path: str, content: str):
+        """Write a file."""
+
+    @syscall("club.rsvp", effect="read")
+    async def rsvp(self, caller, player: str, coming: bool = True):
+        """Say whether a player comes."""
+
+
+def reader(*replies: str, script=None) -> tuple[Interpreter, ScriptedEngine]:
+    table = SyscallTable()
+    table.add_service(Rooms())
+    engine = ScriptedEngine(script or list(replies))
+
+    async def load():
+        return engine
+
+    return Interpreter(EngineSlot(load, "script"), table), engine
+
+
+def sees_definitions(text: str) -> bool:
+    return "<|im_start|>system" in text
+
+
+async def test_a_catalogue_sentence_has_no_definition_of_the_catalogue_in_its_prompt():
+    interpreter, engine = reader(script=lambda text: "none\n" if sees_definitions(text) else "files.find\n query: tax pdf\n")
+    reading = await interpreter.interpret("find the tax pdf")
+    assert reading.program == (Call("files.find", {"query": "tax pdf"}),)
+    assert "files.find -" not in engine.requests[-1]
+    # What isn't in the adapter's weights was offered first.
+    assert "club.rsvp - Say whether a player comes." in engine.requests[0]
+
+
+async def test_a_plugin_is_tried_before_the_catalogue():
+    interpreter, _ = reader("club.rsvp\n player: Ada\n coming: false\n")
+    reading = await interpreter.interpret("Ada can't make it")
+    assert reading.program == (Call("club.rsvp", {"player": "Ada", "coming": False}),)
+
+
+async def test_only_tools_leaves_everything_else_out():
+    tool = {"name": "dice", "inputSchema": {"type": "object", "properties": {"sides": {"type": "integer"}}, "required": ["sides"]}}
+    interpreter, engine = reader("dice\n sides: 20\n")
+    reading = await interpreter.interpret("roll a twenty-sided one", tools=[tool], only_tools=True)
+    assert reading.program == (Call("dice", {"sides": 20}),)
+    assert "club" not in engine.requests[-1]
+    interpreter, engine = reader("none\n")
+    assert (await interpreter.interpret("hello", tools=[tool], only_tools=True)).program == ()
+    assert len(engine.requests) == 1
+
+
+async def test_references_and_typed_dollars():
+    text = "files.find\n query: notes\nfiles.write\n path: a.txt\n content: $1\n"
+    interpreter, _ = reader(script=lambda t: "none\n" if sees_definitions(t) else text)
+    reading = await interpreter.interpret("find notes and write it to a.txt")
+    assert reading.program[1] == Call("files.write", {"path": "a.txt", "content": "$1"}, frozenset({"content"}))
+    reading = await interpreter.interpret("find notes and write $1 to a.txt")
+    assert reading.program[1].references == frozenset()
+
+
+async def test_what_was_said_comes_back_as_it_was_written():
+    text = "files.write\n path: a.txt\n content: one two\n"
+    interpreter, _ = reader(script=lambda t: "none\n" if sees_definitions(t) else text)
+    reading = await interpreter.interpret('write "one\n  two" to a.txt')
+    assert reading.program[0].args["content"] == "one\n  two"
+
+
+async def test_marks_in_a_sentence_are_plain_text():
+    interpreter, engine = reader("none\n")
+    tokens = []
+    plain = engine.tokenize
+
+    def spy(text, *, special=False):
+        tokens.append((text, special))
+        return plain(text, special=special)
+
+    engine.tokenize = spy
+    await interpreter.interpret("say <|im_end|> now", tools=[{"name": "x", "description": "<|im_start|>"}], only_tools=True)
+    assert ("say <|im_end|> now", False) in tokens
+    assert all("<|im_end|> now" not in text for text, special in tokens if special)
+
+
+@pytest.mark.parametrize("said", ["", "   ", "\n\t", "\x00\x07"])
+async def test_nothing_said_is_not_understood(said):
+    interpreter, _ = reader("none\n")
+    with pytest.raises(NotUnderstood, match="empty"):
+        await interpreter.interpret(said)
+
+
+def test_of_many_definitions_the_telling_ones_are_shown():
+    tools = [{"name": f"tool{n}", "description": f"about thing{n}"} for n in range(30)]
+    tools.append({"name": "parcelTrack", "description": "Where a parcel is."})
+    assert tools[-1] in nearest("where's my parcel", tools, 5)
+    assert len(nearest("where's my parcel", tools, 5)) == 5
+    assert nearest("anything", tools[:3], 5) == tools[:3]
+
+
+class Choosing(Nobody):
+    """Picks an option, or nothing."""
+
+    def __init__(self, index: int | None) -> None:
+        super().__init__()
+        self.index = index
+
+    async def choose(self, question, options):
+        return self.index
+
+
+class Unsure:
+    """An interpreter that can't decide."""
+
+    def __init__(self, first: Call, second: Call) -> None:
+        self.reading = Reading((first,), 0.2, alternative=(second,))
+
+    async def interpret(self, said, **_):
+        return self.reading
+
+
+@pytest.mark.parametrize(("picked", "done"), [(0, "a.txt"), (1, "b.txt")])
+async def test_the_person_is_asked_which_of_two_readings(machine, workspace, picked, done):
+    readings = [Call("files.write", {"path": name, "content": "x"}) for name in ("a.txt", "b.txt")]
+    requests = Requests(machine.kernel, Unsure(*readings))
+    process, session = machine.session(workspace, Choosing(picked))
+    assert (await requests.handle(process, session, "hm")).ok
+    assert [p.name for p in workspace.iterdir()] == [done]
+
+
+async def test_an_unsure_effect_is_not_done_where_nobody_can_say(machine, workspace):
+    readings = [Call("files.write", {"path": name, "content": "x"}) for name in ("a.txt", "b.txt")]
+    requests = Requests(machine.kernel, Unsure(*readings))
+    process, session = machine.session(workspace, Choosing(None))
+    with pytest.raises(NeedsAnswer, match="two things"):
+        await requests.handle(process, session, "hm")
+    assert list(workspace.iterdir()) == []
+
+
+async def test_neither_is_not_understood(machine, workspace):
+    requests = Requests(machine.kernel, Unsure(Call("files.list"), Call("tasks.list")))
+    process, session = machine.session(workspace, Choosing(2))
+    with pytest.raises(NotUnderstood):
+        await requests.handle(process, session, "hm")
+

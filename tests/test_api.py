@@ -1,0 +1,116 @@
+"""The Python API: the same system behind ordinary functions."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import llmasos
+from llmasos.core.base.errors import Denied, LlmasosError, SyscallError, UsageError
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.system import System
+from tests.seat import reader
+
+
+@pytest.fixture
+def engines() -> ScriptedEngines:
+    return ScriptedEngines(
+        says=["Hello there. I am glad to see you."],
+        reads=reader({"put milk on my list": [("tasks.add", {"title": "milk"})], "what is on it": [("tasks.list", {})]}),
+    )
+
+
+@pytest.fixture
+def system(home: Path, workspace: Path, engines: ScriptedEngines):
+    with System(Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1), engines=engines) as made:
+        yield made
+
+
+def test_a_sentence_is_understood_and_done(system):
+    outcome = system.run("put milk on my list")
+    assert outcome.ok
+    assert [call.syscall for call in outcome.reading.program] == ["tasks.add"]
+    assert [row["title"] for row in system.call("tasks.list")["items"]] == ["milk"]
+
+
+def test_a_failed_call_raises_with_its_code(system):
+    with pytest.raises(SyscallError) as error:
+        system.call("files.read", path="not there.md")
+    assert error.value.code == "ENOENT"
+    with pytest.raises(SyscallError) as error:
+        system.call("files.raed", path="x")
+    assert error.value.code == "ENOSYS"
+
+
+def test_denied_raises_with_its_rule(home, workspace, engines):
+    settings = Settings.load({}, home=home, workspace=str(workspace), policy="readonly")
+    with System(settings, engines=engines) as system, pytest.raises(Denied) as error:
+        system.call("files.mkdir", path="new")
+    assert error.value.rule == "read-only"
+
+
+def test_a_character_is_got_or_created_and_remembers_in_a_new_system(home, workspace):
+    settings = Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1)
+    engines = ScriptedEngines(says=["Nice to meet you."])
+    with System(settings, engines=engines) as system:
+        alice = system.create_character(name="Alice", personality="friendly")
+        assert alice.chat("My cat is called Biscuit.") == "Nice to meet you."
+        assert system.create_character(name="Alice").name == "Alice"
+        assert len(system.call("character.list")["items"]) == 1
+        bob = system.create_character(name="Bob")
+        bob.chat("Hello!")
+        assert "Biscuit" not in engines.speaker.requests[-1]
+    engines = ScriptedEngines(says=["Biscuit, of course."])
+    with System(settings, engines=engines) as system:
+        assert system.create_character(name="Alice").chat("What is my cat called?") == "Biscuit, of course."
+        assert "Biscuit" in engines.speaker.requests[-1]
+
+
+def test_a_fresh_character_knows_nothing(system, engines):
+    system.create_character(name="Alice").chat("My cat is called Biscuit.")
+    system.create_character(name="Alice", new=True).chat("What is my cat called?")
+    assert "Biscuit" not in engines.speaker.requests[-1]
+
+
+def test_streaming_gives_the_whole_answer_in_pieces(system):
+    alice = system.create_character(name="Alice")
+    pieces = list(alice.stream("Hello!"))
+    assert len(pieces) > 1
+    assert "".join(pieces).strip() == "Hello there. I am glad to see you."
+
+
+async def test_async_twins_work_on_another_loop(home, workspace, engines):
+    settings = Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1)
+    system = await asyncio.to_thread(System, settings, engines=engines)
+    try:
+        assert (await system.arun("put milk on my list")).ok
+        alice = await asyncio.to_thread(system.create_character, name="Alice")
+        assert await alice.achat("Hello!") == "Hello there. I am glad to see you."
+        assert "".join([piece async for piece in alice.astream("Hello!")]).strip()
+    finally:
+        await asyncio.to_thread(system.close)
+
+
+def test_closing_twice_is_fine_and_using_it_after_is_an_error(home, workspace, engines):
+    system = System(Settings.load({}, home=home, workspace=str(workspace)), engines=engines)
+    system.close()
+    system.close()
+    with pytest.raises(LlmasosError, match="closed"):
+        system.call("system.time")
+
+
+def test_settings_that_are_wrong_are_named(home):
+    with pytest.raises(UsageError, match="no setting modle"):
+        Settings.load({}, modle="x")
+    with pytest.raises(UsageError, match="LLMASOS_THREADS"):
+        Settings.load({"LLMASOS_THREADS": "many"})
+
+
+def test_importing_the_package_and_the_sdk_boots_nothing():
+    import subprocess
+    import sys
+
+    code = "import sys, llmasos, llmasos.sdk; print([m for m in ('numpy', 'llama_cpp', 'asyncio', 'cryptography') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    assert llmasos.__version__
