@@ -30,7 +30,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(10**11),
     "MALLOC_TOP_PAD_": str(5 * 10**8),
 }
-"""glibc keeps freed memory: in a virtual machine the first touch of a fresh page costs more than the arithmetic."""
+"""glibc keeps freed memory: in a virtual machine a fresh page's first touch costs more than arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)

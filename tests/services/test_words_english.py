@@ -142,6 +142,8 @@ at 0:30 | Thu 2026-11-19 00:30
 12am tomorrow | Thu 2026-11-19 00:00
 12pm tomorrow | Thu 2026-11-19 12:00
 12:15 am Friday | Fri 2026-11-20 00:15
+from Friday 18:00 to Sunday | Fri 2026-11-20 18:00 | 2026-11-23 00:00
+in 1h30 | Wed 2026-11-18 11:30
 """
 
 

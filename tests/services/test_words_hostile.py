@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmasos.core.base.errors import SyscallError
@@ -37,7 +37,6 @@ NOW = datetime(2026, 11, 18, 10, 0, tzinfo=BERLIN)
         "in 99999999999999999999 years",
         "1" * 300,
         "tomorrow at 9 and bring milk",
-        "from Friday to",
         "2026-13-40",
         "\x00",
         "🎉",
@@ -52,6 +51,7 @@ def test_what_can_not_be_read_is_refused_with_examples(text: str) -> None:
         assert "tomorrow at 9" in error.value.remedy
 
 
+@settings(deadline=None)  # dateparser loads its languages when it first meets a strange text
 @given(st.text(max_size=60))
 def test_no_text_breaks_it(text: str) -> None:
     for read in (words.when, words.span, words.shift, repeats.find):
@@ -65,6 +65,7 @@ _PIECES = ["tomorrow", "at", "9", "next", "week", "Monday", "to", "from", "10:30
 _PIECES += ["明天", "下", "周", "三", "点", "半", "到", "后", "月", "十", "号", "每", "晚上", "前"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=8))
 def test_no_jumble_of_time_words_breaks_it(pieces: list[str]) -> None:
     for text in (" ".join(pieces), "".join(pieces)):

@@ -145,7 +145,7 @@ async def test_errors_leave_the_shell_open(tmp_path: Path, keys: PipeInput) -> N
 
 async def test_a_defect_leaves_the_shell_open(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
-        stage.machine.interpreter = None  # type: ignore[assignment]
+        stage.machine.requests._interpreter = None  # type: ignore[assignment]
         told = await typed(stage, keys, "mumble\ntasks.add milk\n")
         assert "✗ That failed inside llmasos: AttributeError" in told
         assert "✓ Added 'milk'." in told

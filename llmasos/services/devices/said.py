@@ -76,6 +76,7 @@ _FRACTIONS = {
     "1 third": 33.0,
     "2 thirds": 67.0,
     "1 3rd": 33.0,
+    "3rd": 33.0,
     "2 3rds": 67.0,
 }
 
@@ -250,7 +251,7 @@ def _choice(setting: Setting, text: str, said: str) -> str:
     word = _word(text, setting.choices)
     if word is not None:
         return word
-    near = matching.rank(text, setting.choices, lambda name: [name, *setting.choices[name]])
+    near = matching.rank(text, setting.choices, lambda name: [name, *setting.choices[name]], whole=True)
     if near and near[0].score >= 0.75:
         return near[0].item
     raise SyscallError(

@@ -131,7 +131,7 @@ class _Decoded:
     Attributes:
         program: The calls.
         confidence: Probability of the whole text under the grammar.
-        sure: Probability of the calls' names alone.
+        sure: Probability of the least certain of the calls' names.
     """
 
     program: Program
@@ -205,16 +205,18 @@ def _unquoted(value: str) -> str:
 
 
 def _confidence(pieces: Sequence[tuple[str, float]]) -> tuple[float, float]:
-    """(probability of the whole text, probability of the names), from (text, log-probability) of each piece."""
-    whole = names = 0.0
+    """(probability of the whole text, that of its least certain name), from (text, log-probability) of each piece."""
+    whole, names = 0.0, [0.0]
     at_line_start, in_name = True, True
     for text, log_prob in pieces:
         if at_line_start:
             in_name = not text.startswith(" ")
+            if in_name:
+                names.append(0.0)
         whole += log_prob
         if in_name:
-            names += log_prob
+            names[-1] += log_prob
         if text:
             at_line_start = text.endswith("\n")
-    return math.exp(whole), math.exp(names)
+    return math.exp(whole), math.exp(min(names))
 

@@ -72,8 +72,8 @@ def _joined(left: Parts, right: Parts) -> bool:
             lone.month, lone.months, lone.year, lone.years = full.month, full.months, full.year, full.years
         if lone.month is not None and full.month is not None and lone.year is None and full is right:
             lone.year = full.year
-    if left.has_time != right.has_time:
-        return left.has_day and right.has_day
+    if left.has_time != right.has_time and not (left.has_day and right.has_day):
+        return False
     if not left.has_day and right.has_day:
         left.take_day(right)
     elif left.has_day and not right.has_day:
@@ -97,6 +97,8 @@ def resolve_ends(
         if last.last < first.first:
             last = _after(right, first.first, now)
         return midnight(first.first, zone), midnight(last.last + timedelta(days=1), zone), False, ""
+    if left.has_time != right.has_time:
+        return _half_timed(left, right, first, now)
     if left.part and not right.part and not right.meridiem and not right.certain:
         right.part = left.part if right.hour is not None else None
     elif right.part and right.hour is not None and not left.part and not left.meridiem and not left.certain:
@@ -130,6 +132,23 @@ def resolve_ends(
             start, end = start + timedelta(days=7), end + timedelta(days=7)
         elif not left.has_day:
             start, end = start + timedelta(days=1), end + timedelta(days=1)
+    return elapsed(start), elapsed(end), True, note
+
+
+def _half_timed(
+    left: Parts, right: Parts, first: Days, now: datetime
+) -> tuple[datetime, datetime, bool, str]:
+    """A stretch with a time at one of its ends: "from Friday at 18:00 to Sunday"."""
+    last = _after(right, first.first, now)
+    note = ""
+    if left.has_time:
+        start, note = moment_of(left, first.first, now)
+        end = midnight(last.last + timedelta(days=1), now.tzinfo)
+    else:
+        start = midnight(first.first, now.tzinfo)
+        end, _ = moment_of(right, last.first, now)
+    if end <= start:
+        raise ValueError("it ends before it starts")
     return elapsed(start), elapsed(end), True, note
 
 

@@ -99,7 +99,7 @@ def span(text: str, now: datetime, *, prefer: Prefer = "future") -> tuple[dateti
 
 def shift(text: str, now: datetime) -> timedelta | None:
     """A distance something is moved by ("by 20 minutes", 推迟半小时), or None where a time is said."""
-    phrase = normalised(text)
+    phrase = chinese.normalised(normalised(text))
     m = re.fullmatch(rf"(?:(?:back|forward)? ?by )?({english.DURATION}) ?(later|earlier|sooner)?", phrase)
     if m and (phrase.startswith(("by", "back", "forward")) or m[2]):
         sign = -1 if m[2] in ("earlier", "sooner") or phrase.startswith("forward") else 1

@@ -89,7 +89,11 @@ async def test_stop_strings_end_the_text(engine: Engine) -> None:
 
 async def test_seeds_reproduce(engine: Engine) -> None:
     prompt = chat(engine, "Invent a word.")
-    runs = [tokens(await told(engine, await engine.open(), prompt, sampling=WARM)) for _ in range(3)]
+    runs = []
+    for _ in range(3):
+        sequence = await engine.open()
+        runs.append(tokens(await told(engine, sequence, prompt, sampling=WARM)))
+        await engine.close(sequence)
     assert runs[0] == runs[1] == runs[2]
 
 
