@@ -42,7 +42,7 @@ from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
 from llmasos.services.schedule import Schedule
-from llmasos.services.search import Search
+from llmasos.services.search import Place, Search, by_finding
 from llmasos.services.speech import Speaker
 from llmasos.services.system import System
 from llmasos.services.tasks import Tasks
@@ -165,8 +165,15 @@ async def compose(
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         system = System(lambda: facts(settings, speech, interpreting))
+        search = Search([
+            Place("file", by_finding(files.find, "name"), "files.find"),
+            Place("memory", memory.look, "memory.recall"),
+            Place("event", schedule.look, "schedule.list"),
+            Place("task", tasks.look, "tasks.list"),
+            Place("conversation", characters.look, "character.show"),
+        ])  # fmt: skip
         for service in (
-            files, schedule, tasks, memory, Search(), language, characters,
+            files, schedule, tasks, memory, search, language, characters,
             Devices(store, clock), Processes(), system,
         ):  # fmt: skip
             table.add_service(service)

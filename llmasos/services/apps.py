@@ -79,7 +79,7 @@ class Apps:
         processes = caller.kernel.processes
         process = processes.find("app", app)
         if process is None:
-            await caller.prepare("app.close", {"name": app})
+            caller.prepare("app.close", {"name": app})
             process = processes.spawn(processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner)
         process.calls += 1
         answer = await self._rows[app].run(caller, **({"request": request} if request else {}))
@@ -98,7 +98,7 @@ class Apps:
             关掉 guide
         """
         process = self._running(caller, name)
-        await caller.prepare("app.open", {"name": process.name})
+        caller.prepare("app.open", {"name": process.name})
         await caller.kernel.processes.exit(process)
         return done(f"Closed {process.name}.", ref=process.name)
 

@@ -23,7 +23,7 @@ async def change(caller: Caller, inverse: str, what: str, *changes: Change) -> N
     """
     store = caller.kernel.store
     steps = [{"kind": k, "id": i, "before": store.get(k, i), "after": value} for k, i, value in changes]
-    await caller.prepare(inverse, {"what": what, "steps": steps})
+    caller.prepare(inverse, {"what": what, "steps": steps})
     with store.transaction():
         for kind, id, value in changes:
             _write(store, kind, id, value)

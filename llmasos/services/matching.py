@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from llmasos.core.base.errors import SyscallError
@@ -78,7 +79,12 @@ class Match(Generic[T]):
 
 def normal(text: str) -> str:
     """A name as it's compared: without case, quotes, articles, particles, doubled spaces."""
-    text = unicodedata.normalize("NFKC", text[:LIMIT]).casefold()
+    return _normal(text[:LIMIT])
+
+
+@lru_cache(maxsize=8192)  # a missing device is compared with thousands of names, twice
+def _normal(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).casefold()
     text = re.sub(r"[\"'“”‘’「」『』《》]", lambda m: "'" if m[0] in "'’" else "", text)
     text = " ".join(text.split()).strip(" .,;:!?'。，！？、")
     text = _ARTICLES.sub("", text)
@@ -117,8 +123,8 @@ def score(said: str, name: str, *, whole: bool = False) -> float:
         best = max(best, _part(a.replace("的", ""), b.replace("的", ""), whole))
     if whole:
         return best
-    likeness = SequenceMatcher(None, a, b, autojunk=False).ratio()
-    if likeness >= 0.75 and min(len(a), len(b)) > 2:
+    likeness = _likeness(a, b, 0.75)
+    if likeness and min(len(a), len(b)) > 2:
         best = max(best, 0.9 * likeness)
     return best
 
@@ -189,7 +195,10 @@ def missing(
     said: str, items: Iterable[T], *, names: Callable[[T], Sequence[str]], what: str, remedy: str = ""
 ) -> SyscallError:
     """ENOENT, naming what is nearest."""
-    near = sorted(((max(map(_nearness, [said] * len(n), n), default=0.0), n[0]) for n in map(names, items)), reverse=True)
+    near = sorted(
+        ((max(map(_nearness, [said] * len(n), n), default=0.0), n[0]) for n in map(names, items)),
+        reverse=True,
+    )
     choices = tuple(dict.fromkeys(name for value, name in near[:3] if value >= 0.3))
     hint = f"Did you mean {' or '.join(repr(c) for c in choices)}?" if choices else remedy
     return SyscallError("ENOENT", f"There is no {what} {said[:80]!r}.", hint, choices=choices)
@@ -198,9 +207,24 @@ def missing(
 def _nearness(said: str, name: str) -> float:
     """How near a name is, for a hint: less than a match."""
     a, b = normal(said), normal(name)
-    return max(score(said, name), 0.6 * SequenceMatcher(None, a, b, autojunk=False).ratio())
+    return max(score(said, name), 0.6 * _likeness(a, b, 0.5))
 
 
+def _likeness(a: str, b: str, least: float) -> float:
+    """Share of letters in common, in their order (Ratcliff and Obershelp); 0 where it is below `least`.
+
+    Two bounds that are quick to compute come first: most pairs have nothing in common.
+    """
+    if 2 * min(len(a), len(b)) < least * (len(a) + len(b)):
+        return 0.0
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if matcher.quick_ratio() < least:
+        return 0.0
+    ratio = matcher.ratio()
+    return ratio if ratio >= least else 0.0
+
+
+@lru_cache(maxsize=8192)
 def _tokens(text: str) -> frozenset[str]:
     words = [_singular(word) for word in _TOKEN.findall(text)]
     return frozenset(word for word in words if word not in _SMALL_WORDS and word != "的") or frozenset(words)

@@ -63,7 +63,7 @@ class Processes:
             freeze pid 3 for now
             暂停 5 号进程
         """
-        await caller.prepare("process.resume", {"pid": pid})
+        caller.prepare("process.resume", {"pid": pid})
         process = caller.kernel.processes.stop(pid)
         return done(f"Stopped process {pid} ({process.name}).", ref=str(pid))
 
@@ -79,7 +79,7 @@ class Processes:
             unpause pid 3
             恢复 5 号进程
         """
-        await caller.prepare("process.stop", {"pid": pid})
+        caller.prepare("process.stop", {"pid": pid})
         process = caller.kernel.processes.resume(pid)
         return done(f"Process {pid} ({process.name}) goes on.", ref=str(pid))
 

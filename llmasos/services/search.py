@@ -1,22 +1,21 @@
 """search.find: one question over everything at once, with where each answer comes from.
 
-It asks the services through the same syscalls a person would use, so that policy holds here as anywhere, and merges
-their lists by rank (reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009), since scores of different services
-can't be compared.
+The lists of the places are merged by rank (reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009), since scores of
+different services can't be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from llmasos.core.base.types import Call
 from llmasos.core.base.values import items
-from llmasos.core.kernel.session import Nobody
 from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services import matching
+
+Look = Callable[[Caller, str], Awaitable[Sequence[dict[str, Any]]]]
+"""Looks in one place; rows with `ref` and `text`, best first."""
 
 SHOWN = 12
 _RANK_OFFSET = 60
@@ -28,41 +27,28 @@ class Place:
 
     Attributes:
         name: What the person sees.
-        syscall: The call that lists or finds.
-        args: Its arguments beside the query.
-        asks: Whether it takes the query itself; a list is narrowed down here by words.
-        column: The column of its rows that says what was found.
+        look: How.
+        syscall: The call that finds the same; who may not make it, isn't shown this place.
     """
 
     name: str
+    look: Look
     syscall: str
-    column: str
-    args: tuple[tuple[str, str], ...] = ()
-    asks: bool = False
-
-
-PLACES = (
-    Place("file", "files.find", "path", asks=True),
-    Place("memory", "memory.recall", "text", asks=True),
-    Place("event", "schedule.list", "title"),
-    Place("task", "tasks.list", "title", args=(("status", "all"),)),
-    Place("character", "character.list", "name"),
-)
 
 
 class Search:
     """Searches every place.
 
     Args:
-        places: Where.
+        places: Where; the first ones come first where ranks are equal.
     """
 
-    def __init__(self, places: Sequence[Place] = PLACES) -> None:
+    def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
 
     @syscall("search.find", effect="read")
     async def find(self, caller: Caller, query: str) -> dict[str, Any]:
-        """Search everything at once: files, memories, events, tasks, characters.
+        """Search everything at once: files, memories, events, tasks, conversations.
 
         Args:
             query: What is looked for.
@@ -74,23 +60,20 @@ class Search:
         """
         ranked: list[tuple[float, dict[str, Any]]] = []
         for place in self._places:
-            for rank, row in enumerate(await _look(caller, place, query)):
-                shown = str(row.get(place.column) or row["ref"])
-                ranked.append((1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": shown}))
+            policy = caller.kernel.policy.decide(caller.process.subject, place.syscall, "read", {"query": query})
+            if policy.verdict == "allow":
+                for rank, row in enumerate(await place.look(caller, query)):
+                    ranked.append((1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]}))
         ranked.sort(key=lambda pair: -pair[0])
         rows = [row for _, row in ranked[:SHOWN]]
         return items("finding", rows, ["where", "what"], empty=f"Nothing found about {query!r}.")
 
 
-async def _look(caller: Caller, place: Place, query: str) -> list[dict[str, Any]]:
-    """The rows of a place that fit, best first; none where it can't be asked."""
-    if place.syscall not in caller.kernel.table:
-        return []
-    args = {**dict(place.args), **({"query": query} if place.asks else {})}
-    quiet = replace(caller.session, front=Nobody())
-    result = await caller.kernel.trap(caller.process, quiet, Call(place.syscall, args), request=caller.request)
-    value = result.value if isinstance(result.value, dict) else {}
-    rows: list[dict[str, Any]] = value.get("items", [])
-    if place.asks:
-        return rows
-    return [match.item for match in matching.rank(query, rows, lambda row: [str(row.get(place.column, ""))])]
+def by_finding(find: Callable[..., Awaitable[dict[str, Any]]], column: str) -> Look:
+    """A place that is looked through by a syscall's own function, its rows named by a column."""
+
+    async def look(caller: Caller, query: str) -> list[dict[str, Any]]:
+        value = await find(caller, query)
+        return [{"ref": row["ref"], "text": str(row[column])} for row in value["items"]]
+
+    return look

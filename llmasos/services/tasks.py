@@ -17,6 +17,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services import matching
+from llmasos.services.asking import Once
 from llmasos.services.changes import change, take_back
 from llmasos.services.schedule import words
 from llmasos.services.schedule.event import shown
@@ -257,7 +258,7 @@ class Tasks:
             group = matching.leading(matching.rank(title, some, names))
             if group:
                 return await matching.pick(
-                    caller, title, [m.item for m in group], names=names, label=self._label, what="task"
+                    Once(caller), title, [m.item for m in group], names=names, label=self._label, what="task"
                 )
         raise matching.missing(title, tasks, names=names, what="task", remedy="'tasks.list' shows the list.")
 

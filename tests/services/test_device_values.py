@@ -90,7 +90,12 @@ def test_values(device: str, value: str, setting: str | None, read_as: tuple[str
 @pytest.mark.parametrize(
     ("device", "value", "setting", "message"),
     [
-        ("bedroom thermostat", "99", None, "the temperature of the bedroom thermostat goes from 5 °C to 30 °C"),
+        (
+            "bedroom thermostat",
+            "99",
+            None,
+            "the temperature of the bedroom thermostat goes from 5 °C to 30 °C",
+        ),
         ("bedroom thermostat", "40 °C", None, "out of range"),
         ("desk lamp", "140%", None, "from 0 % to 100 %"),
         ("ceiling fan", "7", None, "from 0 to 5"),

@@ -13,6 +13,7 @@ from files_desk import Desk, open_desk
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import Call
 from llmasos.services.files import effects, seal
+from llmasos.services.files.changes import Room
 
 
 class Killed(BaseException):
@@ -63,22 +64,20 @@ async def test_killed_before_the_effect(desk: Desk, syscall: str) -> None:
     caller.entry = desk.kernel.journal.intend(
         person="ada", workspace=str(desk.top), pid=2, request="", call=caller.call.to_json(), effect="write"
     )
-    real, prepared = type(caller).prepare, []
+    real, kept = Room.keep, []
 
-    async def prepare(self: Any, *args: Any, **options: Any) -> None:
+    async def keep(self: Any, *args: Any, **options: Any) -> None:
         await real(self, *args, **options)
-        prepared.append(args)
+        kept.append(args)
         raise Killed
 
-    type(caller).prepare, kept = prepare, real  # type: ignore[method-assign]
+    Room.keep = keep  # type: ignore[method-assign]
     try:
         with pytest.raises(Killed):
             await desk.kernel.table[syscall].run(caller, **CHANGES[syscall])
     finally:
-        type(caller).prepare = kept  # type: ignore[method-assign]
-    assert prepared and desk.tree() == before
-    if syscall in ("files.write", "files.delete") and "blob" in prepared[0][1]:
-        desk.kernel.store.put_blob(b"", id=prepared[0][1]["blob"])  # whatever is kept, it must not be used
+        Room.keep = real  # type: ignore[method-assign]
+    assert kept and desk.tree() == before
     entry = desk.kernel.journal.get(caller.entry.id)
     assert entry.inverse is not None
     assert "Nothing had happened" in await desk.kernel.undo(desk.caller(), entry)
@@ -175,8 +174,8 @@ async def test_changed_between_the_look_and_the_deed(desk: Desk, monkeypatch: py
     """Another program writes after the pre-image was kept: its words must not be lost."""
     kept = type(desk.caller()).prepare
 
-    async def prepare(self: Any, *args: Any, **options: Any) -> None:
-        await kept(self, *args, **options)
+    def prepare(self: Any, *args: Any, **options: Any) -> None:
+        kept(self, *args, **options)
         (desk.top / "kept.txt").write_text("written meanwhile")
         (desk.top / "box/one.txt").write_text("written meanwhile")
 

@@ -49,6 +49,9 @@ def test_chinese(text: str, digits: str) -> None:
     assert numerals.chinese(text) == digits
 
 
-@pytest.mark.parametrize(("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (22, "22nd")])
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (22, "22nd")],
+)
 def test_ordinals(number: int, word: str) -> None:
     assert numerals.ordinal(number) == word

@@ -22,14 +22,26 @@ def first(rule: str, start: datetime, count: int, after: datetime | None = None)
 
 def test_the_wall_clock_is_kept_when_the_clocks_change() -> None:
     start = datetime(2027, 3, 27, 8, 0, tzinfo=BERLIN)
-    assert first("FREQ=DAILY", start, 3) == ["2027-03-27T08:00+01:00", "2027-03-28T08:00+02:00", "2027-03-29T08:00+02:00"]
+    assert first("FREQ=DAILY", start, 3) == [
+        "2027-03-27T08:00+01:00",
+        "2027-03-28T08:00+02:00",
+        "2027-03-29T08:00+02:00",
+    ]
     start = datetime(2026, 10, 24, 8, 0, tzinfo=BERLIN)
-    assert first("FREQ=DAILY", start, 3) == ["2026-10-24T08:00+02:00", "2026-10-25T08:00+01:00", "2026-10-26T08:00+01:00"]
+    assert first("FREQ=DAILY", start, 3) == [
+        "2026-10-24T08:00+02:00",
+        "2026-10-25T08:00+01:00",
+        "2026-10-26T08:00+01:00",
+    ]
 
 
 def test_a_time_that_the_clock_skips_comes_as_soon_as_it_can() -> None:
     start = datetime(2027, 3, 27, 2, 30, tzinfo=BERLIN)
-    assert first("FREQ=DAILY", start, 3) == ["2027-03-27T02:30+01:00", "2027-03-28T03:30+02:00", "2027-03-29T02:30+02:00"]
+    assert first("FREQ=DAILY", start, 3) == [
+        "2027-03-27T02:30+01:00",
+        "2027-03-28T03:30+02:00",
+        "2027-03-29T02:30+02:00",
+    ]
 
 
 def test_a_time_that_comes_twice_rings_once() -> None:
@@ -43,7 +55,11 @@ def test_a_time_that_comes_twice_rings_once() -> None:
 
 def test_hours_run_on_elapsed_time() -> None:
     start = datetime(2027, 3, 28, 0, 0, tzinfo=BERLIN)
-    assert first("FREQ=HOURLY;INTERVAL=2", start, 3) == ["2027-03-28T00:00+01:00", "2027-03-28T03:00+02:00", "2027-03-28T05:00+02:00"]
+    assert first("FREQ=HOURLY;INTERVAL=2", start, 3) == [
+        "2027-03-28T00:00+01:00",
+        "2027-03-28T03:00+02:00",
+        "2027-03-28T05:00+02:00",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +92,9 @@ def test_every_minute_for_years_is_found_at_once() -> None:
 
 
 @given(
-    st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,FR", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=HOURLY;INTERVAL=5"]),
+    st.sampled_from(
+        ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,FR", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=HOURLY;INTERVAL=5"]
+    ),
     st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),
     st.integers(0, 10_000_000),
 )

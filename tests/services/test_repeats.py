@@ -99,7 +99,9 @@ at 09:15 daily starting Monday | FREQ=DAILY | at 09:15 starting monday
 """
 
 
-@pytest.mark.parametrize("row", [line.split("|") for line in TABLE.strip().splitlines()], ids=lambda row: row[0].strip())
+@pytest.mark.parametrize(
+    "row", [line.split("|") for line in TABLE.strip().splitlines()], ids=lambda row: row[0].strip()
+)
 def test_words(row: list[str]) -> None:
     text, rule, rest = (cell.strip() for cell in row)
     found = repeats.repeat(text, NOW)
@@ -107,7 +109,9 @@ def test_words(row: list[str]) -> None:
     assert recurrence.next_after(found.rule, NOW, NOW) is not None
 
 
-@pytest.mark.parametrize("text", ["every blue moon", "now and then", "", "偶尔", "every 0 days", "every 3 seconds", "每月40号"])
+@pytest.mark.parametrize(
+    "text", ["every blue moon", "now and then", "", "偶尔", "every 0 days", "every 3 seconds", "每月40号"]
+)
 def test_what_is_no_repetition_is_refused_with_examples(text: str) -> None:
     with pytest.raises(SyscallError) as error:
         repeats.repeat(text, NOW)
@@ -115,7 +119,9 @@ def test_what_is_no_repetition_is_refused_with_examples(text: str) -> None:
     assert "every Monday" in error.value.remedy
 
 
-@pytest.mark.parametrize("text", ["tomorrow at 9", "Thursday", "明天早上九点", "3 June", "next week", "周五", "in 2 hours", "noon"])
+@pytest.mark.parametrize(
+    "text", ["tomorrow at 9", "Thursday", "明天早上九点", "3 June", "next week", "周五", "in 2 hours", "noon"]
+)
 def test_a_plain_time_repeats_nothing(text: str) -> None:
     assert repeats.find(text, NOW) is None
 

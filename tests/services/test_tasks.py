@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plan_desk import Desk, open_desk
 
 from llmasos.services.tasks import KIND
-from plan_desk import Desk, open_desk
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Chinese words to time: the phrase, weekday and start (a day alone is all-day), the end where there is one; checked by hand."""
+"""Chinese words to time: phrase, weekday and start (a day alone is all-day), end; each checked by hand."""
 
 from __future__ import annotations
 
@@ -137,5 +137,7 @@ def test_when(row: list[str]) -> None:
     found = words.when(row[0], NOW)
     seen = f"{found.start:%a %Y-%m-%d %H:%M}" if found.timed else f"{found.start:%a %Y-%m-%d}"
     assert seen == row[1]
-    end = "" if found.end is None else f"{found.end:%Y-%m-%d %H:%M}" if found.timed else f"{found.end:%Y-%m-%d}"
+    end = (
+        "" if found.end is None else f"{found.end:%Y-%m-%d %H:%M}" if found.timed else f"{found.end:%Y-%m-%d}"
+    )
     assert end == (row[2] if len(row) > 2 else "")

@@ -61,7 +61,26 @@ def test_no_text_breaks_it(text: str) -> None:
             assert error.code == "EINVAL"
 
 
-_PIECES = ["tomorrow", "at", "9", "next", "week", "Monday", "to", "from", "10:30", "3", "of", "May", "pm", "in", "days", "before", "end", "-"]
+_PIECES = [
+    "tomorrow",
+    "at",
+    "9",
+    "next",
+    "week",
+    "Monday",
+    "to",
+    "from",
+    "10:30",
+    "3",
+    "of",
+    "May",
+    "pm",
+    "in",
+    "days",
+    "before",
+    "end",
+    "-",
+]
 _PIECES += ["明天", "下", "周", "三", "点", "半", "到", "后", "月", "十", "号", "每", "晚上", "前"]
 
 
@@ -76,7 +95,9 @@ def test_no_jumble_of_time_words_breaks_it(pieces: list[str]) -> None:
                 assert error.code == "EINVAL"
 
 
-@pytest.mark.parametrize(("now", "at"), [(8, "2026-11-18 16:00"), (17, "2026-11-19 16:00"), (3, "2026-11-18 16:00")])
+@pytest.mark.parametrize(
+    ("now", "at"), [(8, "2026-11-18 16:00"), (17, "2026-11-19 16:00"), (3, "2026-11-18 16:00")]
+)
 def test_at_four(now: int, at: str) -> None:
     assert f"{words.when('at 4', NOW.replace(hour=now)).start:%Y-%m-%d %H:%M}" == at
 
@@ -94,7 +115,11 @@ def test_what_it_is_about_tells_morning_from_evening() -> None:
 
 @pytest.mark.parametrize(
     ("zone", "text", "month", "day"),
-    [("Europe/Berlin", "02/11/2027", 11, 2), ("America/New_York", "02/11/2027", 2, 11), ("Asia/Shanghai", "12/31", 12, 31)],
+    [
+        ("Europe/Berlin", "02/11/2027", 11, 2),
+        ("America/New_York", "02/11/2027", 2, 11),
+        ("Asia/Shanghai", "12/31", 12, 31),
+    ],
 )
 def test_slashed_dates_follow_the_country(zone: str, text: str, month: int, day: int) -> None:
     start = words.when(text, NOW.astimezone(ZoneInfo(zone))).start
@@ -151,7 +176,13 @@ def test_distances(text: str, minutes: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("year", "month", "day", "solar"),
-    [(2026, 1, 1, "2026-02-17"), (2027, 1, 1, "2027-02-06"), (2026, 8, 15, "2026-09-25"), (2025, 6, 1, "2025-06-25"), (2033, 12, 1, "2034-01-20")],
+    [
+        (2026, 1, 1, "2026-02-17"),
+        (2027, 1, 1, "2027-02-06"),
+        (2026, 8, 15, "2026-09-25"),
+        (2025, 6, 1, "2025-06-25"),
+        (2033, 12, 1, "2034-01-20"),
+    ],
 )
 def test_lunar_dates(year: int, month: int, day: int, solar: str) -> None:
     assert lunar.solar(year, month, day).isoformat() == solar

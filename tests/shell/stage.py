@@ -80,7 +80,7 @@ class Things:
             title: What to do.
             priority: How urgent.
         """
-        await caller.prepare("tasks.remove", {"title": title})
+        caller.prepare("tasks.remove", {"title": title})
         return done(f"Added {title!r}.", ref=title)
 
     @inverse("tasks.remove")

@@ -39,8 +39,8 @@ class Sampling:
         min_p: Candidates below this share of the likeliest one's probability are dropped.
         repeat_penalty: Divides the logits of tokens seen among the last `repeat_window`; 1 is off.
         max_tokens: Where to stop at the latest.
-        seed: The same seed, prompt and model draw the same tokens where the sequence is alone in its context; in
-            company sums are taken in another order, and the last bits can differ. None draws a seed.
+        seed: The same seed, prompt and model draw the same tokens where the sequence is alone in its context;
+            in company sums are taken in another order, and the last bits can differ. None draws a seed.
     """
 
     temperature: float = 0.7

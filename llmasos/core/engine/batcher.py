@@ -35,7 +35,6 @@ class Batcher:
 
     Args:
         make: Makes the context, in the thread.
-        threads: How many threads a step of so many tokens gets.
         n_open: Sequences that can be open.
         n_kept: Prefixes that can be kept.
         n_scratch: Sequences for scoring options.
@@ -46,18 +45,9 @@ class Batcher:
     """
 
     def __init__(
-        self,
-        make: Callable[[], Context],
-        threads: Callable[[int], int],
-        *,
-        n_open: int,
-        n_kept: int,
-        n_scratch: int,
-        name: str,
+        self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str
     ) -> None:
         self._make = make
-        self._threads_for = threads
-        self.threads = 1
         self._sizes = n_open, n_kept, n_scratch
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._changed = threading.Condition()
@@ -241,10 +231,6 @@ class Batcher:
         rows = Rows()
         for _, part in parts:
             rows.extend(part.rows)
-        threads = self._threads_for(len(rows))
-        if threads != self.threads:
-            self.sequences.context.set_threads(threads)
-            self.threads = threads
         code = self.sequences.context.decode(rows)
         self.steps += 1
         if code != 0:

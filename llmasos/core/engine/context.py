@@ -69,7 +69,7 @@ class Context:
         model: Kept in memory until the context is closed.
         n_ctx: Cells; rounded up to a multiple of 256.
         n_sequences: Sequence ids.
-        threads: Threads of a step, until `set_threads`.
+        threads: Threads of a step.
         adapter: A LoRA adapter's file.
     """
 
@@ -92,8 +92,8 @@ class Context:
             parameters.n_ctx = n_ctx
             parameters.n_batch = N_BATCH
             parameters.n_ubatch = _COMPUTED
-            # Without flash attention decode is 1.5x as fast on a CPU (1,000 tokens of context; prefill 0.93x),
-            # and a sequence alone gets the same bits whatever the threads and chunks.
+            # Without flash attention decode is 1.5x as fast on a CPU (1,000 tokens of context, prefill
+            # 0.93x), and a sequence alone gets the same bits whatever the threads and chunks.
             parameters.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
             parameters.n_seq_max = n_sequences
             parameters.n_outputs_max = N_OUTPUTS
@@ -178,10 +178,6 @@ class Context:
         raw = np.frombuffer(state, np.uint8)
         data = ctypes.cast(raw.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
         return bool(self._api.llama_state_seq_set_data(self._pointer, data, len(raw), sequence))
-
-    def set_threads(self, count: int) -> None:
-        """Threads of the steps to come."""
-        self._api.llama_set_n_threads(self._pointer, count, count)
 
     def close(self) -> None:
         """Free the cells; the model too, where nobody else has it."""

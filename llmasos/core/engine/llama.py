@@ -28,7 +28,6 @@ from llmasos.core.engine.batcher import Batcher
 from llmasos.core.engine.context import N_OUTPUTS, Context
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.sequences import Slot
-from llmasos.core.engine.threads import ThreadChoice
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
@@ -49,7 +48,7 @@ class LlamaEngine:
         model: The loaded model; stays in memory while the engine lives.
         n_ctx: KV cells for all sequences together.
         n_seq: Sequences that can be open at once.
-        threads: Threads of a step; 0 lets the engine choose.
+        threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         adapter: A LoRA adapter's GGUF file.
         name: What the engine is called in statistics and messages.
 
@@ -72,19 +71,14 @@ class LlamaEngine:
     ) -> None:
         self.model = model
         self.name = name or model.info.name
-        self._threads = ThreadChoice(threads)
+        self.threads = threads or 1
 
         def make() -> Context:
             total = n_seq + _KEPT + _SCRATCH
-            return Context(model, n_ctx=n_ctx, n_sequences=total, adapter=adapter)
+            return Context(model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, adapter=adapter)
 
         self._batcher = Batcher(
-            make,
-            self._threads.count,
-            n_open=n_seq,
-            n_kept=_KEPT,
-            n_scratch=_SCRATCH,
-            name=f"engine {self.name}",
+            make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}"
         )
         context = self._batcher.sequences.context
         self.n_ctx = context.n_ctx
@@ -296,7 +290,7 @@ class LlamaEngine:
         self._batcher.wake()
 
     def stats(self) -> dict[str, float]:
-        """Counters; see the contract. Also `threads` of the last step, and `batch`, its mean tokens."""
+        """Counters; see the contract. Also `threads`, and `batch`: tokens a step on average."""
         batcher = self._batcher
         sequences, prefixes = batcher.sequences, batcher.prefixes
         computed = batcher.computed
@@ -309,7 +303,7 @@ class LlamaEngine:
             "prefilled": batcher.prefilled,
             "tokens_per_second": computed / batcher.busy_seconds if batcher.busy_seconds else 0.0,
             "batch": computed / batcher.steps if batcher.steps else 0.0,
-            "threads": batcher.threads,
+            "threads": self.threads,
             "prefix_hits": prefixes.hits,
             "prefix_misses": prefixes.misses,
             "prefix_tokens_saved": prefixes.saved,

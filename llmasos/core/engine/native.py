@@ -25,14 +25,11 @@ class Native:
     Attributes:
         api: The module `llama_cpp`.
         extra_buffers: Whether weights may be repacked for this processor; False where that would crash.
-        patient: Whether threads that wait for each other sleep instead of spin, so that more than one is
-            safe on a busy machine.
     """
 
-    def __init__(self, api: Any, *, extra_buffers: bool, patient: bool) -> None:
+    def __init__(self, api: Any, *, extra_buffers: bool) -> None:
         self.api = api
         self.extra_buffers = extra_buffers
-        self.patient = patient
 
 
 def native() -> Native:
@@ -46,18 +43,15 @@ def native() -> Native:
 
 def _prepare() -> Native:
     # A thread that spins at a barrier while another program holds the core stalls every step: with two
-    # threads decode falls to a tenth and less. libgomp reads this once, when it is loaded.
-    patient = not _is_loaded("libgomp")
-    if patient:
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        patient = os.environ["OMP_WAIT_POLICY"].lower() == "passive"
+    # threads a prompt takes 20 times as long. libgomp reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     import llama_cpp
 
     llama_cpp.llama_log_set(_silence(llama_cpp), ctypes.c_void_p(0))
     extra = _without_amx(Path(llama_cpp.__file__).parent / "lib" / "libggml-cpu.so.0")
     llama_cpp.llama_backend_init()
-    return Native(llama_cpp, extra_buffers=extra, patient=patient)
+    return Native(llama_cpp, extra_buffers=extra)
 
 
 _callbacks: list[Any] = []
@@ -69,13 +63,6 @@ def _silence(api: Any) -> Any:
     callback = api.llama_log_callback(lambda _level, _text, _data: None)
     _callbacks.append(callback)
     return callback
-
-
-def _is_loaded(library: str) -> bool:
-    try:
-        return library in Path("/proc/self/maps").read_text()
-    except OSError:
-        return False
 
 
 class _SignalStack(ctypes.Structure):

@@ -132,7 +132,7 @@ class Syscall:
         known = {a.name: a for a in self.arguments}
         for name in args:
             if name not in known:
-                raise SyscallError("EINVAL", f"{self.name} has no argument {name!r}.", f"It looks like: {self.usage}")
+                raise SyscallError("EINVAL", f"{self.name} has no argument {_shortened(name)}.", f"It looks like: {self.usage}")
         for argument in self.arguments:
             if argument.required and argument.name not in args:
                 raise SyscallError("EINVAL", f"{self.name} needs {argument.name}.", f"It looks like: {self.usage}")
@@ -156,7 +156,7 @@ def _convert(syscall: Syscall, argument: Argument, value: Any) -> Any:
             value = {"true": True, "yes": True, "false": False, "no": False}[value.lower()]
         right = {
             "string": isinstance(value, str),
-            "integer": isinstance(value, int) and not isinstance(value, bool),
+            "integer": isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63,
             "number": isinstance(value, int | float) and not isinstance(value, bool),
             "boolean": isinstance(value, bool),
         }.get(str(kind))
@@ -187,7 +187,10 @@ def _validated(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value[:100] if isinstance(value, str) else value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number with too many digits
+        text = f"a {type(value).__name__} that can't be shown"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -305,13 +308,14 @@ class SyscallTable:
         Raises:
             SyscallError: ENOSYS, with the nearest name.
         """
-        row = self.rows.get(name)
+        # What comes from outside may be no text at all.
+        row = self.rows.get(name) if isinstance(name, str) else None
         if row is None:
             import difflib
 
-            near = difflib.get_close_matches(str(name), self.rows, n=1)
+            near = difflib.get_close_matches(str(name)[:60], self.rows, n=1)
             hint = f"Did you mean {near[0]}?" if near else "All of them are listed by 'system.help'."
-            raise SyscallError("ENOSYS", f"There is no syscall {str(name)[:60]!r}.", hint)
+            raise SyscallError("ENOSYS", f"There is no syscall {_shortened(name)}.", hint)
         return row
 
     def __contains__(self, name: object) -> bool:

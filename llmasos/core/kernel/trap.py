@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 LIMIT = 4 * 1024 * 1024
 """Characters in one argument; more is E2BIG."""
 
+MESSAGE = 2_000
+"""Characters of an error at most."""
+
 TrapHook = Callable[[Process, Call, Decision, float], None]
 """An instrument: called after each trap with the seconds it took."""
 
@@ -44,7 +47,7 @@ class Caller:
     entry: Entry | None = None
     request: str = ""
 
-    async def prepare(self, inverse: str, payload: dict[str, Any], blobs: tuple[str, ...] = ()) -> None:
+    def prepare(self, inverse: str, payload: dict[str, Any], blobs: tuple[str, ...] = ()) -> None:
         """Persist what takes this effect back, BEFORE the effect happens.
 
         Args:
@@ -196,7 +199,12 @@ class Kernel:
 
     def _failed(self, call: Call, error: LlmasosError, decision: Decision) -> Result:
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
-        return Result(call, error=code, message=str(error), rule=decision.rule)
+        return Result(call, error=code, message=_readable(str(error)), rule=decision.rule)
+
+
+def _readable(message: str) -> str:
+    """The message; one that repeats a long argument without the middle of it."""
+    return message if len(message) <= MESSAGE else f"{message[: MESSAGE // 2]} […] {message[-MESSAGE // 2 :]}"
 
 
 def _bounded(args: dict[str, Any]) -> dict[str, Any]:

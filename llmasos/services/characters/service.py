@@ -197,7 +197,7 @@ class Characters:
         character = await self._named(caller, name)
 
         async def before(first: int) -> None:
-            await caller.prepare("character.chat", {"id": character.id, "first": first})
+            caller.prepare("character.chat", {"id": character.id, "first": first})
 
         said = ""
         async with aclosing(self._turn(character, caller.session.person, message, before)) as pieces:
@@ -402,14 +402,14 @@ class Characters:
 
     async def _add(self, caller: Caller, inverse_name: str, card: Card, message: str) -> dict[str, Any]:
         id = new_id()
-        await caller.prepare(inverse_name, {"id": id, "version": 0})
+        caller.prepare(inverse_name, {"id": id, "version": 0})
         self._cast.add(caller.session.person, card, id=id)
         return done(message, ref=card.name)
 
     async def _revise(
         self, caller: Caller, inverse_name: str, known: Character, card: Card
     ) -> dict[str, Any]:
-        await caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
+        caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
         self._cast.revise(known, card)
         note = "It remembers what it knew."
         return done(

@@ -17,6 +17,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind as Completes
 from llmasos.core.kernel.syscall import Offers, syscall
 from llmasos.core.kernel.trap import Caller
+from llmasos.services.asking import Once
 from llmasos.services.devices import naming, said
 from llmasos.services.devices.backend import DeviceBackend
 from llmasos.services.devices.home import SimulatedHome
@@ -145,7 +146,7 @@ class Devices:
             make the strip lights turquoise
             音响音量调到百分之四十
         """
-        meant = await self._meant(caller, name)
+        meant = await self._answering(await self._meant(caller, name))
         plans = [await self._plan(placed, value, setting) for placed in meant]
         notes = dict.fromkeys(note for _, _, _, note in plans if note)
         done_for = []
@@ -173,7 +174,7 @@ class Devices:
         self, caller: Caller, name: str, value: str, setting: str | None = None
     ) -> dict[str, str]:
         """The devices that are meant, and the setting with its value."""
-        meant = await self._meant(caller, name)
+        meant = await self._answering(await self._meant(caller, name))
         plans = [await self._plan(placed, value, setting) for placed in meant]  # each must be able to
         _, chosen, new, _ = plans[0]
         return {"name": self._named(meant), "setting": chosen.name, "value": chosen.shown(new)}
@@ -207,7 +208,7 @@ class Devices:
         meant = await self._meant(caller, name)
         if len(meant) > 1 and len({placed.device.kind.name for placed in meant}) > 1:
             meant = [placed for placed in meant if not placed.device.kind.essential]
-        return meant
+        return await self._answering(meant)
 
     async def _plan(
         self, placed: _Placed, value: str, setting: str | None
@@ -232,14 +233,21 @@ class Devices:
         everything = await self._all()
         # By place in the list: two backends may have devices that are equal.
         by_device = {id(placed.device): placed for placed in everything}
-        devices = await naming.meant(caller, name, [placed.device for placed in everything])
-        meant = [by_device[id(device)] for device in devices]
-        for placed in meant:
-            if len(meant) == 1 and not (await placed.backend.state(placed.device)).available:
-                raise SyscallError(
-                    "EIO", f"The {placed.device.name} doesn't answer.", "Check its power and its network."
-                )
-        return meant
+        devices = await naming.meant(Once(caller), name, [placed.device for placed in everything])
+        return [by_device[id(device)] for device in devices]
+
+    async def _answering(self, meant: list[_Placed]) -> list[_Placed]:
+        """Those that answer; of a group the others are left out.
+
+        Raises:
+            SyscallError: EIO, none does.
+        """
+        found = [placed for placed in meant if (await placed.backend.state(placed.device)).available]
+        if not found:
+            raise SyscallError(
+                "EIO", f"The {meant[0].device.name} doesn't answer.", "Check its power and its network."
+            )
+        return found
 
     def _table(self, rows: Sequence[tuple[_Placed, State]]) -> dict[str, Any]:
         return items(

@@ -39,15 +39,13 @@ class Room:
         """Persist what takes a change back, its sealed bytes first."""
         payload = {"root": str(place.root), "parts": list(place.parts), **payload}
         if data is None:
-            await self.caller.prepare(inverse, payload)
+            self.caller.prepare(inverse, payload)
             return
         store = self.caller.kernel.store
-        blob = await in_thread(lambda _: store.put_blob(data))
-        try:
-            await self.caller.prepare(inverse, {**payload, "blob": blob}, blobs=(blob,))
-        except BaseException:
-            store.delete_blob(blob)
-            raise
+        # One transaction, so that a kill leaves no blob that no entry knows of.
+        with store.transaction():
+            blob = store.put_blob(data)
+            self.caller.prepare(inverse, {**payload, "blob": blob}, blobs=(blob,))
 
 
 async def write(room: Room, place: Place, content: str) -> dict[str, Any]:

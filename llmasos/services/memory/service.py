@@ -73,7 +73,7 @@ class Memory:
             "vector": await index.embed(fact),
         }
         # The inverse names the record and not its words: those live in one place only.
-        await caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})
+        caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})
         self._store.put(KIND, id, value)
         index.add(_item(id, value))
         return done(f"I'll remember: {fact}" if not has_chinese(fact) else f"记住了：{fact}", ref=fact)

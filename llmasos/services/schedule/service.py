@@ -16,6 +16,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services import matching
+from llmasos.services.asking import Once
 from llmasos.services.changes import Change, change, take_back
 from llmasos.services.schedule import recurrence, words
 from llmasos.services.schedule.event import KIND, WEEKDAYS, Event, shown
@@ -270,7 +271,7 @@ class Schedule:
             group = matching.leading(matching.rank(title, some, names))
             if group:
                 return await matching.pick(
-                    caller,
+                    Once(caller),
                     title,
                     [match.item for match in group],
                     names=names,

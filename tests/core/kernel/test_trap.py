@@ -36,7 +36,7 @@ class Shelf:
     @syscall("shelf.add", effect="write", preview="resolved")
     async def add(self, caller: Caller, name: str) -> dict[str, Any]:
         """Add a thing."""
-        await caller.prepare("shelf.remove", {"name": name})
+        caller.prepare("shelf.remove", {"name": name})
         self.things.append(name)
         self.ran.append(name)
         return done(f"Added {name}.", ref=name)
