@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
+OUTPUTS = ("text", "json", "stream-json")
 SHORT = {"ps": "process.list", "history": "system.history", "undo": "system.undo", "status": "system.status"}
 """Commands that are one syscall."""
 
@@ -86,11 +88,14 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")
     # A flag that isn't given must not hide its variable, so its default is None, not False.
     group.add_argument("--yes", action="store_const", const=True, default=default, help="answer consent questions with yes")
-    group.add_argument("--output", default=default, choices=("text", "json", "stream-json"), help="how results are printed")
+    group.add_argument("--output", default=default, choices=OUTPUTS, help="how results are printed")
     group.add_argument("--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json")
 
 
 def _dispatch(args: argparse.Namespace) -> int:
+    args.output = args.output or os.environ.get("LLMASOS_OUTPUT")
+    if args.output not in (None, *OUTPUTS):
+        raise UsageError(f"LLMASOS_OUTPUT is {args.output!r}.", f"It is one of: {', '.join(OUTPUTS)}.")
     if args.version:
         from importlib.metadata import version
 

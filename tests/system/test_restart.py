@@ -1,0 +1,110 @@
+"""What was acknowledged is there in the next program, also after `kill -9`; two programs share a home."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.system.program import Program
+
+
+def calls(program: Program) -> list[str]:
+    """What the history lists, newest first."""
+    rows = program.json("history", "--json")["results"][0]["value"]["items"]
+    return [row["call"].partition(" ")[0] for row in rows]
+
+
+def test_everything_survives_a_restart(program: Program) -> None:
+    first = [
+        "memory.remember 'the spare key is under the blue pot'",
+        "tasks.add 'water the plants'",
+        "schedule.add dentist 'tomorrow at 4pm'",
+        "character.create Orrin patient 'lighthouse keeper'",
+        "files.write a.md 'first words'",
+        "files.write a.md 'second words'",
+    ]
+    program.ok(stdin="\n".join(first))
+    assert "blue pot" in program.ok("-c", "memory.recall 'spare key'")
+    second = program.ok(stdin="tasks.list\nschedule.list\ncharacter.list\ncharacter.show Orrin\n")
+    for said in ("water the plants", "dentist", "16:00", "Orrin", "patient", "lighthouse keeper"):
+        assert said in second
+    assert calls(program).count("files.write") == 2
+
+    program.ok("undo")
+    assert (program.workspace / "a.md").read_text().strip() == "first words"
+    program.ok("undo")
+    assert not (program.workspace / "a.md").exists()
+    program.ok("undo")
+    assert "Orrin" not in program.ok("-c", "character.list")
+
+
+def test_kill_9_in_a_stream_of_writes_loses_nothing_acknowledged(program: Program) -> None:
+    with program.start() as process:
+        assert process.stdin and process.stdout
+        process.stdin.write("".join(f"tasks.add 'job {n}'\nfiles.write {n}.txt 'words {n}'\n" for n in range(300)))
+        process.stdin.flush()
+        told = [process.stdout.readline() for _ in range(41)]
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+
+    titles = program.ok("-c", "tasks.list all")
+    for n in range(300):
+        if any(f"'job {n}'" in line for line in told):
+            assert f"job {n}\n" in titles or f"job {n} " in titles
+        if any(f"{n}.txt" in line for line in told):
+            assert (program.workspace / f"{n}.txt").read_text().strip() == f"words {n}"
+    assert "job 0" in titles and "job 299" not in titles, "the kill came in the middle"
+    assert "files.write" in program.ok("history")
+    assert program.run("doctor", "--json").returncode == 0
+
+
+DIES_BEFORE_THE_OUTCOME = """
+import os, sys
+from llmasos.cli import main
+from llmasos.core.kernel.journal import Journal
+Journal.done = lambda *_: os.kill(os.getpid(), 9)
+main(["-c", sys.argv[1]])
+"""
+
+
+def test_an_effect_without_outcome_is_reported_and_can_be_put_right(program: Program) -> None:
+    (program.workspace / "a.md").write_text("before")
+    killed = program.run("files.write a.md after", code=DIES_BEFORE_THE_OUTCOME)
+    assert killed.returncode == -signal.SIGKILL and not killed.stdout
+
+    next_one = program.run("-c", "system.history")
+    assert next_one.returncode == 0
+    assert "undecided" in next_one.stdout
+    assert "files.write" in next_one.stderr, "the person is told"
+    program.ok("undo")
+    assert (program.workspace / "a.md").read_text() == "before"
+
+
+def test_an_effect_is_never_done_twice(program: Program) -> None:
+    program.ok("-c", "files.write a.md one")
+    program.run("files.append a.md two", code=DIES_BEFORE_THE_OUTCOME)
+    for _ in range(2):
+        program.ok("-c", "system.history")
+    assert (program.workspace / "a.md").read_text().split() in (["one"], ["one", "two"])
+
+
+def test_two_programs_on_one_home(program: Program) -> None:
+    with program.start() as one, program.start() as two:
+        both = (one, two)
+        for process in both:
+            assert process.stdin and process.stdout
+            process.stdin.write("system.time\n")
+            process.stdin.flush()
+            assert process.stdout.readline(), "both run at the same time"
+        for n in range(20):
+            for name, process in zip("ab", both, strict=True):
+                assert process.stdin
+                process.stdin.write(f"tasks.add 'job {name}{n}'\n")
+                process.stdin.flush()
+        assert one.stdin
+        one.stdin.write("memory.remember 'the spare key is under the blue pot'\n")
+        endings = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], endings
+    listed = program.ok("-c", "tasks.list").splitlines()
+    assert len(listed) == 40
+    assert sorted(calls(program)) == ["memory.remember", *["tasks.add"] * 40], "one journal, each effect once"
