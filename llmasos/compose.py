@@ -37,13 +37,12 @@ from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
 from llmasos.services.files import Files
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
-from llmasos.services.language import Language
+from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
 from llmasos.services.schedule import Schedule
 from llmasos.services.search import Place, Search, by_finding
-from llmasos.services.speech import Speaker
 from llmasos.services.system import System
 from llmasos.services.tasks import Tasks
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items, text
-from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.sandbox import PluginHost
 from llmasos.core.kernel.syscall import Kind, Syscall, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -81,6 +81,8 @@ class Apps:
         if process is None:
             caller.prepare("app.close", {"name": app})
             process = processes.spawn(processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner)
+        if process.state is State.STOPPED:
+            raise SyscallError("EBUSY", f"{app} is stopped.", f"Say 'resume process {process.pid}' first.")
         process.calls += 1
         answer = await self._rows[app].run(caller, **({"request": request} if request else {}))
         return text(str(answer), source="plugin", ref=app, title=app, format="markdown")
@@ -113,7 +115,10 @@ class Apps:
     @inverse("app.close")
     async def take_back_open(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Close what was opened."""
-        await caller.kernel.processes.exit(self._running(caller, payload["name"]))
+        process = caller.kernel.processes.find("app", payload["name"])
+        if process is None:
+            return f"There was nothing to take back: {payload['name']} isn't open any more."
+        await caller.kernel.processes.exit(process)
         return f"Closed {payload['name']} again."
 
     @inverse("app.open")
@@ -122,7 +127,7 @@ class Apps:
         processes = caller.kernel.processes
         name = self._find(payload["name"])
         if processes.find("app", name):
-            raise SyscallError("ESTALE", f"{name} has been opened again already.")
+            return f"There was nothing to take back: {name} is open already."
         processes.spawn(processes.init, name=name, program="app", subject=f"app:{name}", owner=caller.process.owner)
         return f"Opened {name} again."
 

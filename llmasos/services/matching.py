@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.services.script import has_chinese
 
 T = TypeVar("T")
 
@@ -51,7 +52,6 @@ _SMALL_WORDS = frozenset(
         "'s",
     ]
 )
-_CJK = re.compile("[\u3400-\u9fff]")
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W_]+(?:'[^\W_]+)?|\d+")
 
 
@@ -88,7 +88,7 @@ def _normal(text: str) -> str:
     text = re.sub(r"[\"'“”‘’「」『』《》]", lambda m: "'" if m[0] in "'’" else "", text)
     text = " ".join(text.split()).strip(" .,;:!?'。，！？、")
     text = _ARTICLES.sub("", text)
-    if _CJK.search(text):
+    if has_chinese(text):
         text = _ZH_TRAILING.sub("", _ZH_LEADING.sub("", text)) or text
         text = re.sub(r"(?<=[\u3400-\u9fff])\s+|\s+(?=[\u3400-\u9fff])", "", text)
     return text
@@ -119,7 +119,7 @@ def score(said: str, name: str, *, whole: bool = False) -> float:
         best = 0.95
     elif words and named:
         best = _overlap(words, named, whole)
-    if _CJK.search(a) and _CJK.search(b):
+    if has_chinese(a) and has_chinese(b):
         best = max(best, _part(a.replace("的", ""), b.replace("的", ""), whole))
     if whole:
         return best

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from llmasos.core.base.values import done, items, record
-from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 
@@ -63,7 +63,7 @@ class Processes:
             freeze pid 3 for now
             暂停 5 号进程
         """
-        caller.prepare("process.resume", {"pid": pid})
+        caller.prepare("process.resume", _running(caller, pid))
         process = caller.kernel.processes.stop(pid)
         return done(f"Stopped process {pid} ({process.name}).", ref=str(pid))
 
@@ -79,7 +79,7 @@ class Processes:
             unpause pid 3
             恢复 5 号进程
         """
-        caller.prepare("process.stop", {"pid": pid})
+        caller.prepare("process.stop", _running(caller, pid))
         process = caller.kernel.processes.resume(pid)
         return done(f"Process {pid} ({process.name}) goes on.", ref=str(pid))
 
@@ -106,14 +106,28 @@ class Processes:
     @inverse("process.resume")
     async def take_back_stop(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Continue what was stopped."""
+        if not _still_runs(caller, payload, State.STOPPED):
+            return f"There was nothing to take back: process {payload['pid']} isn't stopped any more."
         process = caller.kernel.processes.resume(payload["pid"])
         return f"Process {process.pid} ({process.name}) goes on again."
 
     @inverse("process.stop")
     async def take_back_resume(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Stop what was resumed."""
+        if not _still_runs(caller, payload, None):
+            return f"There was nothing to take back: process {payload['pid']} has ended."
         process = caller.kernel.processes.stop(payload["pid"])
         return f"Process {process.pid} ({process.name}) is stopped again."
+
+
+def _running(caller: Caller, pid: int) -> dict[str, Any]:
+    """A process as an inverse names it: pids begin anew with each program."""
+    return {"pid": pid, "started": caller.kernel.processes.check_alive(pid).started, "boot": caller.kernel.boot}
+
+
+def _still_runs(caller: Caller, payload: dict[str, Any], state: State | None) -> bool:
+    process = next((p for p in caller.kernel.processes if p.pid == payload["pid"] and p.alive), None)
+    return payload["boot"] == caller.kernel.boot and process is not None and state in (None, process.state)
 
 
 def _row(process: Process) -> dict[str, Any]:

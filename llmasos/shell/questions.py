@@ -73,7 +73,8 @@ def consent(question: Consent) -> RenderableType:
     for name, value in question.shown.items():
         grid.add_row(Text(f"  {one_line(name)}"), Text(lines.whole(value)))
     keys = Text("  ", style="dim")
-    for key, meaning in (("y", YES_ONCE), ("s", YES_SESSION.format(syscall=call.syscall)), ("n", NO)):
+    session = [] if question.effect == "final" else [("s", YES_SESSION.format(syscall=call.syscall))]
+    for key, meaning in (("y", YES_ONCE), *session, ("n", NO)):
         keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
     keys.append(f"{RULE} {one_line(question.rule)}" if question.rule else "")
     return Group(head, grid, keys) if question.shown else Group(head, keys)

@@ -31,9 +31,8 @@ from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.characters import Characters
 from llmasos.services.files import Files
-from llmasos.services.language import Language
+from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
-from llmasos.services.speech import Speaker
 
 
 class Person(Nobody):

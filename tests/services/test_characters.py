@@ -11,7 +11,7 @@ from talk_desk import Desk, in_new_process, open_desk
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.process import State
 from llmasos.services.characters.honesty import asks_if_human
-from llmasos.services.template import Template
+from llmasos.services.language.template import Template
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmasos.services import extract
+from llmasos.services.language import extract
 
 ENGLISH = """# The lighthouse project
 

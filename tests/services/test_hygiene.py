@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmasos.services.hygiene import Hygiene, Manners
+from llmasos.services.language.hygiene import Hygiene, Manners
 
 ALICE = Manners(name="Alice", person="Sam", in_character=True)
 

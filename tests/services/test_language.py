@@ -7,8 +7,8 @@ import pytest
 from talk_desk import open_desk
 
 from llmasos.core.engine.scripted import ScriptedEngine
-from llmasos.services import forms
-from llmasos.services.models import ability
+from llmasos.services.language import forms
+from llmasos.services.language.models import ability
 
 
 async def test_an_answer_is_marked_and_streamed(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from llmasos.core.base.errors import EngineError, SyscallError
 from llmasos.core.engine.base import Sampling
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.process import State
-from llmasos.services.hygiene import Manners
-from llmasos.services.speech import Message, Voice, fit
+from llmasos.services.language.context import Message, fit
+from llmasos.services.language.hygiene import Manners
+from llmasos.services.language.speech import Voice
 
 LONG = "I walked to the harbour and looked. " + " ".join(f"Then number {n} came along." for n in range(60))
 TALK = (Message("system", "Be kind."), Message("user", "Hello!"))

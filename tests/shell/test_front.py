@@ -80,7 +80,7 @@ async def test_words_of_the_next_call_are_not_taken_for_shown(front: TerminalFro
 
 
 async def test_consent(front: TerminalFront, keys: PipeInput) -> None:
-    question = Consent(MOVE, SHOWN, "final", "ask-final", "user:ada")
+    question = Consent(MOVE, SHOWN, "external", "ask-external", "user:ada")
     keys.send_text("what?\ny\n")
     assert await soon(front.consent(question)) == "once"
     assert seen(front).count("files.move") == 2  # the question and its key for the session

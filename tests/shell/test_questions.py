@@ -34,7 +34,7 @@ def test_consent_shows_exactly_what_will_go() -> None:
         "  erases  Bob's number is 555\n"
         "          Bob likes tea\n"
         "  count   2\n"
-        "  y once   s every memory.forget in this session   n no   rule ask-final"
+        "  y once   n no   rule ask-final"
     )
 
 

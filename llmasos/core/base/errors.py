@@ -23,6 +23,7 @@ Errno = Literal[
     "EINVAL",  # an argument has the wrong type or value
     "E2BIG",  # larger than the limit
     "EACCES",  # denied by policy or by the person
+    "EPERM",  # nobody may, whatever policy says
     "ESRCH",  # no such process
     "ENOSYS",  # no such syscall
     "EISDIR",

@@ -5,14 +5,16 @@
     done() | failed()  persisted, then the person is told
     undone()           after the inverse ran
 
-An intent that has no outcome when the next program starts is undecided: `kill -9` came in between, and only
-the person can tell whether the effect happened. Each step is one transaction of the store.
+An intent without outcome whose program has ended, or whose request was cut off, is undecided: only the person can tell
+whether the effect happened. Its inverse puts things right either way. Each step is one transaction of the store.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from llmasos.core.base.clock import Clock
@@ -20,7 +22,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel.store import Store
 
-State = Literal["intent", "done", "failed", "undone"]
+State = Literal["intent", "done", "failed", "undone", "stale"]
 
 _ENTRY = "journal"
 _OPEN = (
@@ -46,6 +48,7 @@ class Entry:
         inverse: What takes it back: `{"name", "payload"}`, or None.
         rule: The id of the policy rule that allowed it.
         message: What the person was told, or why it failed.
+        program: The program that made it, as pid and start time; empty in entries of version 0.1.0.
     """
 
     id: int
@@ -60,6 +63,7 @@ class Entry:
     inverse: dict[str, Any] | None
     rule: str
     message: str
+    program: str = ""
 
 
 class Journal:
@@ -77,8 +81,8 @@ class Journal:
         self._clock = clock
         self._keep = keep
         self._keep_undo = keep_undo
-        # What is open up to here was left by an earlier run; what comes later may be at work just now.
-        self._before = self._last()
+        self._program = program_id(os.getpid())
+        self._at_work: set[int] = set()
 
     def intend(
         self,
@@ -107,12 +111,14 @@ class Journal:
                 inverse=None,
                 rule=rule,
                 message="",
+                program=self._program,
             )
             self._store.put(_COUNTER, "last", id)
             self._write(entry, [])
             self._store.put(_OPEN, str(id), None)
             self._forget_inverse(id - self._keep_undo)
             self._prune(id - self._keep)
+        self._at_work.add(id)
         return entry
 
     def prepare_inverse(self, entry_id: int, name: str, payload: JSON, *, blobs: Iterable[str] = ()) -> None:
@@ -140,6 +146,14 @@ class Journal:
         """The effect did not happen, or not whole: its inverse stays, but `last_undoable` passes over it."""
         self._decide(entry_id, "failed", message)
 
+    def interrupted(self, entry_id: int) -> None:
+        """The request was cut off in the middle: nobody knows whether the effect happened."""
+        self._at_work.discard(entry_id)
+
+    def stale(self, entry_id: int) -> None:
+        """It can't be taken back any more, so that `last_undoable` goes on to the one before."""
+        self._decide(entry_id, "stale")
+
     def undone(self, entry_id: int) -> None:
         """The effect was taken back; what took it back is no longer kept."""
         with self._store.transaction():
@@ -157,7 +171,7 @@ class Journal:
                 entry.inverse is not None
                 and (entry.person, entry.workspace) == (person, workspace)
                 and entry.effect in ("write", "destroy")
-                and (entry.state == "done" or (entry.state == "intent" and entry.id <= self._before))
+                and (entry.state == "done" or self._is_undecided(entry))
             ):
                 return entry
         return None
@@ -186,7 +200,7 @@ class Journal:
     def undecided(self) -> list[Entry]:
         """Intents that an earlier run left without outcome, oldest first, and that nobody was `told` of."""
         ids = sorted(int(record.id) for record in self._store.scan(_OPEN))
-        return [self.get(id) for id in ids if id <= self._before]
+        return [entry for entry in map(self.get, ids) if self._is_undecided(entry)]
 
     def told(self, entry_id: int) -> None:
         """The person knows of this undecided entry: `undecided` won't name it again, `undo` still can."""
@@ -214,9 +228,20 @@ class Journal:
     def _last(self) -> int:
         return int(self._store.get(_COUNTER, "last") or 0)
 
+    def _is_undecided(self, entry: Entry) -> bool:
+        if entry.state != "intent":
+            return False
+        if entry.program == self._program:
+            return entry.id not in self._at_work
+        pid = entry.program.partition(":")[0]
+        return not pid or program_id(int(pid)) != entry.program
+
     def _decide(self, entry_id: int, state: State, message: str | None = None) -> None:
+        self._at_work.discard(entry_id)
         with self._store.transaction():
             entry, blobs = self._read(entry_id)
+            if state in ("done", "failed") and entry.state != "intent":
+                return  # somebody took it back meanwhile; that stands
             self._write(
                 replace(entry, state=state, message=entry.message if message is None else message), blobs
             )
@@ -246,6 +271,16 @@ class Journal:
 
     def _write(self, entry: Entry, blobs: list[str]) -> None:
         self._store.put(_ENTRY, str(entry.id), {"entry": asdict(entry), "blobs": blobs})
+
+
+def program_id(pid: int) -> str:
+    """A running program as pid and start time, so that a pid that is used again isn't taken for it; empty where none runs."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else f"{pid}:{fields[19]}"
 
 
 def _from(value: Any) -> tuple[Entry, list[str]]:

@@ -68,6 +68,11 @@ class Decision:
 NO_RULE = Decision("deny", "no-rule")
 
 
+def stronger(one: Decision, other: Decision) -> Decision:
+    """The stricter of two decisions, the first where they are equally strict."""
+    return other if _STRENGTH[other.verdict] > _STRENGTH[one.verdict] else one
+
+
 class Policy:
     """A compiled set of rules.
 
@@ -109,6 +114,10 @@ class Policy:
             raise UsageError(f"There is no policy {path.stem!r}.", f"There are: {known}.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"The policy {path} can't be read: {error}.", "Correct it.") from None
+        except OSError as error:
+            raise UsageError(f"The policy {path} can't be read: {error.strerror}.", "Name another.") from None
+        if set(data) - {"name", "rule"} or not isinstance(data.get("rule", []), list):
+            raise UsageError(f"The policy {path} holds something else than a name and rules.", "Write each rule as [[rule]].")
         rules = tuple(_rule(path, number, raw) for number, raw in enumerate(data.get("rule", []), 1))
         ids = [rule.id for rule in rules]
         for id_ in ids:

@@ -7,7 +7,7 @@ waits for it. Unlike Unix, what is scheduled is the model: a RUNNING process is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -92,7 +92,6 @@ class Process:
     mailbox: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(maxsize=1024))
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    on_end: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def move(self, state: State) -> None:
         """Change the state; staying where it is is no move.
@@ -154,6 +153,8 @@ class ProcessTable:
             priority=priority,
             weight=weight,
             budget=budget or Budget(),
+            # As in CFS: who comes late starts where the others are, or it would run alone until it caught up.
+            virtual_tokens=min((p.virtual_tokens for p in self if p.alive and p.sequence), default=0.0),
         )
         self._next += 1
         self._processes[process.pid] = process
@@ -168,7 +169,12 @@ class ProcessTable:
         )
         child.virtual_tokens = process.virtual_tokens
         if process.engine and process.sequence:
-            self.attach(child, process.engine, await process.engine.fork(process.sequence, owner=child.pid))
+            try:
+                sequence = await process.engine.fork(process.sequence, owner=child.pid)
+            except BaseException:
+                await self.exit(child, 1)
+                raise
+            self.attach(child, process.engine, sequence)
         return child
 
     async def exec(self, process: Process, *, name: str, program: str) -> None:
@@ -217,16 +223,17 @@ class ProcessTable:
         process.exit_status = status
         for task in process.tasks - {asyncio.current_task()}:
             task.cancel()
-        await self._free(process)
         for child in self.children(process.pid):
             child.parent = self.init.pid
             if not child.alive:
                 self._reap(child)
-        for ending in process.on_end:
-            await ending()
-        process.ended.set()
-        if process.parent == self.init.pid:  # init waits for all of its children
-            self._reap(process)
+        try:
+            await self._free(process)
+        finally:
+            # Whatever the engine says, nobody may wait for ever for a process that has ended.
+            process.ended.set()
+            if process.parent == self.init.pid:  # init waits for all of its children
+                self._reap(process)
 
     async def wait(self, parent: Process, pid: int) -> int:
         """Wait until a child ends; returns its exit status and forgets it.
@@ -269,13 +276,14 @@ class ProcessTable:
 
     def _guard(self, process: Process, what: str) -> None:
         if process.program in ("init", "shell"):
-            raise SyscallError("EACCES", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others.")
+            raise SyscallError("EPERM", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others.")
 
     def _reap(self, process: Process) -> None:
         self._processes.pop(process.pid, None)
 
     async def _free(self, process: Process) -> None:
-        if process.engine and process.sequence:
-            self.by_sequence.pop((id(process.engine), process.sequence.id), None)
-            await process.engine.close(process.sequence)
+        engine, sequence = process.engine, process.sequence
         process.engine = process.sequence = None
+        if engine and sequence:
+            self.by_sequence.pop((id(engine), sequence.id), None)
+            await engine.close(sequence)

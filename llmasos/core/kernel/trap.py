@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
+from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.journal import Entry, Journal
-from llmasos.core.kernel.policy import Decision, Policy
+from llmasos.core.kernel.policy import Decision, Policy, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.session import Consent, Session
 from llmasos.core.kernel.store import Store
@@ -81,6 +82,8 @@ class Kernel:
     store: Store
     clock: Clock
     hooks: list[TrapHook] = field(default_factory=list)
+    boot: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Another one each time a kernel is started: pids mean nothing in the next."""
 
     async def trap(self, process: Process, session: Session, call: Call, *, request: str = "") -> Result:
         """Run one call for a process.
@@ -118,30 +121,36 @@ class Kernel:
         """Take an earlier effect back through its inverse.
 
         Raises:
-            SyscallError: ESTALE, what it changed has changed since; nothing was done.
+            SyscallError: ESTALE, what it changed has changed since; nothing was done, and the next undo goes on to the
+                entry before.
         """
         assert entry.inverse is not None
         handler = self.table.inverses.get(entry.inverse["name"])
         if handler is None:
             raise SyscallError("ENOSYS", f"What takes back {entry.call['syscall']} isn't loaded.", "Load its plugin again.")
-        message: str = await handler(caller, entry.inverse["payload"])
+        try:
+            message: str = await handler(caller, entry.inverse["payload"])
+        except SyscallError as error:
+            if error.code == "ESTALE":
+                self.journal.stale(entry.id)
+                raise SyscallError("ESTALE", str(error), "'undo' once more takes back what was done before that.") from None
+            raise
         self.journal.undone(entry.id)
         return message
 
     async def _decided(self, row: Syscall, decision: Decision, caller: Caller) -> Result:
         call, session = caller.call, caller.session
-        if decision.verdict == "deny":
-            raise SyscallError(
-                "EACCES",
-                f"{row.name} is denied by the rule {decision.rule!r} of the policy {self.policy.name!r}.",
-                "Start with another --policy if this should be possible.",
-            )
+        self._refuse_denied(row, decision)
+        shown = {name: str(value) for name, value in call.args.items()}
+        if row.preview:
+            shown |= await row.preview(caller, **call.args)
+            # A rule about `private/*` must hold for whatever name the person used for what is in there.
+            resolved = self.policy.decide(caller.process.subject, row.name, row.effect, {**call.args, **shown})
+            decision = stronger(decision, resolved)
+            self._refuse_denied(row, decision)
+        if decision.verdict == "ask":
+            await self._ask(row, decision, caller, shown)
         if row.effect != "read":
-            shown = {name: str(value) for name, value in call.args.items()}
-            if row.preview:
-                shown |= await row.preview(caller, **call.args)
-            if decision.verdict == "ask":
-                await self._ask(row, decision, caller, shown)
             await session.front.before(call, shown, row.effect)
             caller.entry = self.journal.intend(
                 person=session.person,
@@ -152,19 +161,20 @@ class Kernel:
                 effect=row.effect,
                 rule=decision.rule,
             )
-        elif decision.verdict == "ask":
-            await self._ask(row, decision, caller, {name: str(value) for name, value in call.args.items()})
+        undoable = False
         try:
             value = await self._run(row, caller)
-        except BaseException as error:
+        except Exception as error:
             if caller.entry:
                 self.journal.failed(caller.entry.id, str(error) or type(error).__name__)
             raise
-        undoable = False
+        except BaseException:
+            if caller.entry:
+                self.journal.interrupted(caller.entry.id)
+            raise
         if caller.entry:
-            undoable = self.journal.get(caller.entry.id).inverse is not None and row.effect in ("write", "destroy")
-            message = value.get("message", "") if isinstance(value, dict) else ""
-            self.journal.done(caller.entry.id, message)
+            undoable = row.effect in ("write", "destroy") and self.journal.get(caller.entry.id).inverse is not None
+            self.journal.done(caller.entry.id, value.get("message", "") if isinstance(value, dict) else "")
         return Result(call, value=value, rule=decision.rule, undoable=undoable)
 
     async def _run(self, row: Syscall, caller: Caller) -> Any:
@@ -190,21 +200,27 @@ class Kernel:
             )
         if answer == "no":
             raise SyscallError("EACCES", f"{row.name} was not done: you said no.")
-        if answer == "session":
+        # What can't be taken back asks every time.
+        if answer == "session" and row.effect != "final":
             granted.add(f"{caller.process.subject} {row.name}")
+
+    def _refuse_denied(self, row: Syscall, decision: Decision) -> None:
+        if decision.verdict == "deny":
+            raise Denied(
+                f"{row.name} is denied by the rule {decision.rule!r} of the policy {self.policy.name!r}.",
+                "Start with another --policy if this should be possible.",
+                rule=decision.rule,
+            )
 
     def _check_alive(self, process: Process) -> None:
         if not process.alive:
             raise ProcessKilled(process.pid)
 
     def _failed(self, call: Call, error: LlmasosError, decision: Decision) -> Result:
+        if isinstance(error, Denied):
+            return Result(call, error="EACCES", message=str(error), rule=error.rule)
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
-        return Result(call, error=code, message=_readable(str(error)), rule=decision.rule)
-
-
-def _readable(message: str) -> str:
-    """The message; one that repeats a long argument without the middle of it."""
-    return message if len(message) <= MESSAGE else f"{message[: MESSAGE // 2]} […] {message[-MESSAGE // 2 :]}"
+        return Result(call, error=code, message=str(error), rule=decision.rule)
 
 
 def _bounded(args: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmasos.services.memory.words import has_chinese
+from llmasos.services.script import has_chinese
 
 _KIND = (
     r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|artificial"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
+from llmasos.services.language.context import Message
+from llmasos.services.language.template import Template
 from llmasos.services.memory.retrieval import Hit
-from llmasos.services.memory.words import has_chinese
-from llmasos.services.speech import Message
-from llmasos.services.template import Template
+from llmasos.services.script import has_chinese
 
 CARD = 2_400
 """Characters of a card that reach the prompt, about 600 tokens; first come the fields that say most."""

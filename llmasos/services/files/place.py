@@ -201,3 +201,15 @@ def drop_folders(folders: list[Place]) -> None:
                 os.rmdir(name, dir_fd=folder)
         except OSError:
             return  # something of the person's own is in it by now
+
+
+@contextmanager
+def made_folders(place: Place) -> Iterator[None]:
+    """A folder and those above it are there while something is put into it; the new ones go if that fails."""
+    made = missing_folders(place)
+    make_folders(place)
+    try:
+        yield
+    except BaseException:
+        drop_folders(made)
+        raise

@@ -14,7 +14,6 @@ from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.values import text
 from llmasos.core.kernel.syscall import Kind, syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services import extract
 from llmasos.services.files import changes, reading
 from llmasos.services.files.changes import Room
 from llmasos.services.files.meaning import Embedder, Meaning
@@ -26,6 +25,7 @@ from llmasos.services.files.search import search
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.undo import Undo
+from llmasos.services.language import extract
 
 PathArgument = Annotated[str, Kind("path")]
 OptionalPath = Annotated[str | None, Kind("path")]

@@ -15,7 +15,8 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
-from llmasos.services.memory.words import has_chinese, means_everything, normalized
+from llmasos.services.memory.words import means_everything, normalized
+from llmasos.services.script import has_chinese
 
 KIND = "memory"
 LONGEST = 20_000

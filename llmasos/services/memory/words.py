@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from llmasos.services.script import has_chinese
+
 _RUN = re.compile(r"[\u3400-\u9fff]+|[^\W_\u3400-\u9fff]+(?:['’][^\W_\u3400-\u9fff]+)?")
 _STOP = frozenset(
     """a about all am an and any anything are as at be been but by can could did do does ever
@@ -21,11 +23,6 @@ _STOP_CHINESE = re.compile(
 _EVERYTHING = frozenset(
     {"everything", "all", "all of it", "anything", "it all", "一切", "所有", "全部", "所有的", "全部的"}
 )
-
-
-def has_chinese(text: str) -> bool:
-    """Whether a text has Chinese characters."""
-    return any("\u3400" <= c <= "\u9fff" for c in text)
 
 
 def means_everything(query: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.kernel.journal import Entry, Journal
+from llmasos.core.kernel.journal import Entry, Journal, program_id
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
 
@@ -58,6 +58,7 @@ def test_the_life_of_an_entry(journal: Journal, store: Store, clock: MockClock) 
         inverse=None,
         rule="default.destroy",
         message="",
+        program=program_id(os.getpid()),
     )
     assert journal.get(1) == entry
     with store.transaction():
@@ -84,7 +85,8 @@ def test_undo_takes_the_newest_of_this_person_and_workspace(journal: Journal) ->
     undoable(journal, "sent", effect="external")
     undoable(journal, "forgotten", effect="final")
     intend(journal, "no inverse")
-    failed = undoable(journal, "failed")
+    failed = intend(journal, "failed")
+    journal.prepare_inverse(failed.id, "files.restore", {"path": "notes.md"})
     journal.failed(failed.id, "half of it")
     assert journal.last_undoable("ann", "/w") == first
     second = undoable(journal, "second", effect="write")

@@ -10,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.engine.base import LiveSequence
 from llmasos.core.kernel.process import KILLED, LEGAL, ProcessTable, State
 
 
@@ -126,7 +127,7 @@ async def test_shell_and_init_cannot_be_killed_or_stopped():
     for pid in (1, shell.pid):
         with pytest.raises(SyscallError) as error:
             await processes.kill(pid)
-        assert error.value.code == "EACCES"
+        assert error.value.code == "EPERM"
         with pytest.raises(SyscallError):
             processes.stop(pid)
 
@@ -144,6 +145,29 @@ async def test_kill_cancels_what_the_process_waits_for():
     await processes.kill(process.pid)
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Broken:
+    """An engine that can't let go."""
+
+    async def close(self, sequence):
+        raise RuntimeError("engine gone")
+
+    async def fork(self, sequence, owner):
+        raise RuntimeError("engine gone")
+
+
+async def test_an_engine_that_fails_leaves_no_half_dead_process():
+    processes = table()
+    parent = processes.spawn(processes.init, name="parent", program="test")
+    process = processes.spawn(parent, name="p", program="test")
+    processes.attach(process, Broken(), LiveSequence(1))
+    with pytest.raises(RuntimeError):
+        await processes.fork(process)
+    assert [p.pid for p in processes.children(process.pid) if p.alive] == []
+    with pytest.raises(RuntimeError):
+        await processes.kill(process.pid)
+    assert await asyncio.wait_for(processes.wait(parent, process.pid), 2) == KILLED
 
 
 async def test_waiting_for_a_stranger_fails():

@@ -41,6 +41,13 @@ class Shelf:
         self.ran.append(name)
         return done(f"Added {name}.", ref=name)
 
+    @syscall("shelf.add_slowly", effect="write")
+    async def add_slowly(self, caller: Caller, name: str) -> None:
+        """Add a thing, and never end."""
+        caller.prepare("shelf.remove", {"name": name})
+        self.things.append(name)
+        await asyncio.Event().wait()
+
     async def resolved(self, caller: Caller, name: str) -> dict[str, str]:
         if name == "nothing":
             raise SyscallError("ENOENT", "There is no such thing.")
@@ -139,7 +146,29 @@ async def test_a_refused_undo_leaves_the_entry(world):
     entry = world.kernel.journal.last_undoable("ada", str(world.session.workspace))
     with pytest.raises(SyscallError, match="gone"):
         await world.kernel.undo(Caller(world.kernel, world.process, world.session, Call("system.undo")), entry)
-    assert world.kernel.journal.get(entry.id).state == "done"
+    # The next undo goes on to the one before.
+    assert world.kernel.journal.get(entry.id).state == "stale"
+    assert world.kernel.journal.last_undoable("ada", str(world.session.workspace)) is None
+
+
+async def test_an_interrupted_effect_can_be_undone(world):
+    waiting = asyncio.create_task(world.trap("shelf.add_slowly", name="jam"))
+    await asyncio.sleep(0.01)
+    assert world.kernel.journal.undecided() == []  # it is at work
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (entry,) = world.kernel.journal.undecided()
+    assert world.kernel.journal.last_undoable("ada", str(world.session.workspace)) == entry
+    assert await world.kernel.undo(Caller(world.kernel, world.process, world.session, Call("system.undo")), entry) == "Removed jam."
+
+
+async def test_a_rule_about_a_name_holds_for_what_the_name_means(tmp_path):
+    world = World(tmp_path, Rule("all", "allow"), Rule("no-jam", "deny", args={"name": "JAM*"}))
+    result = await world.trap("shelf.add", name="jam")  # the preview says JAM
+    assert (result.error, result.rule) == ("EACCES", "no-jam")
+    assert world.shelf.ran == []
+    world.store.close()
 
 
 async def test_nothing_runs_where_the_preview_fails(world):
@@ -166,11 +195,20 @@ async def test_the_answer_decides(world, answer, left):
     assert result.undoable is False
 
 
-async def test_session_consent_asks_only_once(world):
+async def test_session_consent_asks_only_once(tmp_path):
+    world = World(tmp_path, Rule("ask", "ask"))
+    world.front.answers = ["session"]
+    assert (await world.trap("shelf.add", name="jam")).ok
+    assert (await world.trap("shelf.add", name="tea")).ok
+    assert len(world.front.asked) == 1
+    world.store.close()
+
+
+async def test_what_is_final_asks_every_time(world):
     world.front.answers = ["session"]
     assert (await world.trap("shelf.burn")).ok
-    assert (await world.trap("shelf.burn")).ok
-    assert len(world.front.asked) == 1
+    assert (await world.trap("shelf.burn")).error == "EAGAIN"
+    assert len(world.front.asked) == 2
 
 
 async def test_denied_names_the_rule(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llmasos.services.template import Template
+from llmasos.services.language.template import Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """assistant.answer and content.*: words of the model, marked as such, and refused where it can't."""
 
+# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
+
 from __future__ import annotations
 
 import re
@@ -13,11 +15,12 @@ from llmasos.core.base.values import text
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services import extract, forms
-from llmasos.services.hygiene import Manners, tidy
-from llmasos.services.memory.words import has_chinese
-from llmasos.services.models import CONFIGURE, ENGLISH_ONLY_CHINESE, ability
-from llmasos.services.speech import SAMPLING, Message, Speaker, Voice
+from llmasos.services.language import extract, forms
+from llmasos.services.language.context import Message
+from llmasos.services.language.hygiene import Manners, tidy
+from llmasos.services.language.models import CONFIGURE, ENGLISH_ONLY_CHINESE, ability
+from llmasos.services.language.speech import SAMPLING, Speaker, Voice
+from llmasos.services.script import has_chinese
 
 SYSTEM = "You are a helpful assistant. Give short, plain answers."
 LONGEST = 8_000

@@ -15,29 +15,20 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from llmasos.core.base.errors import EngineError, SyscallError
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.process import Process, ProcessTable, State
-from llmasos.services.hygiene import Hygiene, Manners
+from llmasos.services.language.context import Message, fit, split, template_of
+from llmasos.services.language.hygiene import Hygiene, Manners
 
-Role = Literal["system", "user", "assistant"]
 SAMPLING = Sampling(temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200)
 PROMPT = 1536
 """Tokens of a prompt at most, where the model could read more: every token kept costs every later step."""
 CROWDED = 0.7
 """Share of the engine's cells in use from which idle conversations are let go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a conversation; its content is never read for markers."""
-
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +110,13 @@ class Speaker:
             EngineError: The engine failed.
             ModelError: There is no model.
         """
-        if process.state is State.STOPPED:
-            raise SyscallError(
-                "EBUSY", f"{process.name} is stopped.", f"Let it go on with 'process.resume {process.pid}'."
-            )
+        check_going(process, process.name)
         engine = await self._slot.get()
         room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
         messages, stable = fit(engine, messages, stable, room)
         if self._template is None:
-            self._template = _template(engine)
-        head, tail = _split(self._template, messages, stable)
+            self._template = template_of(engine)
+        head, tail = split(self._template, messages, stable)
         tail += engine.tokenize(voice.opening)
         try:
             base = await self._base(process, engine, head)
@@ -264,60 +252,19 @@ async def _spoken(
         yield words
 
 
-def fit(engine: Engine, messages: Sequence[Message], stable: int, room: int) -> tuple[list[Message], int]:
-    """Messages within a budget of tokens: the system's and the newest stay, the oldest turns go.
+def check_going(process: Process, name: str) -> None:
+    """Check that a process may speak.
 
-    Half of what is over goes at once, so that the beginning stays the same for some turns and needn't be
-    computed anew.
-
-    Returns:
-        The messages, and how many leading ones are stable now.
+    Args:
+        process: Whose words they would be.
+        name: What the person calls it.
 
     Raises:
-        SyscallError: E2BIG, the newest message alone is too long.
+        SyscallError: EBUSY, it is stopped.
     """
-    kept = list(messages)
-    system = 1 if kept and kept[0].role == "system" else 0
-    sizes = [len(engine.tokenize(m.content)) + 8 for m in kept]
-    if sum(sizes) > room:
-        last = sizes[-1]
-        if last > room:
-            raise SyscallError(
-                "E2BIG",
-                f"That is too long for the model: {last:,} tokens, {room:,} fit.",
-                "Say less at once.",
-            )
-        if system and sizes[0] + last > room:
-            words = engine.tokenize(kept[0].content)[: max(0, room - last - 8)]
-            kept[0] = Message("system", engine.detokenize(words).rstrip("\ufffd"))
-            sizes[0] = len(words) + 8
-        aim = (room - sum(sizes[:system]) - last) // 2
-        while len(kept) > system + 1 and sum(sizes[system:-1]) > aim:
-            del kept[system], sizes[system]
-            stable = max(system, stable - 1)
-        # A conversation starts with the person.
-        while len(kept) > system + 1 and kept[system].role == "assistant":
-            del kept[system], sizes[system]
-            stable = max(system, stable - 1)
-    return kept, min(stable, len(kept) - 1)
-
-
-def _split(template: ChatTemplate, messages: Sequence[Message], stable: int) -> tuple[list[int], list[int]]:
-    """Tokens of the stable part, and those from there to where the reply begins."""
-    plain = [{"role": message.role, "content": message.content} for message in messages]
-    whole = template.render(plain)
-    head = template.render(plain[:stable], reply=False) if stable else []
-    # Some templates write a beginning differently when more follows: what both have in common is stable.
-    common = next(
-        (i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole))
-    )
-    return whole[:common], whole[common:]
-
-
-def _template(engine: Engine) -> ChatTemplate:
-    """The model's own conversation form, or ChatML where the engine knows none."""
-    own = getattr(getattr(engine, "model", None), "chat", None)
-    return own if isinstance(own, ChatTemplate) else ChatTemplate("", engine.tokenize)
+    if process.state is State.STOPPED:
+        remedy = f"Let it go on with 'process.resume {process.pid}'."
+        raise SyscallError("EBUSY", f"{name} is stopped.", remedy)
 
 
 def _move(process: Process, state: State) -> None:

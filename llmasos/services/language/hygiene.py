@@ -14,6 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from llmasos.services.script import has_chinese
+
 Verdict = Literal["say", "skip", "stop"]
 
 _END = re.compile(r"(?:[.!?…]+[\"'”’)*]*(?=\s)|[。！？]+[”’」』）]*|\n+)\s*")
@@ -186,6 +188,6 @@ def _key(sentence: str) -> str:
 def _loops(before: str, text: str) -> bool:
     """Whether a run of words comes for the third time in a few sentences."""
     units = _UNIT.findall(f"{before} {text}".casefold())
-    size = _GRAM_CHINESE if units and len(units[-1]) == 1 and "\u3400" <= units[-1] <= "\u9fff" else _GRAM
+    size = _GRAM_CHINESE if units and has_chinese(units[-1]) else _GRAM
     grams = Counter(tuple(units[i : i + size]) for i in range(len(units) - size + 1))
     return any(count >= 3 for count in grams.values())

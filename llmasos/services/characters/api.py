@@ -1,0 +1,121 @@
+"""Characters from Python: got or created, spoken with, searched; the same ones that the syscalls know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.kernel.trap import Caller
+from llmasos.services.characters.card import Card
+from llmasos.services.characters.cast import Cast, Character
+from llmasos.services.characters.conversation import Conversations
+
+SHOWN = 8
+"""Events of one character that are shown at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterRef:
+    """A character as the Python API names it.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        owner: Whose it is.
+        created: Whether it was made just now.
+    """
+
+    id: str
+    name: str
+    owner: str
+    created: bool = False
+
+    @classmethod
+    def of(cls, character: Character, *, created: bool = False) -> CharacterRef:
+        """A character's reference."""
+        return cls(character.id, character.name, character.owner, created)
+
+
+class CharacterApi:
+    """What programs do with characters.
+
+    Args:
+        cast: Who there is.
+        conversations: How one talks with them.
+    """
+
+    def __init__(self, cast: Cast, conversations: Conversations) -> None:
+        self._cast = cast
+        self._conversations = conversations
+
+    async def create(
+        self,
+        owner: str,
+        name: str,
+        *,
+        personality: str = "",
+        role: str = "",
+        language: str = "",
+        new: bool = False,
+    ) -> CharacterRef:
+        """Get a character by owner and name, or create it.
+
+        Args:
+            owner: Whose it is.
+            name: What it is called.
+            personality: How it is; another one than before is a new version of the card, and the memory is
+                kept.
+            role: What it is.
+            language: What it speaks.
+            new: Make a fresh one even where there is one of this name.
+
+        Raises:
+            SyscallError: EINVAL, the name can't be one.
+        """
+        card = Card.make(name, personality=personality, role=role, language=language)
+        if new:
+            self._cast.set_aside(owner, card.name)
+        known = self._cast.find(owner, card.name)
+        if known is None:
+            return CharacterRef.of(self._cast.add(owner, card), created=True)
+        changed = known.card.changed(personality=personality, role=role, language=language)
+        if changed:
+            self._cast.revise(known, changed)
+        return CharacterRef.of(known)
+
+    async def set_aside(self, owner: str, name: str) -> None:
+        """Free a name for a fresh character; who had it goes on as "NAME (1)"."""
+        self._cast.set_aside(owner, name)
+
+    async def chat(self, ref: CharacterRef, message: str, *, person: str = "") -> AsyncGenerator[str, None]:
+        """Say something to a character; its reply, piece by piece.
+
+        Args:
+            ref: Who.
+            message: What is said.
+            person: Who says it; the owner where empty.
+
+        Raises:
+            SyscallError: ENOENT, it was deleted; EBUSY, its process is stopped; ECANCELED, it was killed
+                meanwhile.
+        """
+        character = self._cast.get(ref.id)
+        if character is None:
+            raise SyscallError("ENOENT", f"{ref.name} was deleted.", "Create it again.")
+        async with aclosing(self._conversations.turn(character, person or ref.owner, message)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def look(self, caller: Caller, query: str) -> Sequence[dict[str, Any]]:
+        """Conversations as rows of `search.find`."""
+        person = caller.session.person
+        rows = []
+        for character in self._cast.of(person):
+            log = self._cast.log(character)
+            for hit in await log.recall(query, character.id, person, before=log.next_number, limit=SHOWN):
+                words = f"to {character.name}: {hit.item.text}"
+                rows.append({"ref": character.name, "text": words, "score": hit.relevance})
+        return rows
