@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
-.PHONY: run test check bench clean help
+.PHONY: run test check clean help
 
 help:
 	@echo "make run    set up .venv and open the shell"

@@ -104,7 +104,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "model":
         from llmasos.shell.models import show_models
 
-        return show_models(args.action, args.name or args.model or "", as_json=args.output == "json")
+        named = args.name or args.model or os.environ.get("LLMASOS_MODEL", "")
+        return show_models(args.action, named, as_json=args.output == "json")
     if args.command == "bench":
         from llmasos.shell.bench import run_bench
 
@@ -125,33 +126,44 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _interpret(settings, args)
     sentence = SHORT.get(args.command or "", args.sentence)
     if sentence is not None:
-        from llmasos.shell.once import run_once
+        from llmasos.shell.once import Manner, run_once
 
-        piped = "" if args.command or sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
-        return asyncio.run(run_once(settings, sentence, piped=piped, dry_run=args.dry_run, output=args.output or "text"))
-    return _shell(settings)
+        piped = "" if args.command else _piped()
+        return asyncio.run(run_once(settings, sentence, Manner(args.dry_run, args.output or "text"), piped=piped))
+    return _shell(settings, args)
 
 
 def _interpret(settings: Settings, args: argparse.Namespace) -> int:
     from llmasos.shell.interpret import interpret_lines, interpret_one, read_tools
 
     tools = read_tools(args.tools) if args.tools else []
+    sentence = args.sentence_ if args.sentence_ is not None else args.sentence
     if args.jsonl:
-        work: Callable[[], Any] = lambda: interpret_lines(settings, sys.stdin, tools, only_tools=args.only_tools)  # noqa: E731
-    elif args.sentence_ or args.sentence:
-        sentence = args.sentence_ or args.sentence
+        lines = sys.stdin.buffer if sys.stdin is not None else ()
+        work: Callable[[], Any] = lambda: interpret_lines(settings, lines, tools, only_tools=args.only_tools)  # noqa: E731
+    elif sentence is not None:
         work = lambda: interpret_one(settings, sentence, tools, only_tools=args.only_tools)  # noqa: E731
     else:
         raise UsageError("interpret needs a sentence, or --jsonl with lines on stdin.", "For example: llmasos interpret 'what time is it'")
     return int(asyncio.run(work()))
 
 
-def _shell(settings: Settings) -> int:
-    if not sys.stdin.isatty():
-        # Lines piped into the shell are requests, one a line; without a person there are no questions.
-        from llmasos.shell.once import run_lines
+def _piped() -> str:
+    """What was piped in; nothing where stdin is a terminal or closed."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return ""
+    return sys.stdin.buffer.read().decode(errors="replace")
 
-        return asyncio.run(run_lines(settings, sys.stdin))
+
+def _shell(settings: Settings, args: argparse.Namespace) -> int:
+    if sys.stdin is None or not sys.stdin.isatty():
+        # Lines piped into the shell are requests, one a line; without a person there are no questions.
+        from llmasos.shell.once import Manner, run_lines
+
+        lines = _piped().splitlines()
+        return asyncio.run(run_lines(settings, lines, Manner(args.dry_run, args.output or "text")))
+    if args.dry_run or args.output:
+        raise UsageError("--dry-run and --output go with -c, or with lines on stdin.", "For example: llmasos --dry-run -c 'what time is it'")
     from llmasos.shell.start import run_shell
 
     return asyncio.run(run_shell(settings))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import fcntl
 import getpass
 import logging
-import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import PluginError, UsageError
@@ -23,6 +22,7 @@ from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
+from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.sandbox import PluginHost
@@ -48,6 +48,8 @@ from llmasos.services.tasks import Tasks
 
 Reminder = Callable[[dict[str, Any]], None]
 LOG_FILE = "llmasos.log.sealed"
+_TAKE_OVER = 2.0
+"""Seconds between two looks whether the program that rings has ended."""
 
 
 class Bell:
@@ -91,8 +93,9 @@ class Machine:
     embedder: Embedder
     keyring: Keyring
     bell: Bell
+    ownership: OwnerLock
     problems: list[str] = field(default_factory=list)
-    """What a person should know after start: plugins that didn't load, effects left undecided by a crash."""
+    """What a person should know after start: plugins and apps that didn't load."""
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     def session(self, workspace: Path, front: FrontEnd) -> tuple[Process, Session]:
@@ -101,6 +104,23 @@ class Machine:
             self.kernel.processes.init, name=self.person, program="shell", subject=f"user:{self.person}", priority="interactive"
         )
         return process, Session(self.person, workspace, front)
+
+    async def keep_time(self, tell: Callable[[str], None]) -> None:
+        """Ring reminders, as long as this program runs; for a front end that somebody looks at.
+
+        Only one program of a home rings. Where another one does, this waits until that one has ended.
+
+        Args:
+            tell: Told of effects that the last program left in the middle.
+        """
+        while not self.ownership.acquire():
+            await asyncio.sleep(_TAKE_OVER)
+        self.closing.callback(self.ownership.release)
+        self.closing.push_async_callback(self.schedule.stop)
+        await self.schedule.start(owner=True)
+        for entry in self.kernel.journal.undecided():
+            tell(f"Stopped in the middle, so look whether it was done: {entry.call['syscall']} ({entry.request!r}). 'undo' takes it back.")
+            self.kernel.journal.told(entry.id)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -137,7 +157,6 @@ async def compose(
         store = Store.open(home, keyring)
         closing.callback(store.close)
         closing.callback(_sealed_logging(home, keyring))
-        closing.enter_context(_sealed_log(home, keyring))
         journal = Journal(store, clock)
 
         # The kernel: who runs, who may do what, what was done.
@@ -194,19 +213,11 @@ async def compose(
         table.add_service(apps)
 
         interpreter = Interpreter(interpreting, table)
-        requests = Requests(kernel, interpreter)
+        requests = Requests(kernel, interpreter, private=(home,))
 
-        # The clock: only the first program of a home rings, so that a reminder isn't told twice.
-        lock = closing.enter_context(_owner_lock(home))
-        await schedule.start(owner=lock is not None)
-        closing.push_async_callback(schedule.stop)
-
-        for entry in journal.undecided() if lock else ():
-            problems.append(f"Stopped in the middle last time, so look whether it was done: {entry.call['syscall']} ({entry.request!r}).")
-            journal.told(entry.id)
         return Machine(
             settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
-            embedder, keyring, bell, problems, closing.pop_all(),
+            embedder, keyring, bell, OwnerLock(home), problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 
@@ -263,21 +274,9 @@ def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> d
     return told
 
 
-@contextlib.contextmanager
-def _sealed_log(home: Path, keyring: Keyring) -> Iterator[None]:
-    """The program's own log goes into the home and is sealed: a traceback can hold what a person wrote."""
-    handler = SealedHandler(SealedLog(home / LOG_FILE, keyring.derive("log")))
-    logger = logging.getLogger("llmasos")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:
     """The program's own log; nothing of it is readable on disk."""
-    return SealedLog(home / "log.sealed", keyring.derive("log"))
+    return SealedLog(home / LOG_FILE, keyring.derive("log"))
 
 
 def _sealed_logging(home: Path, keyring: Keyring) -> Callable[[], None]:
@@ -286,16 +285,3 @@ def _sealed_logging(home: Path, keyring: Keyring) -> Callable[[], None]:
     handler = SealedHandler(sealed_log(home, keyring), level=logging.INFO)
     logger.addHandler(handler)
     return lambda: logger.removeHandler(handler)
-
-
-@contextlib.contextmanager
-def _owner_lock(home: Path) -> Iterator[TextIO | None]:
-    """The lock that the first program of a home holds until it ends; None for the others."""
-    descriptor = os.open(home / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield None
-        else:
-            yield lock

@@ -10,15 +10,14 @@ The system lives on an event loop in a thread of its own; every function here wa
 from __future__ import annotations
 
 import asyncio
-import atexit
+import concurrent.futures.thread  # noqa: F401 - see boot
 import queue
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 from llmasos.compose import Machine, compose
-from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
+from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, SyscallError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import Engines
@@ -44,7 +43,9 @@ def boot(**settings: Any) -> System:
     with _guard:
         if _current is None or _current.closed:
             _current = System(Settings.load(**settings))
-            atexit.register(_current.close)
+            # Ordinary exit functions come after the thread pools are shut, and closing needs those. These run in reverse
+            # order, and the pools' own was registered by the import above.
+            threading._register_atexit(_current.close)  # type: ignore[attr-defined]  # as concurrent.futures does
         elif settings:
             raise SyscallError("EBUSY", "The system runs already with other settings.", "Close it first, or boot it before anything else.")
         return _current
@@ -61,6 +62,7 @@ class System:
 
     def __init__(self, settings: Settings, *, engines: Engines | None = None, front: FrontEnd | None = None) -> None:
         self.closed = False
+        workspace, _ = workspace_folder(settings.workspace)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llmasos", daemon=True)
         self._thread.start()
@@ -69,7 +71,6 @@ class System:
         except BaseException:
             self._stop_loop()
             raise
-        workspace, _ = workspace_folder(settings.workspace, Path.cwd())
         self._process, self._session = self.machine.session(workspace, front or Nobody(yes=settings.yes))
 
     def run(self, sentence: str) -> Outcome:
@@ -93,6 +94,7 @@ class System:
         Raises:
             SyscallError: It failed; `error.code` is errno-like.
             Denied: Policy says no; `error.rule` names the rule.
+            NeedsAnswer: It asks for consent; boot with `yes=True`, or give a front end.
         """
         return self._wait(self.acall(syscall, **args))
 
@@ -103,6 +105,8 @@ class System:
             return result.value
         if result.error == "EACCES":
             raise Denied(result.message, rule=result.rule)
+        if result.error == "EAGAIN":
+            raise NeedsAnswer(result.message)
         raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
 
     def create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
@@ -146,7 +150,12 @@ class System:
         if threading.current_thread() is self._thread:
             work.close()
             raise LlmasosError("A waiting function was called from inside the system.", "Use its async twin.")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            running.cancel()
+            raise
 
     async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the system's loop and wait on whichever loop the caller has."""
@@ -195,17 +204,23 @@ class Character:
         """Say something; yields the answer in pieces as they are spoken."""
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         work = asyncio.run_coroutine_threadsafe(self._streamed(message, pieces), self._system._loop)
-        while (piece := pieces.get()) is not None:
-            yield piece
-        work.result()
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            work.result()
+        finally:
+            work.cancel()  # who stops listening stops the talking
 
     async def astream(self, message: str) -> AsyncIterator[str]:
         """The async twin of `stream`."""
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         work = asyncio.run_coroutine_threadsafe(self._streamed(message, pieces), self._system._loop)
-        while (piece := await asyncio.to_thread(pieces.get)) is not None:
-            yield piece
-        await asyncio.wrap_future(work)
+        try:
+            while (piece := await asyncio.to_thread(pieces.get)) is not None:
+                yield piece
+            await asyncio.wrap_future(work)
+        finally:
+            work.cancel()
 
     async def _streamed(self, message: str, pieces: queue.SimpleQueue[str | None]) -> None:
         system = self._system

@@ -37,15 +37,18 @@ step() {
     shift
     "$@" >>"$log" 2>&1 &
     local pid=$!
+    # A background job ignores Ctrl-C unless it is told.
+    trap 'kill "$pid" 2>/dev/null; wait "$pid"; exit 130' INT TERM
     while kill -0 "$pid" 2>/dev/null; do
         if [ -t 2 ]; then
             printf '\r%s ... %d s ' "$title" $((SECONDS - start)) >&2
             sleep 1
         else
-            sleep 15
-            kill -0 "$pid" 2>/dev/null && printf '%s ... %d s\n' "$title" $((SECONDS - start)) >&2
+            sleep 1
+            (((SECONDS - start) % 15)) || printf '%s ... %d s\n' "$title" $((SECONDS - start)) >&2
         fi
     done
+    trap - INT TERM
     if ! wait "$pid"; then
         printf '\n' >&2
         tail -n 15 "$log" >&2

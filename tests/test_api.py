@@ -1,6 +1,9 @@
 """The Python API: the same system behind ordinary functions."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,10 +110,14 @@ def test_settings_that_are_wrong_are_named(home):
         Settings.load({"LLMASOS_THREADS": "many"})
 
 
-def test_importing_the_package_and_the_sdk_boots_nothing():
-    import subprocess
-    import sys
+def test_a_script_that_ends_without_closing_says_nothing(home):
+    code = "import llmasos; print(llmasos.boot(policy='readonly').call('system.time')['type'])"
+    environment = {**os.environ, "LLMASOS_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("text\n", "")
 
+
+def test_importing_the_package_and_the_sdk_boots_nothing():
     code = "import sys, llmasos, llmasos.sdk; print([m for m in ('numpy', 'llama_cpp', 'asyncio', 'cryptography') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     assert llmasos.__version__

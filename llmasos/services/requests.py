@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from llmasos.core.base.errors import NeedsAnswer, NotUnderstood
-from llmasos.core.base.types import Program, Result
+from llmasos.core.base.errors import NeedsAnswer, NotUnderstood, SyscallError
+from llmasos.core.base.types import Call, Program, Result
+from llmasos.core.base.values import text
 from llmasos.core.kernel import program as programs
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
+from llmasos.services.files import cd, pwd
 from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading, say
@@ -46,11 +49,13 @@ class Requests:
     Args:
         kernel: Whose door the calls go through.
         interpreter: What reads sentences.
+        private: Folders that `cd` can't enter.
     """
 
-    def __init__(self, kernel: Kernel, interpreter: Interpreter) -> None:
+    def __init__(self, kernel: Kernel, interpreter: Interpreter, *, private: Sequence[Path] = ()) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
+        self._private = tuple(private)
 
     async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:
         """The program that a line means; nothing is run.
@@ -63,10 +68,11 @@ class Requests:
         Raises:
             NotUnderstood: Empty, too long, or nothing fits.
         """
+        appended = appended.strip()
+        written = written_call(line, self._kernel.table)
+        if written:
+            return Reading(written, 1.0), "call"
         if not appended:
-            written = written_call(line, self._kernel.table)
-            if written:
-                return Reading(written, 1.0), "call"
             habitual = habit(line, lambda path: _exists(session, path))
             if habitual:
                 return Reading(habitual, 1.0), "habit"
@@ -89,6 +95,9 @@ class Requests:
             NotUnderstood: Nothing fits.
             NeedsAnswer: It could mean two things, would change something, and nobody is there to say which.
         """
+        moved = await self._moved(session, line)
+        if moved:
+            return Outcome(Reading((), 1.0), (moved,), "habit")
         reading, way = await self.understand(session, line, appended=appended)
         if reading.alternative is not None:
             reading = await self._asked(session, reading)
@@ -98,6 +107,21 @@ class Requests:
             raise NotUnderstood("I don't know what to do with that.", "Say it in other words, or '?' for what can be said.")
         results = await programs.run(self._kernel, process, session, reading.program, request=line)
         return Outcome(reading, tuple(results), way)
+
+    async def _moved(self, session: Session, line: str) -> Result | None:
+        """The result of `cd` and `pwd`, which concern the session alone; None for any other line."""
+        command, *rest = line.split(maxsplit=1)
+        if command not in ("cd", "pwd") or (command == "pwd" and rest):
+            return None
+        call = Call(command, {"path": rest[0]} if rest else {})
+        try:
+            if command == "cd":
+                cd(session, rest[0].strip("\"'") if rest else "~", self._private)
+            result = Result(call, value=text(pwd(session), source="system"))
+        except SyscallError as error:
+            result = Result(call, error=error.code, message=str(error))
+        await session.front.after(result)
+        return result
 
     async def _asked(self, session: Session, reading: Reading) -> Reading:
         """The reading that the person picks of the two likeliest ones."""

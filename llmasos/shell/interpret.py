@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
+import logging
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,52 +13,37 @@ from llmasos.compose import Machine, compose
 from llmasos.core.base.errors import LlmasosError, UsageError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.kernel.session import Nobody, Session
+from llmasos.services.interpreter import tools as tool_definitions
 from llmasos.services.interpreter.reading import Reading
 from llmasos.shell import keys
 
+log = logging.getLogger(__name__)
+Tools = list[dict[str, Any]]
 
-def read_tools(path: Path) -> list[dict[str, Any]]:
-    """Functions from a file in MCP `tools/list` form: a list, or an object with `tools`.
+
+def read_tools(path: Path) -> Tools:
+    """Functions from a file in MCP `tools/list` form.
 
     Raises:
         UsageError: The file can't be read or holds something else.
     """
     try:
-        return check_tools(json.loads(path.read_text(encoding="utf-8")), str(path))
+        return tool_definitions.read(json.loads(path.read_bytes()), str(path))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.", "Name another file with --tools.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON: {error}.", "Correct it.") from None
 
 
-def check_tools(data: Any, where: str) -> list[dict[str, Any]]:
-    """The functions in JSON that came from outside.
-
-    Raises:
-        UsageError: It isn't a list of objects with names.
-    """
-    if isinstance(data, dict):
-        data = data.get("tools", data.get("result", {}).get("tools") if isinstance(data.get("result"), dict) else None)
-    if not isinstance(data, list):
-        raise UsageError(f"{where} holds no list of tools.", 'Write [{"name": ..., "description": ..., "inputSchema": {...}}].')
-    tools = [t["function"] if isinstance(t, dict) and isinstance(t.get("function"), dict) else t for t in data]
-    for number, tool in enumerate(tools, 1):
-        if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or not tool["name"].strip():
-            raise UsageError(f"Tool {number} of {where} has no name.", 'Each needs a "name", and should have "inputSchema".')
-        if any(c in tool["name"] for c in "\n\r:") or tool["name"].startswith(" "):
-            raise UsageError(f"Tool {number} of {where} has a name that can't be written: {tool['name']!r}.", "Rename it.")
-    return tools
-
-
-async def interpret_one(settings: Settings, sentence: str, tools: list[dict[str, Any]], *, only_tools: bool) -> int:
+async def interpret_one(settings: Settings, sentence: str, tools: Tools, *, only_tools: bool) -> int:
     """Print the program of one sentence."""
     async with _ready(settings) as (machine, session):
-        reading = await _read(machine, session, sentence, tools, only_tools)
-    print(json.dumps(reading.to_json(), ensure_ascii=False))
-    return 0 if reading.program else 5
+        answer, understood = await _answer(machine, session, sentence, tools, only_tools)
+    _print(answer)
+    return 0 if understood and answer["calls"] else 5
 
 
-async def interpret_lines(settings: Settings, lines: Iterable[str], tools: list[dict[str, Any]], *, only_tools: bool) -> int:
+async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Tools, *, only_tools: bool) -> int:
     """Print the program of each line `{"id","utterance","tools"?}`, in order; a bad line gets an `error` and the rest goes on."""
     failed = False
     async with _ready(settings) as (machine, session):
@@ -71,31 +56,53 @@ async def interpret_lines(settings: Settings, lines: Iterable[str], tools: list[
                 if not isinstance(item, dict) or not isinstance(item.get("utterance"), str):
                     raise UsageError(f"Line {number} has no utterance.", 'Write {"id": ..., "utterance": "..."}.')
                 answer["id"] = item.get("id", number)
-                own = check_tools(item["tools"], f"line {number}") if item.get("tools") else []
-                reading = await _read(machine, session, item["utterance"], [*tools, *own], only_tools)
-                answer |= reading.to_json()
-            except (LlmasosError, ValueError, RecursionError) as error:
-                failed = True
-                answer |= {"calls": [], "confidence": 0.0, "ms": 0.0, "error": str(error)}
-            print(json.dumps(answer, ensure_ascii=False), flush=True)
+                own = tool_definitions.read(item["tools"], f"line {number}") if item.get("tools") else []
+            except (UsageError, ValueError, RecursionError) as error:
+                understood = False
+                answer |= _nothing(str(error))
+            else:
+                read, understood = await _answer(machine, session, item["utterance"], [*tools, *own], only_tools)
+                answer |= read
+            failed |= not understood
+            _print(answer)
     return 1 if failed else 0
 
 
-@contextlib.asynccontextmanager
-async def _ready(settings: Settings) -> AsyncIterator[tuple[Machine, Session]]:
-    machine = await compose(settings, ask=keys.asker())
+async def _answer(machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool) -> tuple[dict[str, Any], bool]:
+    """The program as JSON, and whether there was no error; one sentence that can't be read never ends the others."""
     try:
-        for problem in machine.problems:
-            print(f"llmasos: {problem}", file=sys.stderr)
-        workspace, _ = workspace_folder(settings.workspace, Path.cwd())
-        _, session = machine.session(workspace, Nobody())
-        yield machine, session
-    finally:
-        await machine.close()
+        return (await _read(machine, session, sentence, tools, only_tools)).to_json(), True
+    except LlmasosError as error:
+        return _nothing(str(error)), False
+    except Exception as error:
+        log.exception("a sentence could not be interpreted")
+        return _nothing(f"That failed inside llmasos: {type(error).__name__}: {error}"), False
 
 
-async def _read(machine: Machine, session: Session, sentence: str, tools: list[dict[str, Any]], only_tools: bool) -> Reading:
+async def _read(machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool) -> Reading:
     if tools or only_tools:
         return await machine.interpreter.interpret(sentence, tools=tools, only_tools=only_tools)
     reading, _ = await machine.requests.understand(session, sentence)
     return reading
+
+
+def _nothing(error: str) -> dict[str, Any]:
+    return {"calls": [], "confidence": 0.0, "ms": 0.0, "error": error}
+
+
+def _print(answer: dict[str, Any]) -> None:
+    # A lone surrogate in somebody's line can't be written as text, but it can as an escape.
+    text = json.dumps(answer, ensure_ascii=False)
+    print(text if text.isprintable() else json.dumps(answer), flush=True)
+
+
+@contextlib.asynccontextmanager
+async def _ready(settings: Settings) -> AsyncIterator[tuple[Machine, Session]]:
+    workspace, _ = workspace_folder(settings.workspace)
+    machine = await compose(settings, ask=keys.asker())
+    try:
+        keys.announce(machine)
+        _, session = machine.session(workspace, Nobody())
+        yield machine, session
+    finally:
+        await machine.close()

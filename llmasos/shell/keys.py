@@ -1,4 +1,4 @@
-"""Passphrases and the recovery code, asked at a terminal; and the log that only they open."""
+"""Passphrases and the recovery code, asked at a terminal; and what a person should hear at a start."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ import getpass
 import sys
 from collections.abc import Callable
 
-from llmasos.compose import sealed_log
+from llmasos.compose import Machine, sealed_log
 from llmasos.core.base.errors import NeedsAnswer
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.keyring import Keyring
 
 
+def at_terminal() -> bool:
+    """Whether somebody can type."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
 def asker() -> Callable[[str], str] | None:
     """What asks a person for a passphrase; None where nobody is there."""
-    return getpass.getpass if sys.stdin is not None and sys.stdin.isatty() else None
+    return getpass.getpass if at_terminal() else None
+
+
+def announce(machine: Machine) -> None:
+    """What a start without the shell has to say, on stderr: problems, and the recovery code of a new home."""
+    for problem in machine.problems:
+        print(f"llmasos: {problem}", file=sys.stderr)
+    code = machine.keyring.created_recovery_code
+    if code:
+        print(f"llmasos: a new home was made in {machine.settings.home}. Its recovery code, shown once: {code}", file=sys.stderr)
 
 
 def show_log(settings: Settings) -> int:

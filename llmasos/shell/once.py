@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 
 from llmasos.compose import Machine, compose
 from llmasos.core.base.errors import LlmasosError
@@ -21,37 +22,41 @@ CODES = {"EACCES": 3, "EAGAIN": 4, "EAMBIG": 4}
 """Errno-like codes with an exit code of their own; every other failure is 1."""
 
 
-async def run_once(settings: Settings, sentence: str, *, piped: str = "", dry_run: bool = False, output: str = "text") -> int:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How requests are treated.
+
+    Attributes:
+        dry_run: Print the program only.
+        output: `text`, `json` (one object a request) or `stream-json` (an object for each event).
+    """
+
+    dry_run: bool = False
+    output: str = "text"
+
+
+async def run_once(settings: Settings, sentence: str, manner: Manner, *, piped: str = "") -> int:
     """Understand one sentence, do it, print the results.
 
     Args:
         settings: What was set.
         sentence: What was said.
+        manner: How.
         piped: What came on stdin; the sentence is about it.
-        dry_run: Print the program only.
-        output: `text`, `json` (one object at the end) or `stream-json` (an object for each event).
     """
-    machine = await compose(settings, ask=keys.asker())
-    try:
-        process, session = _session(machine, settings, _front(settings, output))
-        return await _one(machine, process, session, sentence, piped=piped, dry_run=dry_run, output=output)
-    finally:
-        await machine.close()
+    async with _seat(settings, manner) as seat:
+        return await seat.do(sentence, piped)
 
 
-async def run_lines(settings: Settings, lines: Iterable[str]) -> int:
+async def run_lines(settings: Settings, lines: Iterable[str], manner: Manner) -> int:
     """Do each line; the exit code is that of the first line that failed, and the rest is not done."""
-    machine = await compose(settings, ask=keys.asker())
-    try:
-        process, session = _session(machine, settings, _front(settings, "text"))
+    async with _seat(settings, manner) as seat:
         for line in lines:
             if line.strip() and not line.lstrip().startswith("#"):
-                code = await _one(machine, process, session, line.strip(), piped="", dry_run=False, output="text")
+                code = await seat.do(line.strip(), "")
                 if code:
                     return code
         return 0
-    finally:
-        await machine.close()
 
 
 def exit_code(results: Iterable[Result]) -> int:
@@ -59,24 +64,47 @@ def exit_code(results: Iterable[Result]) -> int:
     return next((CODES.get(result.error, 1) for result in results if not result.ok), 0)
 
 
-async def _one(
-    machine: Machine, process: Process, session: Session, sentence: str, *, piped: str, dry_run: bool, output: str
-) -> int:
+@dataclass
+class _Seat:
+    """A session of somebody who isn't there, or whose terminal shows one request only."""
+
+    machine: Machine
+    process: Process
+    session: Session
+    manner: Manner
+
+    async def do(self, sentence: str, piped: str) -> int:
+        """One request; returns the exit code."""
+        requests, output = self.machine.requests, self.manner.output
+        try:
+            if self.manner.dry_run:
+                reading, _ = await requests.understand(self.session, sentence, appended=piped)
+                _print_program(reading, output)
+                return 0 if reading.program else 5
+            outcome = await requests.handle(self.process, self.session, sentence, appended=piped)
+        except LlmasosError as error:
+            if output == "text":
+                raise
+            _print_json({"ok": False, "error": type(error).__name__, "message": str(error)})
+            return error.exit_code
+        if output == "json":
+            results = [result.to_json() for result in outcome.results]
+            _print_json({**outcome.reading.to_json(), "ok": outcome.ok, "results": results})
+        return exit_code(outcome.results)
+
+
+@contextlib.asynccontextmanager
+async def _seat(settings: Settings, manner: Manner) -> AsyncIterator[_Seat]:
+    workspace, fallback = workspace_folder(settings.workspace)
+    machine = await compose(settings, ask=keys.asker())
     try:
-        if dry_run:
-            reading, _ = await machine.requests.understand(session, sentence, appended=piped)
-            _print_program(reading, output)
-            return 0 if reading.program else 5
-        outcome = await machine.requests.handle(process, session, sentence, appended=piped)
-    except LlmasosError as error:
-        if output == "text":
-            raise
-        print(json.dumps({"ok": False, "error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
-        return error.exit_code
-    if output == "json":
-        shown = {**outcome.reading.to_json(), "ok": outcome.ok, "results": [result.to_json() for result in outcome.results]}
-        print(json.dumps(shown, ensure_ascii=False))
-    return exit_code(outcome.results)
+        keys.announce(machine)
+        if fallback:
+            print(f"llmasos: the workspace is {workspace}.", file=sys.stderr)
+        process, session = machine.session(workspace, _front(settings, manner.output))
+        yield _Seat(machine, process, session, manner)
+    finally:
+        await machine.close()
 
 
 def _front(settings: Settings, output: str) -> FrontEnd:
@@ -84,31 +112,27 @@ def _front(settings: Settings, output: str) -> FrontEnd:
         return Nobody(yes=settings.yes)
     if output == "stream-json":
         return _EventFront(yes=settings.yes)
-    return TerminalFront(yes=settings.yes) if sys.stdin.isatty() and sys.stdout.isatty() else PipeFront(yes=settings.yes)
+    if keys.at_terminal() and sys.stdout.isatty():
+        return TerminalFront(yes=settings.yes)
+    return PipeFront(yes=settings.yes)
 
 
 class _EventFront(Nobody):
     """Prints an object for each event, as it happens."""
 
     async def after(self, result: Result) -> None:
-        print(json.dumps({"event": "result", **result.to_json()}, ensure_ascii=False), flush=True)
+        _print_json({"event": "result", **result.to_json()})
 
     async def words(self, piece: str) -> None:
-        print(json.dumps({"event": "words", "text": piece}, ensure_ascii=False), flush=True)
-
-
-def _session(machine: Machine, settings: Settings, front: FrontEnd) -> tuple[Process, Session]:
-    for problem in machine.problems:
-        print(f"llmasos: {problem}", file=sys.stderr)
-    machine.bell.listen(lambda event: print(f"llmasos: reminder: {event.get('title')} ({event.get('when')})", file=sys.stderr))
-    workspace, fallback = workspace_folder(settings.workspace, Path.cwd())
-    if fallback:
-        print(f"llmasos: the workspace is {workspace}.", file=sys.stderr)
-    return machine.session(workspace, front)
+        _print_json({"event": "words", "text": piece})
 
 
 def _print_program(reading: Reading, output: str) -> None:
     if output == "text":
         print("\n".join(map(str, reading.program)) or "nothing fits")
     else:
-        print(json.dumps(reading.to_json(), ensure_ascii=False))
+        _print_json(reading.to_json())
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)

@@ -21,6 +21,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
+from rich.console import RenderableType
 from rich.text import Text
 
 from llmasos.core.base.errors import LlmasosError, ProcessKilled
@@ -29,7 +30,7 @@ from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.services.files import cd, pwd
-from llmasos.shell import greeting, keyboard, lines, questions, views
+from llmasos.shell import greeting, keyboard, questions, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import SealedHistory
@@ -112,7 +113,9 @@ class Shell:
         self._greet()
         prompt = self._prompt()
         loading = asyncio.create_task(self._watch_loading(prompt))
-        deafen = self._machine.bell.listen(self._reminders())
+        show = self._shower()
+        deafen = self._machine.bell.listen(lambda event: show(_reminder(event)))
+        keeping = asyncio.create_task(self._machine.keep_time(lambda problem: show(views.note(problem))))
         try:
             # Between two lines Ctrl-C means nothing, and keys wait for the next prompt.
             with _interrupts(lambda: None), keyboard.unechoed():
@@ -130,9 +133,10 @@ class Shell:
                     self._toolbar.refresh()
         finally:
             deafen()
-            loading.cancel()
-            with suppress(asyncio.CancelledError):
-                await loading
+            for task in (loading, keeping):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def _do(self, line: str) -> None:
         """Do one line; whatever comes of it, the shell goes on."""
@@ -266,20 +270,20 @@ class Shell:
         self._toolbar.refresh()
         prompt.app.invalidate()
 
-    def _reminders(self) -> Callable[[dict[str, Any]], None]:
-        """What shows a reminder above the line that is being typed, from whichever thread it comes."""
+    def _shower(self) -> Callable[[RenderableType], None]:
+        """What shows something above the line that is being typed, from whichever thread it comes."""
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         shown: set[asyncio.Task[None]] = set()
 
-        def hear(event: dict[str, Any]) -> None:
-            loop.call_soon_threadsafe(show, event)
+        def show(what: RenderableType) -> None:
+            loop.call_soon_threadsafe(begin, what)
 
-        def show(event: dict[str, Any]) -> None:
-            task = loop.create_task(self._above(lambda: self._print(_reminder(event))), context=context)
+        def begin(what: RenderableType) -> None:
+            task = loop.create_task(self._above(lambda: self._print(what)), context=context)
             shown.add(task)
             task.add_done_callback(shown.discard)
 
-        return hear
+        return show
 
     async def _above(self, show: Callable[[], None]) -> None:
         app = get_app_or_none()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from llmasos.compose import compose
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.shell import keys, repl
@@ -12,7 +10,7 @@ from llmasos.shell.front import TerminalFront
 
 async def run_shell(settings: Settings) -> int:
     """Compose the system, let the models load behind the prompt, and talk until the person leaves."""
-    workspace, fallback = workspace_folder(settings.workspace, Path.cwd())
+    workspace, fallback = workspace_folder(settings.workspace)
     machine = await compose(settings, ask=keys.asker())
     try:
         machine.interpreting.start()

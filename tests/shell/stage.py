@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -166,6 +166,9 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         async def interpret(said: str) -> Reading:
             return readings.get(said, Reading((), 0.2))
 
+        async def keep_time(tell: Callable[[str], None]) -> None:
+            await asyncio.Event().wait()
+
         interpreter = cast("Interpreter", SimpleNamespace(interpret=interpret))
         machine = SimpleNamespace(
             settings=SimpleNamespace(home=home, model="smollm2"),
@@ -176,6 +179,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             keyring=keyring,
             problems=[],
             bell=Bell(),
+            keep_time=keep_time,
             speech=Slot(),
             interpreting=slot,
         )

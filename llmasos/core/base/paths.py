@@ -9,6 +9,8 @@ from typing import Literal
 
 import platformdirs
 
+from llmasos.core.base.errors import UsageError
+
 PACKAGE = Path(__file__).resolve().parents[2]
 Kind = Literal["apps", "plugins", "policies"]
 
@@ -39,6 +41,13 @@ def cache_dir() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Make a folder that only its owner can enter."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make a folder that only its owner can enter.
+
+    Raises:
+        UsageError: It can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"The folder {path} can't be made: {error.strerror}.", "Name another with --home.") from None
     return path

@@ -79,20 +79,23 @@ def _convert(said: Any, wanted: type, source: str) -> Any:
         raise UsageError(f"{source} is {text!r}, which is no {wanted.__name__}.", "Correct it or leave it out.") from None
 
 
-def workspace_folder(said: str, start: Path) -> tuple[Path, bool]:
+def workspace_folder(said: str) -> tuple[Path, bool]:
     """The workspace, and whether it is the fallback instead of the folder started in.
 
     Started in the home folder or `/`, a shell over everything would be too much: `~/llmasos` serves instead.
 
     Raises:
-        UsageError: The named folder doesn't exist.
+        UsageError: The named folder doesn't exist, or the current one is gone.
     """
     if said:
         named = Path(said).expanduser().resolve()
         if not named.is_dir():
             raise UsageError(f"The workspace {named} is no folder.", "Create it, or name another with --workspace.")
         return named, False
-    start = start.resolve()
+    try:
+        start = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The current folder has been deleted.", "Go to another, or name one with --workspace.") from None
     if start not in (Path.home().resolve(), Path("/")):
         return start, False
     fallback = Path.home() / "llmasos"

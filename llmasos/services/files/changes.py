@@ -14,7 +14,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.files import effects, imprint, seal
-from llmasos.services.files.place import TRASH, Place, drop_folders, make_folders, missing_folders
+from llmasos.services.files.place import TRASH, Place, folders, missing_folders
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.text import Text, decode, encode, kind, size_words
@@ -65,7 +65,7 @@ async def write(room: Room, place: Place, content: str) -> dict[str, Any]:
                 "mtime": status.st_mtime_ns,
             }
         await room.keep("files.unwrite", place, payload, old)
-        with _folders(place.parent, made):
+        with folders(place.parent, made):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=status))
     size = size_words(len(data))
     if status is None:
@@ -113,7 +113,7 @@ async def copy(room: Room, source: Place, destination: Place) -> dict[str, Any]:
         spare = effects.temporary()
         payload = {"imprint": print_, "content": content, "made": _listed(made), "spare": spare}
         await room.keep("files.uncopy", destination, payload)
-        with _folders(destination.parent, made):
+        with folders(destination.parent, made):
             await in_thread(lambda stop: effects.copy(source, destination, spare, stop))
     many = f" ({count:,} items, {size_words(size)})" if count > 1 else ""
     return done(f"Copied {source.shown} to {destination.shown}{many}.", ref=room.space.ref(destination))
@@ -126,7 +126,7 @@ async def move(room: Room, source: Place, destination: Place) -> dict[str, Any]:
         made = missing_folders(destination.parent)
         payload = {"source": list(source.parts), "imprint": print_, "made": _listed(made)}
         await room.keep("files.unmove", destination, payload)
-        with _folders(destination.parent, made):
+        with folders(destination.parent, made):
             effects.rename(source, destination)
     verb = "Renamed" if source.parent == destination.parent else "Moved"
     return done(f"{verb} {source.shown} to {destination.shown}.", ref=room.space.ref(destination))
@@ -161,7 +161,7 @@ async def mkdir(room: Room, place: Place) -> dict[str, Any]:
     with in_words(f"make the folder {place.shown}"):
         made = missing_folders(place)
         await room.keep("files.unmkdir", place, {"made": _listed(made)})
-        with _folders(place, made):
+        with folders(place, made):
             pass
     return done(f"Made the folder {place.shown}.", ref=room.space.ref(place))
 
@@ -222,7 +222,7 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
     await room.keep(
         "files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)}
     )
-    with _folders(box, made):
+    with folders(box, made):
         effects.rename(place, aside)
     return done(
         f"Moved {place.shown} to the workspace's trash.",
@@ -251,25 +251,6 @@ def _weighed(place: Place) -> tuple[int, int, bool]:
                 size += status.st_size
             ordinary = ordinary and stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
     return size, count, ordinary
-
-
-class _folders:  # noqa: N801  reads as the phrase it is: with folders made for it
-    """The folders that a thing needs, taken away again where the thing doesn't come about."""
-
-    def __init__(self, place: Place, made: list[Place]) -> None:
-        self._place = place
-        self._made = made
-
-    def __enter__(self) -> None:
-        try:
-            make_folders(self._place)
-        except BaseException:
-            drop_folders(self._made)
-            raise
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is not None:
-            drop_folders(self._made)
 
 
 def _listed(places: list[Place]) -> list[list[str]]:

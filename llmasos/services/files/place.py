@@ -204,11 +204,15 @@ def drop_folders(folders: list[Place]) -> None:
 
 
 @contextmanager
-def made_folders(place: Place) -> Iterator[None]:
-    """A folder and those above it are there while something is put into it; the new ones go if that fails."""
-    made = missing_folders(place)
-    make_folders(place)
+def folders(place: Place, made: list[Place]) -> Iterator[None]:
+    """A folder and those above it, for a thing that comes into it; taken away again where it doesn't come.
+
+    Args:
+        place: The innermost folder.
+        made: Those of its path that are missing, as `missing_folders` gives them.
+    """
     try:
+        make_folders(place)
         yield
     except BaseException:
         drop_folders(made)

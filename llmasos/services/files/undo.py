@@ -13,7 +13,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.syscall import inverse
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.files import effects, imprint, seal
-from llmasos.services.files.place import Place, drop_folders, made_folders
+from llmasos.services.files.place import Place, drop_folders, folders, missing_folders
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.trouble import in_words
 
@@ -98,7 +98,7 @@ class Undo:
                     f"Something else is called {source.shown} by now; nothing was done.",
                     "Rename that first.",
                 )
-            with made_folders(source.parent):
+            with folders(source.parent, missing_folders(source.parent)):
                 effects.rename(place, source)
             drop_folders(_made(payload))
         return f"Moved {place.shown} back to {source.shown}."
@@ -112,7 +112,7 @@ class Undo:
             if await _still_there(place, payload):
                 return NOTHING.format(place.shown)
             data = _blob(caller, payload, place)
-            with made_folders(place.parent):
+            with folders(place.parent, missing_folders(place.parent)):
                 await in_thread(lambda _: seal.unpack(data, place, effects.temporary()))
             await in_thread(lambda _: effects.remove(aside))  # what a crash while it was deleted has left
         return f"Brought {place.shown} back."
@@ -132,7 +132,7 @@ class Undo:
                     f"{place.shown} was changed or removed in the trash; nothing was done.",
                     f"Look at {aside.shown}.",
                 )
-            with made_folders(place.parent):
+            with folders(place.parent, missing_folders(place.parent)):
                 effects.rename(aside, place)
             drop_folders([aside.parent.parent, aside.parent])
         return f"Brought {place.shown} back."

@@ -19,7 +19,8 @@ _FLAG = re.compile(r"-[a-zA-Z]{1,4}")
 def written_call(line: str, table: SyscallTable) -> Program | None:
     """The call that a line spells out, or None where it is a sentence.
 
-    Values go to the arguments in order; the last one takes all the words that are left. `name=value` names one.
+    Values go to the required arguments in order, and the last one takes all the words that are left; what is optional is
+    named, `name=value`, unless nothing is required.
 
     Raises:
         UsageError: It names a syscall, but the values don't fit.
@@ -40,7 +41,9 @@ def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
             args[assignment[1]] = assignment[2]
         else:
             positional.append(word)
-    free = [name for name in names if name not in args]
+    free = [a.name for a in row.arguments if a.required and a.name not in args]
+    if not any(a.required for a in row.arguments):
+        free = [name for name in names if name not in args][:1]
     if positional and not free:
         raise UsageError(f"{row.name} takes no {positional[0]!r}.", f"It looks like: {row.usage}")
     for place, name in enumerate(free):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -177,7 +178,7 @@ def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call
         value = value.strip()
         reference = REFERENCE.fullmatch(value)
         # A "$1" that the person typed is text.
-        if reference and 0 < int(reference[1]) <= number and value not in words.line:
+        if reference and 0 < int(reference[1]) <= number and not re.search(rf"\{value}(?!\w)", words.line):
             references.add(argument)
             said[argument] = value
         elif value:

@@ -188,6 +188,6 @@ def _key(sentence: str) -> str:
 def _loops(before: str, text: str) -> bool:
     """Whether a run of words comes for the third time in a few sentences."""
     units = _UNIT.findall(f"{before} {text}".casefold())
-    size = _GRAM_CHINESE if units and has_chinese(units[-1]) else _GRAM
+    size = _GRAM_CHINESE if units and has_chinese(units[-1][0]) else _GRAM
     grams = Counter(tuple(units[i : i + size]) for i in range(len(units) - size + 1))
     return any(count >= 3 for count in grams.values())

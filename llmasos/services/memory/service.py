@@ -1,5 +1,7 @@
 """memory.*: facts a person wants kept, found by words and meaning, erased for good when they say so."""
 
+# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
+
 from __future__ import annotations
 
 import hashlib

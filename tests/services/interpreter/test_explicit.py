@@ -35,6 +35,7 @@ TABLE.add_service(Rooms())
         ('files.read "a b.md"', {"path": "a b.md"}),
         ("files.read Ana's list", {"path": "Ana's list"}),
         ("files.read", {}),
+        ("device.set lamp warm white", {"name": "lamp", "value": "warm white"}),
         ('device.set "kitchen light" 20%', {"name": "kitchen light", "value": "20%"}),
         ("device.set lamp value=red setting=colour", {"name": "lamp", "value": "red", "setting": "colour"}),
     ],
