@@ -122,7 +122,8 @@ class System:
 
     async def _create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
         args = {"name": name, **({"personality": personality} if personality else {}), **{k: v for k, v in card.items() if v}}
-        if new:
+        policy = self.machine.kernel.policy.decide(self._process.subject, "character.create", "write", args)
+        if new and policy.verdict == "allow":
             await self._on_loop(self.machine.characters.set_aside(self._session.person, name))
         await self.acall("character.create", **args)
         return Character(self, name)

@@ -54,7 +54,7 @@ class Files(Undo):
         self._targets: Plans[Target] = Plans()
         self._transfers: Plans[Transfer] = Plans()
 
-    @syscall("files.list", effect="read")
+    @syscall("files.list", effect="read", preview="preview_list")
     async def list(self, caller: Caller, path: OptionalPath = None) -> dict[str, Any]:
         """List a folder.
 
@@ -68,7 +68,7 @@ class Files(Undo):
             ls drafts/2022
         """
         space = self._space(caller)
-        place = await existing(caller, space, path) if path is not None else space.here
+        place = await self._existing(caller, path) if path is not None else space.here
         if place.is_folder():
             return await in_thread(lambda _: reading.listing(space, place, self._zone(caller)))
         return reading.found(space, [place], self._zone(caller), empty="", notes=[])
@@ -111,7 +111,7 @@ class Files(Undo):
             lambda _: reading.found(space, places, self._zone(caller), empty=empty, notes=result.notes)
         )
 
-    @syscall("files.read", effect="read")
+    @syscall("files.read", effect="read", preview="preview_existing")
     async def read(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
         """Show a file.
 
@@ -125,12 +125,12 @@ class Files(Undo):
             cat setup.cfg
         """
         space = self._space(caller)
-        place = await existing(caller, space, path)
+        place = await self._existing(caller, path)
         if place.is_folder():
             return await in_thread(lambda _: reading.listing(space, place, self._zone(caller)))
         return await in_thread(lambda _: reading.contents(space, place))
 
-    @syscall("files.summarize", effect="read")
+    @syscall("files.summarize", effect="read", preview="preview_existing")
     async def summarize(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
         """Summarize a file in its own sentences.
 
@@ -142,8 +142,7 @@ class Files(Undo):
             what are the main points in the landlord's letter
             总结一下年度报告
         """
-        space = self._space(caller)
-        place = await existing(caller, space, path)
+        place = await self._existing(caller, path)
         if place.is_folder():
             raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
         words, _, cut = await in_thread(lambda _: reading.words_of(place, _SUMMARIZED))
@@ -156,7 +155,7 @@ class Files(Undo):
             else ""
         )
         return text(
-            summary, source="file", ref=space.ref(place), title=f"Summary of {place.shown}", note=note
+            summary, source="file", ref=self._space(caller).ref(place), title=f"Summary of {place.shown}", note=note
         )
 
     @syscall("files.write", effect="write", preview="preview_write")
@@ -284,6 +283,20 @@ class Files(Undo):
     async def preview_mkdir(self, caller: Caller, path: str) -> dict[str, str]:
         """The whole path of the new folder."""
         return self._targets.keep(caller.call, await self._making(caller, path)).shown()
+
+    async def preview_existing(self, caller: Caller, path: str) -> dict[str, str]:
+        """The whole path that is meant."""
+        space = self._space(caller)
+        return self._targets.keep(caller.call, Target(await existing(caller, space, path))).shown()
+
+    async def preview_list(self, caller: Caller, path: str | None = None) -> dict[str, str]:
+        """The whole path of the folder."""
+        return await self.preview_existing(caller, path) if path is not None else {}
+
+    async def _existing(self, caller: Caller, path: str) -> Place:
+        """What is there under a name; what the preview has found already, where there was one."""
+        plan = self._targets.take(caller.call)
+        return plan.place if plan else await existing(caller, self._space(caller), path)
 
     async def _writing(self, caller: Caller, path: str) -> Target:
         place = target(self._space(caller), path)
