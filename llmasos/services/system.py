@@ -109,7 +109,7 @@ class System:
             看看操作记录
         """
         rows = []
-        for entry in caller.kernel.journal.entries(limit=50):
+        for entry in caller.kernel.journal.entries(limit=50, person=caller.session.person):
             rows.append(
                 {
                     "ref": str(entry.id),

@@ -46,13 +46,13 @@ class Rule:
     args: Mapping[str, str] | None = None
     description: str = ""
 
-    def matches(self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any] | None) -> bool:
-        """Whether it is about this call; with `args` None, whether it could be for some arguments."""
+    def matches(self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any]) -> bool:
+        """Whether it is about this call."""
         if self.effect and effect not in self.effect:
             return False
         if not _any(self.syscall, syscall) or not _any(self.subject, subject):
             return False
-        if self.args and args is not None:
+        if self.args:
             return all(name in args and fnmatchcase(str(args[name]), pattern) for name, pattern in self.args.items())
         return True
 
@@ -93,12 +93,6 @@ class Policy:
             if stronger and rule.matches(subject, syscall, effect, args):
                 best = rule
         return Decision(best.decision, best.id) if best else NO_RULE
-
-    def reachable(self, subject: str, syscall: str, effect: Effect) -> bool:
-        """Whether any arguments could be allowed; what isn't reachable is left out of a subject's grammar."""
-        matching = [r for r in self.rules if r.matches(subject, syscall, effect, None)]
-        denied = any(r.decision == "deny" and not r.args for r in matching)
-        return not denied and any(r.decision != "deny" for r in matching)
 
     @staticmethod
     def load(path: Path) -> Policy:

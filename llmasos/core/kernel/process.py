@@ -47,10 +47,9 @@ LEGAL: dict[State, frozenset[State]] = {
 
 @dataclass
 class Budget:
-    """What a process may use up; None is unlimited."""
+    """What a process may use up; None is unlimited. A process that has used it up is stopped."""
 
     tokens: int | None = None
-    calls: int | None = None
 
 
 @dataclass(eq=False)
@@ -89,7 +88,6 @@ class Process:
     exit_status: int | None = None
     engine: Engine | None = None
     sequence: LiveSequence | None = None
-    mailbox: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(maxsize=1024))
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 

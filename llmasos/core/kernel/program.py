@@ -31,7 +31,6 @@ async def run(kernel: Kernel, process: Process, session: Session, program: Progr
         results.append(await kernel.trap(process, session, ready, request=request))
         if not results[-1].ok:
             break
-    session.last = tuple(results)
     return results
 
 

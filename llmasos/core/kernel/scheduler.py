@@ -45,9 +45,9 @@ class Scheduler:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
         chosen = [sequence for _, sequence in ranked[:limit]]
-        self._turn += 1
-        for sequence in chosen:
-            self._turns[sequence.id] = self._turn
+        if self._discipline == "round-robin":
+            self._turn += 1
+            self._turns = {s.id: self._turns.get(s.id, 0) for s in runnable} | {s.id: self._turn for s in chosen}
         return chosen
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:

@@ -84,7 +84,6 @@ class Session:
         workspace: The folder that `files.*` sees.
         front: How to show and ask.
         cwd: The current folder inside the workspace, relative, "" at its top.
-        last: Results of the last request, for "it" and "the second one".
         state: What services keep for this session only.
     """
 
@@ -92,5 +91,4 @@ class Session:
     workspace: Path
     front: FrontEnd
     cwd: str = ""
-    last: tuple[Result, ...] = ()
     state: dict[str, Any] = field(default_factory=dict)

@@ -298,10 +298,6 @@ class SyscallTable:
             )
         self.rows[row.name] = row
 
-    def remove(self, name: str) -> None:
-        """Take a syscall out again, when its plugin goes."""
-        self.rows.pop(name, None)
-
     def __getitem__(self, name: str) -> Syscall:
         """The row of a name.
 

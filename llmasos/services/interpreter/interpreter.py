@@ -1,8 +1,8 @@
 """The interpreter: a sentence becomes a program, decoded by the model under the grammar of the live syscall table.
 
 The catalogue that the adapter was trained on lives in its weights: no definition is in the prompt. Functions added
-later (plugins, `--tools`) are described in the prompt; they are tried first, with `none` as an answer, and where none
-of them fits the sentence is read by the catalogue.
+later (plugins, `--tools`) are described in the prompt, and the model may write one of those, a call of the catalogue, or
+`none`; after `none` the sentence is read once more by the catalogue alone.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Interpreter:
         reading: Reading | None = None
         described = [*tools, *([] if only_tools else self._added())]
         if described:
-            reading = await self._by_definitions(engine, words, described)
+            reading = await self._by_definitions(engine, words, described, beside=[] if only_tools else self._catalogue())
         if not only_tools and (reading is None or not reading.program):
             reading = await self._by_catalogue(engine, words)
         assert reading is not None or only_tools
@@ -83,8 +83,22 @@ class Interpreter:
         """Definitions of live syscalls that aren't in the adapter's weights."""
         return [row.definition() for row in self._table if row.name not in trained()]
 
+    def _catalogue(self) -> list[Tool]:
+        """What the grammar needs of the live syscalls that are in the adapter's weights: names and types, no words."""
+        return [
+            {
+                "name": row.name,
+                "inputSchema": {
+                    "properties": {a.name: a.schema for a in row.arguments},
+                    "required": [a.name for a in row.arguments if a.required],
+                },
+            }
+            for row in self._table
+            if row.name in trained()
+        ]
+
     async def _by_catalogue(self, engine: Engine, words: Sentence) -> Reading:
-        tools = [row.definition() for row in self._table if row.name in trained()]
+        tools = self._catalogue()
         best = await self._decode(engine, words, tools, may_be_nothing=False)
         if best.sure >= THRESHOLD or not best.program:
             return Reading(best.program, best.confidence)
@@ -93,9 +107,9 @@ class Interpreter:
         second = await self._decode(engine, words, others, may_be_nothing=False)
         return Reading(best.program, best.confidence, alternative=second.program)
 
-    async def _by_definitions(self, engine: Engine, words: Sentence, tools: Sequence[Tool]) -> Reading:
+    async def _by_definitions(self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, beside: list[Tool]) -> Reading:
         chosen = nearest(words.line, tools, SHOWN)
-        best = await self._decode(engine, words, chosen, may_be_nothing=True, definitions=render(chosen))
+        best = await self._decode(engine, words, [*chosen, *beside], may_be_nothing=True, definitions=render(chosen))
         derived = tuple(
             f"{call.syscall}.{name}"
             for call in best.program

@@ -27,13 +27,6 @@ def test_the_decision_names_its_rule():
     assert Policy("p", (ALLOW, DENY)).decide("u", "files.read", "read", {"path": "notes/x"}).rule == "deny-notes"
 
 
-def test_reachable_ignores_rules_that_depend_on_arguments():
-    policy = Policy("p", (ALLOW, DENY))
-    assert policy.reachable("u", "files.read", "read")
-    assert not Policy("p", (ALLOW, Rule("no-files", "deny", syscall=("files.*",)))).reachable("u", "files.read", "read")
-    assert not Policy("p", ()).reachable("u", "files.read", "read")
-
-
 @pytest.mark.parametrize("name", ["default", "developer", "readonly"])
 def test_shipped_policies_decide_every_effect(name):
     policy = Policy.load(shipped("policies") / f"{name}.toml")
