@@ -6,7 +6,15 @@ from typing import Any
 
 
 def row(
-    id: str, value: float, unit: str, *, n: int, command: str, must: str = "", holds: bool | None = None, samples: list[float] | None = None
+    id: str,
+    value: float,
+    unit: str,
+    *,
+    n: int,
+    command: str,
+    must: str = "",
+    holds: bool | None = None,
+    samples: list[float] | None = None,
 ) -> dict[str, Any]:
     """A row.
 

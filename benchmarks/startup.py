@@ -36,8 +36,24 @@ def rows() -> list[dict[str, Any]]:
         explicit = _samples(lambda: _once(environment, "system.time"))
     loaded = asyncio.run(_loaded())
     return [
-        row("prompt_s", statistics.median(prompt), "s", n=RUNS, command=COMMAND, samples=prompt, **at_most(statistics.median(prompt), 1.5)),
-        row("once_s", statistics.median(once), "s", n=RUNS, command=COMMAND, samples=once, **at_most(statistics.median(once), 3)),
+        row(
+            "prompt_s",
+            statistics.median(prompt),
+            "s",
+            n=RUNS,
+            command=COMMAND,
+            samples=prompt,
+            **at_most(statistics.median(prompt), 1.5),
+        ),
+        row(
+            "once_s",
+            statistics.median(once),
+            "s",
+            n=RUNS,
+            command=COMMAND,
+            samples=once,
+            **at_most(statistics.median(once), 3),
+        ),
         row("once_explicit_s", statistics.median(explicit), "s", n=RUNS, command=COMMAND, samples=explicit),
         row("pss_loaded_mb", loaded, "MB", n=1, command=COMMAND, **at_most(loaded, 600)),
     ]
@@ -58,7 +74,9 @@ def _prompt(environment: dict[str, str]) -> float:
     """Seconds until the shell's prompt is on a terminal."""
     ours, theirs = pty.openpty()
     started = time.perf_counter()
-    shell = subprocess.Popen([sys.executable, "-m", "llmasos"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    shell = subprocess.Popen(
+        [sys.executable, "-m", "llmasos"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
     os.close(theirs)
     seen = b""
     try:
@@ -84,7 +102,11 @@ async def _loaded() -> float:
         machine = await compose(Settings.load(home=Path(folder) / "home", seed=1))
         try:
             process, session = machine.session(Path(folder), Nobody())
-            for sentence in ("remember that the key is under the pot", "where is the key", "assistant.answer why is the sky blue"):
+            for sentence in (
+                "remember that the key is under the pot",
+                "where is the key",
+                "assistant.answer why is the sky blue",
+            ):
                 await machine.requests.handle(process, session, sentence)
             return resident_mb()
         finally:

@@ -23,7 +23,11 @@ SHORT = {"ps": "process.list", "history": "system.history", "undo": "system.undo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0 done, 1 failed, 2 usage, 3 denied, 4 needs an answer, 5 not understood)."""
+    """Run the command line.
+
+    Returns:
+        0 done, 1 failed, 2 usage, 3 denied, 4 needs an answer, 5 not understood, 130 interrupted.
+    """
     try:
         return _dispatch(_parser().parse_args(argv))
     except LlmasosError as error:
@@ -45,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     _settings(parser, default=None)
-    parser.add_argument("-c", dest="sentence", metavar="SENTENCE", help="do one sentence; what is piped in is appended to it")
+    parser.add_argument(
+        "-c", dest="sentence", metavar="SENTENCE", help="do one sentence; what is piped in is appended to it"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the program, do nothing")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -77,19 +83,34 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     group = parser.add_argument_group("settings")
-    group.add_argument("--workspace", default=default, metavar="FOLDER", help="the folder that files.* sees (the current one)")
+    group.add_argument(
+        "--workspace", default=default, metavar="FOLDER", help="the folder that files.* sees (the current one)"
+    )
     group.add_argument("--home", default=default, metavar="FOLDER", help="the folder of all state")
-    group.add_argument("--model", default=default, metavar="NAME|FILE", help="the model that talks: a known name or a GGUF file")
-    group.add_argument("--interpreter-model", default=default, metavar="FILE", help="a GGUF file that interprets instead of the shipped pair")
-    group.add_argument("--quantization", default=default, choices=("q8_0", "q4_0", "as-shipped"), help="of the default model")
+    group.add_argument(
+        "--model", default=default, metavar="NAME|FILE", help="the model that talks: a known name or a GGUF file"
+    )
+    group.add_argument(
+        "--interpreter-model",
+        default=default,
+        metavar="FILE",
+        help="a GGUF file that interprets instead of the shipped pair",
+    )
+    group.add_argument(
+        "--quantization", default=default, choices=("q8_0", "q4_0", "as-shipped"), help="of the default model"
+    )
     group.add_argument("--threads", default=default, metavar="N", help="threads of a model context; 0 chooses")
     group.add_argument("--policy", default=default, metavar="NAME|FILE", help="default, developer, readonly, or a file")
     group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
     group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")
     # A flag that isn't given must not hide its variable, so its default is None, not False.
-    group.add_argument("--yes", action="store_const", const=True, default=default, help="answer consent questions with yes")
+    group.add_argument(
+        "--yes", action="store_const", const=True, default=default, help="answer consent questions with yes"
+    )
     group.add_argument("--output", default=default, choices=OUTPUTS, help="how results are printed")
-    group.add_argument("--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json")
+    group.add_argument(
+        "--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json"
+    )
 
 
 def _dispatch(args: argparse.Namespace) -> int:
@@ -144,7 +165,10 @@ def _interpret(settings: Settings, args: argparse.Namespace) -> int:
     elif sentence is not None:
         work = lambda: interpret_one(settings, sentence, tools, only_tools=args.only_tools)  # noqa: E731
     else:
-        raise UsageError("interpret needs a sentence, or --jsonl with lines on stdin.", "For example: llmasos interpret 'what time is it'")
+        raise UsageError(
+            "interpret needs a sentence, or --jsonl with lines on stdin.",
+            "For example: llmasos interpret 'what time is it'",
+        )
     return int(asyncio.run(work()))
 
 
@@ -163,7 +187,10 @@ def _shell(settings: Settings, args: argparse.Namespace) -> int:
         lines = _piped().splitlines()
         return asyncio.run(run_lines(settings, lines, Manner(args.dry_run, args.output or "text")))
     if args.dry_run or args.output:
-        raise UsageError("--dry-run and --output go with -c, or with lines on stdin.", "For example: llmasos --dry-run -c 'what time is it'")
+        raise UsageError(
+            "--dry-run and --output go with -c, or with lines on stdin.",
+            "For example: llmasos --dry-run -c 'what time is it'",
+        )
     from llmasos.shell.start import run_shell
 
     return asyncio.run(run_shell(settings))

@@ -101,7 +101,11 @@ class Machine:
     def session(self, workspace: Path, front: FrontEnd) -> tuple[Process, Session]:
         """A person's session with the process that stands for it."""
         process = self.kernel.processes.spawn(
-            self.kernel.processes.init, name=self.person, program="shell", subject=f"user:{self.person}", priority="interactive"
+            self.kernel.processes.init,
+            name=self.person,
+            program="shell",
+            subject=f"user:{self.person}",
+            priority="interactive",
         )
         return process, Session(self.person, workspace, front)
 
@@ -113,13 +117,14 @@ class Machine:
         Args:
             tell: Told of effects that the last program left in the middle.
         """
-        while not self.ownership.acquire():
+        while not self.ownership.acquire():  # noqa: ASYNC110 - another program lets go of it, no event of ours
             await asyncio.sleep(_TAKE_OVER)
         self.closing.callback(self.ownership.release)
         self.closing.push_async_callback(self.schedule.stop)
         await self.schedule.start(owner=True)
         for entry in self.kernel.journal.undecided():
-            tell(f"Stopped in the middle, so look whether it was done: {entry.call['syscall']} ({entry.request!r}). 'undo' takes it back.")
+            what = f"{entry.call['syscall']} ({entry.request!r})"
+            tell(f"Stopped in the middle, so look whether it was done: {what}. 'undo' takes it back.")
             self.kernel.journal.told(entry.id)
 
     async def close(self) -> None:

@@ -85,9 +85,7 @@ def syscall(*, effect: Effect) -> Callable[[F], F]:
             "Use 'final' or 'external'.",
         )
     if effect not in typing.get_args(Effect):
-        raise PluginError(
-            f"There is no effect {effect!r}.", f"It is one of: {', '.join(typing.get_args(Effect))}."
-        )
+        raise PluginError(f"There is no effect {effect!r}.", f"It is one of: {', '.join(typing.get_args(Effect))}.")
 
     def mark(function: F) -> F:
         setattr(function, _MARK, effect)
@@ -160,9 +158,7 @@ def schema_of(hint: Any) -> dict[str, Any]:
             return {"type": _SIMPLE[kinds.pop()], "enum": list(inside)}
         raise PluginError(f"The choices of {hint} aren't all text or all whole numbers.")
     if origin in (Union, types.UnionType):
-        return {
-            "anyOf": [{"type": "null"} if option is type(None) else schema_of(option) for option in inside]
-        }
+        return {"anyOf": [{"type": "null"} if option is type(None) else schema_of(option) for option in inside]}
     if origin is list:
         return {"type": "array", "items": schema_of(inside[0])}
     if origin is dict and inside[0] is str:
@@ -181,13 +177,9 @@ def _signature(function: types.FunctionType) -> dict[str, Any]:
     code = function.__code__
     name = function.__name__
     if code.co_flags & _ASYNC:
-        raise PluginError(
-            f"{name} is a coroutine or generator.", "Make it a plain function that returns its result."
-        )
+        raise PluginError(f"{name} is a coroutine or generator.", "Make it a plain function that returns its result.")
     if code.co_flags & _VARIADIC or code.co_posonlyargcount:
-        raise PluginError(
-            f"{name} has *args, **kwargs or positional-only parameters.", "Name each parameter."
-        )
+        raise PluginError(f"{name} has *args, **kwargs or positional-only parameters.", "Name each parameter.")
     positional = code.co_varnames[: code.co_argcount]
     parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     defaults = function.__defaults__ or ()
@@ -199,9 +191,7 @@ def _signature(function: types.FunctionType) -> dict[str, Any]:
     properties = {}
     for parameter in parameters:
         if parameter not in hints:
-            raise PluginError(
-                f"The parameter {parameter} of {name} has no type.", f"Write '{parameter}: str', say."
-            )
+            raise PluginError(f"The parameter {parameter} of {name} has no type.", f"Write '{parameter}: str', say.")
         hint = hints[parameter]
         if parameter in optional:  # what may be left out needn't be said to be nothing
             hint = _without_none(hint)

@@ -43,11 +43,15 @@ def boot(**settings: Any) -> System:
     with _guard:
         if _current is None or _current.closed:
             _current = System(Settings.load(**settings))
-            # Ordinary exit functions come after the thread pools are shut, and closing needs those. These run in reverse
-            # order, and the pools' own was registered by the import above.
+            # Ordinary exit functions come after the thread pools are shut, and closing needs those. These run in
+            # reverse order, and the pools' own was registered by the import above.
             threading._register_atexit(_current.close)  # type: ignore[attr-defined]  # as concurrent.futures does
         elif settings:
-            raise SyscallError("EBUSY", "The system runs already with other settings.", "Close it first, or boot it before anything else.")
+            raise SyscallError(
+                "EBUSY",
+                "The system runs already with other settings.",
+                "Close it first, or boot it before anything else.",
+            )
         return _current
 
 
@@ -100,7 +104,9 @@ class System:
 
     async def acall(self, syscall: str, /, **args: Any) -> Any:
         """The async twin of `call`."""
-        result = await self._on_loop(self.machine.kernel.trap(self._process, self._session, Call(syscall, args), request=""))
+        result = await self._on_loop(
+            self.machine.kernel.trap(self._process, self._session, Call(syscall, args), request="")
+        )
         if result.ok:
             return result.value
         if result.error == "EACCES":
@@ -121,7 +127,11 @@ class System:
         return self._wait(self._create_character(name, personality, new=new, **card))
 
     async def _create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
-        args = {"name": name, **({"personality": personality} if personality else {}), **{k: v for k, v in card.items() if v}}
+        args = {
+            "name": name,
+            **({"personality": personality} if personality else {}),
+            **{k: v for k, v in card.items() if v},
+        }
         policy = self.machine.kernel.policy.decide(self._process.subject, "character.create", "write", args)
         if new and policy.verdict == "allow":
             await self._on_loop(self.machine.characters.set_aside(self._session.person, name))

@@ -1,8 +1,8 @@
 """What all tests share: a home, a workspace, and whole systems in them.
 
-    machine        composed with scripts for engines, for asyncio tests
-    seat           a person at such a machine, for other tests
-    real_machine   composed once a session with the real default model; `real_seat` is a person at it
+machine        composed with scripts for engines, for asyncio tests
+seat           a person at such a machine, for other tests
+real_machine   composed once a session with the real default model; `real_seat` is a person at it
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ from tests.seat import reader
 def engines() -> ScriptedEngines:
     return ScriptedEngines(
         says=["Hello there. I am glad to see you."],
-        reads=reader({"put milk on my list": [("tasks.add", {"title": "milk"})], "what is on it": [("tasks.list", {})]}),
+        reads=reader(
+            {"put milk on my list": [("tasks.add", {"title": "milk"})], "what is on it": [("tasks.list", {})]}
+        ),
     )
 
 

@@ -18,7 +18,9 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 def fences(page: str, *languages: str) -> list[str]:
     """The examples in some languages."""
-    return [code for language, code in _FENCE.findall((ROOT / page).read_text(encoding="utf-8")) if language in languages]
+    return [
+        code for language, code in _FENCE.findall((ROOT / page).read_text(encoding="utf-8")) if language in languages
+    ]
 
 
 def commands(code: str) -> list[str]:

@@ -27,5 +27,7 @@ def test_is_explained(name: str) -> None:
 
 
 def test_chinese_is_spoken_from_the_first_day() -> None:
-    lacking = [row.name for row in live_rows().values() if not any(re.search("[\u4e00-\u9fff]", e) for e in row.examples)]
+    lacking = [
+        row.name for row in live_rows().values() if not any(re.search("[\u4e00-\u9fff]", e) for e in row.examples)
+    ]
     assert lacking == []

@@ -18,7 +18,6 @@ from typing import Any
 
 from benchmarks.row import at_least, at_most, row
 from llmasos.compose import compose
-from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Program
 from llmasos.services.interpreter.interpreter import Interpreter
@@ -94,7 +93,10 @@ async def measure(sets: dict[str, list[Case]]) -> dict[str, list[Answer]]:
         machine = await compose(Settings.load(home=Path(home), seed=0))
         try:
             await machine.interpreter.interpret("what time is it")  # load and warm up
-            return {name: await answer(machine.interpreter, wanted, only_tools=name == "tools_only") for name, wanted in sets.items()}
+            return {
+                name: await answer(machine.interpreter, wanted, only_tools=name == "tools_only")
+                for name, wanted in sets.items()
+            }
         finally:
             await machine.close()
 
@@ -115,19 +117,43 @@ def rows() -> list[dict[str, Any]]:
         syscall_bar, exact_bar = BARS.get(name, (None, None))
         for what, bar in (("syscall", syscall_bar), ("exact", exact_bar)):
             share = sum(getattr(a, what) for a in answers) / count
-            told.append(row(f"{name}_{what}", share, "share", n=count, command=COMMAND, **(at_least(share, bar) if bar else {})))
-        questions = [a for a in answers if a.case.program and a.case.program[0][0] == "assistant.answer" and len(a.case.program) == 1]
+            told.append(
+                row(f"{name}_{what}", share, "share", n=count, command=COMMAND, **(at_least(share, bar) if bar else {}))
+            )
+        questions = [
+            a
+            for a in answers
+            if a.case.program and a.case.program[0][0] == "assistant.answer" and len(a.case.program) == 1
+        ]
         if questions:
             share = sum(a.syscall for a in questions) / len(questions)
             told.append(row(f"{name}_questions", share, "share", n=len(questions), command=COMMAND))
         nothing = [a for a in answers if not a.case.program]
         if nothing:
-            told.append(row(f"{name}_nothing_fits", sum(a.exact for a in nothing) / len(nothing), "share", n=len(nothing), command=COMMAND))
+            told.append(
+                row(
+                    f"{name}_nothing_fits",
+                    sum(a.exact for a in nothing) / len(nothing),
+                    "share",
+                    n=len(nothing),
+                    command=COMMAND,
+                )
+            )
         asked = sum(a.asked for a in answers) / count
         told.append(row(f"{name}_asked", asked, "share", n=count, command=COMMAND))
         times = sorted(a.ms for a in answers)
         p50, p95 = statistics.median(times), times[int(len(times) * 0.95)]
-        told.append(row(f"{name}_p50", p50, "ms", n=count, command=COMMAND, samples=times, **(at_most(p50, 300) if name in ("en", "zh") else {})))
+        told.append(
+            row(
+                f"{name}_p50",
+                p50,
+                "ms",
+                n=count,
+                command=COMMAND,
+                samples=times,
+                **(at_most(p50, 300) if name in ("en", "zh") else {}),
+            )
+        )
         told.append(row(f"{name}_p95", p95, "ms", n=count, command=COMMAND))
     return told
 

@@ -39,7 +39,10 @@ class Apps:
         rows, problems = await self._host.load(self._folders)
         self._rows = {row.plugin: row for row in rows if row.name.endswith(".open")}
         lacking = {row.plugin for row in rows} - set(self._rows)
-        return [*map(str, problems), *(f"The app {name} is left out: it has no function open(request)." for name in lacking)]
+        return [
+            *map(str, problems),
+            *(f"The app {name} is left out: it has no function open(request)." for name in lacking),
+        ]
 
     async def close_all(self) -> None:
         """End the children."""
@@ -56,7 +59,12 @@ class Apps:
         """
         running = {p.name for p in caller.kernel.processes if p.program == "app" and p.alive}
         rows = [
-            {"ref": plugin.name, "name": plugin.name, "about": plugin.description, "state": "open" if plugin.name in running else ""}
+            {
+                "ref": plugin.name,
+                "name": plugin.name,
+                "about": plugin.description,
+                "state": "open" if plugin.name in running else "",
+            }
             for plugin in self._host.plugins
             if plugin.name in self._rows
         ]
@@ -80,7 +88,9 @@ class Apps:
         process = processes.find("app", app)
         if process is None:
             caller.prepare("app.close", {"name": app})
-            process = processes.spawn(processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner)
+            process = processes.spawn(
+                processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner
+            )
         if process.state is State.STOPPED:
             raise SyscallError("EBUSY", f"{app} is stopped.", f"Say 'resume process {process.pid}' first.")
         process.calls += 1

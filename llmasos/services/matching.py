@@ -129,9 +129,7 @@ def score(said: str, name: str, *, whole: bool = False) -> float:
     return best
 
 
-def rank(
-    said: str, items: Iterable[T], names: Callable[[T], Sequence[str]], *, whole: bool = False
-) -> list[Match[T]]:
+def rank(said: str, items: Iterable[T], names: Callable[[T], Sequence[str]], *, whole: bool = False) -> list[Match[T]]:
     """All things that what was said could mean, best first.
 
     Args:

@@ -104,7 +104,9 @@ class Requests:
         elif on_reading and way == "model" and reading.program:
             on_reading(reading)
         if not reading.program:
-            raise NotUnderstood("I don't know what to do with that.", "Say it in other words, or '?' for what can be said.")
+            raise NotUnderstood(
+                "I don't know what to do with that.", "Say it in other words, or '?' for what can be said."
+            )
         results = await programs.run(self._kernel, process, session, reading.program, request=line)
         return Outcome(reading, tuple(results), way)
 
@@ -129,12 +131,16 @@ class Requests:
         options = [say(reading.program), say(reading.alternative), "neither"]
         index = await session.front.choose("I'm not sure what you mean:", options)
         if index is None and self._changes(reading.program):
-            raise NeedsAnswer(f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out.")
+            raise NeedsAnswer(
+                f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out."
+            )
         chosen: Program = (reading.program, reading.alternative, ())[index or 0]
         return Reading(chosen, reading.confidence, ms=reading.ms)
 
     def _changes(self, program: Program) -> bool:
-        return any(call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program)
+        return any(
+            call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program
+        )
 
 
 def _exists(session: Session, path: str) -> bool:

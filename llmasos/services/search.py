@@ -1,7 +1,7 @@
 """search.find: one question over everything at once, with where each answer comes from.
 
-The lists of the places are merged by rank (reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009), since scores of
-different services can't be compared.
+The lists of the places are merged by rank (reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009), since
+scores of different services can't be compared.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Search:
             policy = caller.kernel.policy.decide(caller.process.subject, place.syscall, "read", {"query": query})
             if policy.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):
-                    ranked.append((1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]}))
+                    ranked.append(
+                        (1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]})
+                    )
         ranked.sort(key=lambda pair: -pair[0])
         rows = [row for _, row in ranked[:SHOWN]]
         return items("finding", rows, ["where", "what"], empty=f"Nothing found about {query!r}.")

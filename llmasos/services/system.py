@@ -63,7 +63,10 @@ class System:
         """
         rows = sorted(caller.kernel.table, key=lambda row: row.name)
         if topic is None:
-            shown = [{"ref": r.name, "syscall": r.name, "does": r.summary, "say": r.examples[0] if r.examples else ""} for r in rows]
+            shown = [
+                {"ref": r.name, "syscall": r.name, "does": r.summary, "say": r.examples[0] if r.examples else ""}
+                for r in rows
+            ]
             return items("syscall", shown, ["syscall", "does", "say"])
         wanted = topic.casefold().strip()
         found = [r for r in rows if r.name == wanted]
@@ -71,7 +74,10 @@ class System:
         if not found:
             raise SyscallError("ENOENT", f"There is no help on {topic!r}.", "'system.help' lists all that can be said.")
         if len(found) > 1:
-            shown = [{"ref": r.name, "syscall": r.name, "does": r.summary, "say": r.examples[0] if r.examples else ""} for r in found]
+            shown = [
+                {"ref": r.name, "syscall": r.name, "does": r.summary, "say": r.examples[0] if r.examples else ""}
+                for r in found
+            ]
             return items("syscall", shown, ["syscall", "does", "say"])
         return text(manual(found[0]), source="system", format="markdown", ref=found[0].name)
 
@@ -96,7 +102,9 @@ class System:
     def _last(self, caller: Caller) -> Entry:
         entry = caller.kernel.journal.last_undoable(caller.session.person, str(caller.session.workspace))
         if entry is None:
-            raise SyscallError("ENOENT", "There is nothing to take back in this workspace.", "'system.history' shows what was done.")
+            raise SyscallError(
+                "ENOENT", "There is nothing to take back in this workspace.", "'system.history' shows what was done."
+            )
         return entry
 
     @syscall("system.history", effect="read")
@@ -108,20 +116,21 @@ class System:
             show me the last things that happened
             看看操作记录
         """
-        rows = []
-        for entry in caller.kernel.journal.entries(limit=50, person=caller.session.person):
-            rows.append(
-                {
-                    "ref": str(entry.id),
-                    "id": entry.id,
-                    "when": entry.at[:16].replace("T", " "),
-                    "who": entry.person,
-                    "call": _told(entry),
-                    "state": {"intent": "undecided"}.get(entry.state, entry.state),
-                    "said": _short(entry.request),
-                }
-            )
-        return items("entry", rows, ["id", "when", "who", "call", "state", "said"], empty="Nothing has been changed yet.")
+        rows = [
+            {
+                "ref": str(entry.id),
+                "id": entry.id,
+                "when": entry.at[:16].replace("T", " "),
+                "who": entry.person,
+                "call": _told(entry),
+                "state": {"intent": "undecided"}.get(entry.state, entry.state),
+                "said": _short(entry.request),
+            }
+            for entry in caller.kernel.journal.entries(limit=50, person=caller.session.person)
+        ]
+        return items(
+            "entry", rows, ["id", "when", "who", "call", "state", "said"], empty="Nothing has been changed yet."
+        )
 
     @syscall("system.time", effect="read")
     async def time(self, caller: Caller) -> dict[str, Any]:
@@ -142,7 +151,10 @@ def manual(row: Syscall) -> str:
     for argument in row.arguments:
         choices = argument.schema.get("enum")
         about = argument.description or "As said."
-        lines.append(f"- `{argument.name}`{'' if argument.required else ' (optional)'}: {about}" + (f" One of {', '.join(choices)}." if choices else ""))
+        lines.append(
+            f"- `{argument.name}`{'' if argument.required else ' (optional)'}: {about}"
+            + (f" One of {', '.join(choices)}." if choices else "")
+        )
     if row.examples:
         lines += ["", "Say, for example:", "", *(f"- {example}" for example in row.examples)]
     return "\n".join(lines) + "\n"
@@ -162,7 +174,11 @@ def resident_mb() -> float:
 
 def _descendants(pid: int) -> list[int]:
     try:
-        children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
     except OSError:
         return []
     return children + [grandchild for child in children for grandchild in _descendants(child)]

@@ -1,7 +1,5 @@
 """tasks.*: to-dos with a priority and a due time."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 import secrets
@@ -107,10 +105,7 @@ class Tasks:
             completed="",
             by=caller.process.subject,
         )
-        if any(
-            t.open and t.title.casefold() == title.casefold() and t.deadline == deadline
-            for t in self._tasks()
-        ):
+        if any(t.open and t.title.casefold() == title.casefold() and t.deadline == deadline for t in self._tasks()):
             raise SyscallError("EEXIST", f"{title!r} is on the list already.")
         await self._change(caller, task, task)
         note = "" if not due or due_shown else f"{due!r} is kept as said; it can't be put on the calendar."
@@ -176,9 +171,7 @@ class Tasks:
             raise SyscallError("EINVAL", f"{task.title!r} is done already.")
         await self._change(caller, task, replace(task, completed=self._now()))
         left = sum(t.open for t in self._tasks())
-        return done(
-            f"Done: {task.title!r}.", ref=task.title, note=f"{left} left." if left else "Nothing is left."
-        )
+        return done(f"Done: {task.title!r}.", ref=task.title, note=f"{left} left." if left else "Nothing is left.")
 
     @syscall("tasks.remove", effect="destroy", preview="preview_any")
     async def remove(self, caller: Caller, title: Annotated[str, Kind("task")]) -> dict[str, Any]:
@@ -219,9 +212,7 @@ class Tasks:
         return [{"ref": refs[m.item.id], "text": self._label(m.item), "score": m.score} for m in found]
 
     async def _change(self, caller: Caller, task: Task, after: Task | None) -> None:
-        await change(
-            caller, "tasks.restore", repr(task.title), (KIND, task.id, asdict(after) if after else None)
-        )
+        await change(caller, "tasks.restore", repr(task.title), (KIND, task.id, asdict(after) if after else None))
 
     def _tasks(self) -> list[Task]:
         return [Task(**record.value) for record in self._store.scan(KIND)]

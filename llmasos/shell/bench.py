@@ -17,7 +17,11 @@ def run_bench(name: str, *, as_json: bool) -> int:
     checkout = PACKAGE.parent
     names = sorted(info.name for info in pkgutil.iter_modules([str(checkout / "benchmarks")]) if info.name != "row")
     if name not in names:
-        known = f"There are: {', '.join(names)}." if names else "Benchmarks come with a checkout of the source, not with the wheel."
+        known = (
+            f"There are: {', '.join(names)}."
+            if names
+            else "Benchmarks come with a checkout of the source, not with the wheel."
+        )
         raise UsageError(f"There is no benchmark {name!r}.", known)
     sys.path.insert(0, str(checkout))
     module = importlib.import_module(f"benchmarks.{name}")

@@ -35,7 +35,12 @@ class Finding:
 
 async def run_doctor(settings: Settings, *, as_json: bool) -> int:
     """Print what was found; exit code 1 where something is broken."""
-    findings = [_checked("python", _python), _checked("model", lambda: _model(settings)), _checked("adapter", _adapter), _checked("disk", lambda: _disk(settings))]
+    findings = [
+        _checked("python", _python),
+        _checked("model", lambda: _model(settings)),
+        _checked("adapter", _adapter),
+        _checked("disk", lambda: _disk(settings)),
+    ]
     try:
         machine = await compose(settings, ask=keys.asker())
     except LlmasosError as error:
@@ -92,16 +97,30 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("policy", "ok", f"{machine.kernel.policy.name}, {len(machine.kernel.policy.rules)} rules"),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
         Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),
-        Finding("sandbox", "note", "Plugins run in child processes of their own; those aren't confined yet. Load only plugins you trust."),
+        Finding(
+            "sandbox",
+            "note",
+            "Plugins run in child processes of their own; those aren't confined yet. Load only plugins you trust.",
+        ),
         *(Finding("problem", "note", problem) for problem in machine.problems),
     ]
     try:
         reading = await machine.interpreter.interpret("what time is it")
         said = ", ".join(map(str, reading.program))
-        found.append(Finding("understanding", "ok", f"'what time is it' is {said}, {reading.confidence:.0%}, {reading.ms:.0f} ms"))
+        found.append(
+            Finding(
+                "understanding", "ok", f"'what time is it' is {said}, {reading.confidence:.0%}, {reading.ms:.0f} ms"
+            )
+        )
     except LlmasosError as error:
         found.append(Finding("understanding", "broken", str(error)))
     vectors = await machine.embedder.embed(["what time is it"], "query")
-    found.append(Finding("embeddings", "ok" if machine.embedder.name != "lexical" else "note", f"{machine.embedder.name}, {vectors.shape[1]} dimensions"))
+    found.append(
+        Finding(
+            "embeddings",
+            "ok" if machine.embedder.name != "lexical" else "note",
+            f"{machine.embedder.name}, {vectors.shape[1]} dimensions",
+        )
+    )
     found.append(Finding("memory", "ok", f"{resident_mb():.0f} MB with all children (PSS)"))
     return found

@@ -44,7 +44,7 @@ async def interpret_one(settings: Settings, sentence: str, tools: Tools, *, only
 
 
 async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Tools, *, only_tools: bool) -> int:
-    """Print the program of each line `{"id","utterance","tools"?}`, in order; a bad line gets an `error` and the rest goes on."""
+    """Print the program of each line `{"id","utterance","tools"?}`, in order; a bad line gets an `error`."""
     failed = False
     async with _ready(settings) as (machine, session):
         for number, line in enumerate(lines, 1):
@@ -68,7 +68,9 @@ async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Too
     return 1 if failed else 0
 
 
-async def _answer(machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool) -> tuple[dict[str, Any], bool]:
+async def _answer(
+    machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool
+) -> tuple[dict[str, Any], bool]:
     """The program as JSON, and whether there was no error; one sentence that can't be read never ends the others."""
     try:
         return (await _read(machine, session, sentence, tools, only_tools)).to_json(), True

@@ -28,7 +28,10 @@ def announce(machine: Machine) -> None:
         print(f"llmasos: {problem}", file=sys.stderr)
     code = machine.keyring.created_recovery_code
     if code:
-        print(f"llmasos: a new home was made in {machine.settings.home}. Its recovery code, shown once: {code}", file=sys.stderr)
+        print(
+            f"llmasos: a new home was made in {machine.settings.home}. Its recovery code, shown once: {code}",
+            file=sys.stderr,
+        )
 
 
 def show_log(settings: Settings) -> int:

@@ -40,7 +40,7 @@ OPTIONS = 30
 """Options listed; more scroll away what they are about."""
 
 
-class Interrupted(Exception):  # noqa: N818  not an error: the person pressed Ctrl-C
+class Interrupted(Exception):
     """Ctrl-C at a prompt; an ordinary exception, for KeyboardInterrupt would tear down the event loop."""
 
 

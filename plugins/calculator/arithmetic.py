@@ -156,9 +156,7 @@ def logarithm(a: Value, base: Value | None = None) -> Value:
         raise ToolError("Only numbers above zero have a logarithm.")
     # math.log of a fraction: both parts may be too large for a float.
     natural = (
-        math.log(number.numerator) - math.log(number.denominator)
-        if isinstance(number, Fraction)
-        else math.log(number)
+        math.log(number.numerator) - math.log(number.denominator) if isinstance(number, Fraction) else math.log(number)
     )
     if base is None:
         return value(natural)

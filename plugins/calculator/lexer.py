@@ -66,16 +66,12 @@ def tokens(expression: str) -> list[Token]:
 def _normalised(text: str) -> str:
     text = text.translate(_NORMAL)
     # 2² and 2½ lose their meaning in the compatibility form: 22, 21/2.
-    text = _SUPERSCRIPT.sub(
-        lambda m: "^(" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + ")", text
-    )
+    text = _SUPERSCRIPT.sub(lambda m: "^(" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + ")", text)
     pieces = []
     for char in text:
         if unicodedata.category(char) == "No" and (part := unicodedata.numeric(char, 0)):
             near = Fraction(part).limit_denominator(100)
-            pieces.append(
-                f" {near.numerator}/{near.denominator} " if near.denominator > 1 else str(near.numerator)
-            )
+            pieces.append(f" {near.numerator}/{near.denominator} " if near.denominator > 1 else str(near.numerator))
         else:
             pieces.append(char)
     return unicodedata.normalize("NFKC", "".join(pieces)).lower().replace("⁄", "/")
@@ -224,9 +220,7 @@ class _Lexer:
 
 def cannot_read(piece: str) -> ToolError:
     """What to say about a piece that means nothing here."""
-    return ToolError(
-        f"I can't read {piece!r} as arithmetic.", "Say it like '15% of 80' or '12 times 7 plus 3'."
-    )
+    return ToolError(f"I can't read {piece!r} as arithmetic.", "Say it like '15% of 80' or '12 times 7 plus 3'.")
 
 
 def _near(word: str) -> str:

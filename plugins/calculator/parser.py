@@ -132,9 +132,7 @@ class Parser:
                     return left
                 self._at += 1
                 left = self._power(left) if name == "power" else self._applied(name, left, held, apply)
-            elif strength < o.PRODUCT and (
-                token.kind in ("(", "constant", "function") or self._is_shared(left)
-            ):
+            elif strength < o.PRODUCT and (token.kind in ("(", "constant", "function") or self._is_shared(left)):
                 left = a.multiply(left, self._parse(o.PRODUCT))  # 2(3+4), 2pi, half a million
             else:
                 return left
@@ -294,14 +292,10 @@ class Parser:
     def _unread(self) -> ToolError:
         token = self._next
         if token.kind == "end":
-            return ToolError(
-                "Something is missing at the end.", "Say it like '15% of 80' or '12 times 7 plus 3'."
-            )
+            return ToolError("Something is missing at the end.", "Say it like '15% of 80' or '12 times 7 plus 3'.")
         if token.kind == "number":
             said = token.text.strip()
-            return ToolError(
-                f"I can't tell what to do with {said!r}.", "Put plus, times or the like before it."
-            )
+            return ToolError(f"I can't tell what to do with {said!r}.", "Put plus, times or the like before it.")
         return cannot_read(token.text)
 
 

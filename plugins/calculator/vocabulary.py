@@ -9,11 +9,7 @@ SKIP = "skip"
 
 
 def _table(kind: str, **meanings: str) -> dict[str, tuple[str, str]]:
-    return {
-        phrase.strip(): (kind, meaning)
-        for meaning, phrases in meanings.items()
-        for phrase in phrases.split("|")
-    }
+    return {phrase.strip(): (kind, meaning) for meaning, phrases in meanings.items() for phrase in phrases.split("|")}
 
 
 _INFIX = _table(

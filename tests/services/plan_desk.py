@@ -82,9 +82,7 @@ class Desk:
     async def undo(self) -> str:
         entry = self.kernel.journal.last_undoable(self.session.person, str(self.session.workspace))
         assert entry is not None, "nothing to undo"
-        return await self.kernel.undo(
-            Caller(self.kernel, self.process, self.session, Call("system.undo")), entry
-        )
+        return await self.kernel.undo(Caller(self.kernel, self.process, self.session, Call("system.undo")), entry)
 
     def anew(self) -> Schedule:
         """The schedule of the next program of this home."""

@@ -96,9 +96,7 @@ class Desk:
         """Take the last change back."""
         entry = self.kernel.journal.last_undoable(self.session.person, str(self.session.workspace))
         assert entry is not None, "nothing to undo"
-        return await self.kernel.undo(
-            Caller(self.kernel, self.shell, self.session, Call("system.undo")), entry
-        )
+        return await self.kernel.undo(Caller(self.kernel, self.shell, self.session, Call("system.undo")), entry)
 
     def seat(self, person: str) -> tuple[Process, Session]:
         """Another person's shell and session."""
@@ -148,9 +146,7 @@ def open_desk(
         kernel = Kernel(table, processes, policy, Journal(store, clock), store, clock)
         shell = processes.spawn(processes.init, name="shell", program="shell", subject="user:ada")
         person = Person()
-        yield Desk(
-            kernel, Session("ada", top, person), shell, person, plays, speaker, characters, memory, clock
-        )
+        yield Desk(kernel, Session("ada", top, person), shell, person, plays, speaker, characters, memory, clock)
 
 
 async def in_new_process(script: str, folder: Path, salt: str) -> str:

@@ -249,9 +249,7 @@ async def test_where_it_goes(desk: Desk, said: str, becomes: str) -> None:
     await desk.ok("files.move", source="draft", destination=said)
     assert [name for name, data in desk.tree().items() if data] == [becomes]
     await desk.undo()
-    assert [name for name, data in desk.tree().items() if data] == [
-        "in/draft.txt" if said == "~" else "draft.txt"
-    ]
+    assert [name for name, data in desk.tree().items() if data] == ["in/draft.txt" if said == "~" else "draft.txt"]
 
 
 async def test_nothing_is_overwritten(desk: Desk) -> None:
@@ -350,9 +348,7 @@ async def test_results_name_their_files_in_any_current_folder(desk: Desk) -> Non
 
 
 async def test_summarize(desk: Desk) -> None:
-    desk.put(
-        "letter.md", "# The roof\n\n" + " ".join(f"The roof needs repair number {n}." for n in range(30))
-    )
+    desk.put("letter.md", "# The roof\n\n" + " ".join(f"The roof needs repair number {n}." for n in range(30)))
     value = await desk.ok("files.summarize", path="letter")
     assert value["text"].startswith("The roof\n\n") and value["text"].count(".") <= 5
     assert (value["source"], value["ref"]) == ("file", "letter.md")
@@ -363,8 +359,6 @@ async def test_summarize(desk: Desk) -> None:
 async def test_names_in_either_unicode_form(desk: Desk) -> None:
     decomposed = unicodedata.normalize("NFD", "Café übersicht.txt")
     desk.put(decomposed, "menu")
-    assert (await desk.ok("files.read", path=unicodedata.normalize("NFC", "café übersicht.txt")))[
-        "text"
-    ] == "menu"
+    assert (await desk.ok("files.read", path=unicodedata.normalize("NFC", "café übersicht.txt")))["text"] == "menu"
     await desk.ok("files.write", path=unicodedata.normalize("NFC", "Café übersicht.txt"), content="new menu")
     assert desk.tree() == {decomposed: b"new menu"}

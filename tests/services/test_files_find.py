@@ -120,9 +120,7 @@ async def test_several_good_matches_are_several(desk: Desk) -> None:
 
 
 async def test_below_a_folder(desk: Desk) -> None:
-    assert await desk.refs("files.find", query="deposit", path="the letters folder") == [
-        "letters/landlord.txt"
-    ]
+    assert await desk.refs("files.find", query="deposit", path="the letters folder") == ["letters/landlord.txt"]
     assert await desk.refs("files.find", query="tax", path="recipes") == []
     assert await desk.error("files.find", query="tax", path="garden.md") == "ENOENT"
 
@@ -180,9 +178,7 @@ async def test_a_broken_embedder_leaves_words(tmp_path: Path) -> None:
 
 
 async def test_bounds_are_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        walk.Walk.__init__, "__kwdefaults__", {**walk.Walk.__init__.__kwdefaults__, "limit": 3}
-    )  # type: ignore[dict-item]
+    monkeypatch.setattr(walk.Walk.__init__, "__kwdefaults__", {**walk.Walk.__init__.__kwdefaults__, "limit": 3})  # type: ignore[dict-item]
     assert "3 files and folders were" in (await desk.ok("files.find", query="tax"))["note"]
     monkeypatch.undo()
     monkeypatch.setattr(find.by_text, "__defaults__", (0.0,))

@@ -177,14 +177,10 @@ async def test_the_current_folder_comes_first(desk: Desk) -> None:
     cd(desk.session, "notes")
     assert (await desk.ok("files.read", path="todo.md"))["text"] == "notes/todo.md"
     assert (await desk.ok("files.read", path="../todo.md"))["text"] == "top"
-    assert (await desk.ok("files.read", path="The Hobbit.txt"))[
-        "text"
-    ] == "The Hobbit.txt"  # the top is second
+    assert (await desk.ok("files.read", path="The Hobbit.txt"))["text"] == "The Hobbit.txt"  # the top is second
     await desk.ok("files.write", path="new.md", content="x")
     assert (desk.top / "notes/new.md").exists()
-    assert await desk.refs("files.list") == [
-        f"~/notes/{n}" for n in ("Meeting Notes 2024.txt", "new.md", "todo.md")
-    ]
+    assert await desk.refs("files.list") == [f"~/notes/{n}" for n in ("Meeting Notes 2024.txt", "new.md", "todo.md")]
     (desk.top / "notes").rename(desk.top / "elsewhere")
     assert "~" not in "".join(await desk.refs("files.list"))  # gone: the top again
 

@@ -161,9 +161,7 @@ async def test_killed_while_a_copy_is_made(desk: Desk) -> None:
     await desk.ok("files.copy", source="box", destination="twin")
     entry = desk.kernel.journal.last_undoable("ada", str(desk.top))
     assert entry and entry.inverse
-    (desk.top / "twin").rename(
-        desk.top / entry.inverse["payload"]["spare"]
-    )  # as a crash before the renaming leaves it
+    (desk.top / "twin").rename(desk.top / entry.inverse["payload"]["spare"])  # as a crash before the renaming leaves it
     assert "Nothing had happened" in await desk.undo()
     assert desk.tree() == before
 

@@ -64,10 +64,7 @@ def test_loops_end() -> None:
 
 
 def test_only_so_many_sentences() -> None:
-    assert (
-        spoken("One is here. Two is here. Three is here.", Manners(sentences=2))
-        == "One is here. Two is here."
-    )
+    assert spoken("One is here. Two is here. Three is here.", Manners(sentences=2)) == "One is here. Two is here."
 
 
 @given(st.text(), st.integers(1, 7))

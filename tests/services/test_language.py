@@ -95,16 +95,12 @@ async def test_translation_is_refused_and_never_faked(tmp_path: Path) -> None:
         assert result.error == "ENOTSUP"
         assert "--model" in result.message
         assert desk.engine.requests == []
-        assert (
-            await desk.error("content.write", kind="poem", topic="the moon", language="Chinese") == "ENOTSUP"
-        )
+        assert await desk.error("content.write", kind="poem", topic="the moon", language="Chinese") == "ENOTSUP"
 
 
 async def test_a_larger_model_translates(tmp_path: Path) -> None:
     with open_desk(tmp_path, engine=ScriptedEngine(["Bonjour"], name="models/qwen-7b.gguf")) as desk:
-        assert (await desk.ok("content.translate", text="good morning", language="French"))[
-            "text"
-        ] == "Bonjour"
+        assert (await desk.ok("content.translate", text="good morning", language="French"))["text"] == "Bonjour"
 
 
 STORY = (
@@ -122,9 +118,7 @@ async def test_a_short_text_is_summarized_in_words(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "reply", ["The council in Paris paid 90,000 euros.", "Cats are wonderful animals that sleep."]
-)
+@pytest.mark.parametrize("reply", ["The council in Paris paid 90,000 euros.", "Cats are wonderful animals that sleep."])
 async def test_a_summary_that_adds_something_is_not_shown(tmp_path: Path, reply: str) -> None:
     with open_desk(tmp_path, [reply]) as desk:
         value = await desk.ok("content.summarize", text=STORY)

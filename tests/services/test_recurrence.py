@@ -92,9 +92,7 @@ def test_every_minute_for_years_is_found_at_once() -> None:
 
 
 @given(
-    st.sampled_from(
-        ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,FR", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=HOURLY;INTERVAL=5"]
-    ),
+    st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,FR", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=HOURLY;INTERVAL=5"]),
     st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),
     st.integers(0, 10_000_000),
 )

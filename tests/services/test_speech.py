@@ -207,8 +207,6 @@ def test_the_newest_turns_stay_in_the_budget() -> None:
 
 async def test_an_opening_begins_the_reply(tmp_path: Path) -> None:
     with open_desk(tmp_path, [" milk\n2. bread"]) as desk:
-        said = await desk.speaker.say(
-            child(desk), TALK, Voice(sampling=Sampling(max_tokens=100), opening="1.")
-        )
+        said = await desk.speaker.say(child(desk), TALK, Voice(sampling=Sampling(max_tokens=100), opening="1."))
         assert said == "1. milk\n2. bread"
         assert desk.engine.requests[-1].endswith("assistant\n1.")

@@ -137,7 +137,5 @@ def test_when(row: list[str]) -> None:
     found = words.when(row[0], NOW)
     seen = f"{found.start:%a %Y-%m-%d %H:%M}" if found.timed else f"{found.start:%a %Y-%m-%d}"
     assert seen == row[1]
-    end = (
-        "" if found.end is None else f"{found.end:%Y-%m-%d %H:%M}" if found.timed else f"{found.end:%Y-%m-%d}"
-    )
+    end = "" if found.end is None else f"{found.end:%Y-%m-%d %H:%M}" if found.timed else f"{found.end:%Y-%m-%d}"
     assert end == (row[2] if len(row) > 2 else "")

@@ -95,9 +95,7 @@ def test_no_jumble_of_time_words_breaks_it(pieces: list[str]) -> None:
                 assert error.code == "EINVAL"
 
 
-@pytest.mark.parametrize(
-    ("now", "at"), [(8, "2026-11-18 16:00"), (17, "2026-11-19 16:00"), (3, "2026-11-18 16:00")]
-)
+@pytest.mark.parametrize(("now", "at"), [(8, "2026-11-18 16:00"), (17, "2026-11-19 16:00"), (3, "2026-11-18 16:00")])
 def test_at_four(now: int, at: str) -> None:
     assert f"{words.when('at 4', NOW.replace(hour=now)).start:%Y-%m-%d %H:%M}" == at
 

@@ -71,9 +71,7 @@ class Things:
         return done(f"Turned on {name}.", ref=name)
 
     @syscall("tasks.add", effect="write")
-    async def add(
-        self, caller: Caller, title: str, priority: Literal["low", "high"] | None = None
-    ) -> dict[str, Any]:
+    async def add(self, caller: Caller, title: str, priority: Literal["low", "high"] | None = None) -> dict[str, Any]:
         """To-do item.
 
         Args:

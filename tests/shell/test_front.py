@@ -45,9 +45,7 @@ def seen(front: TerminalFront) -> str:
 async def test_call_then_result(front: TerminalFront) -> None:
     await front.before(MOVE, SHOWN, "write")
     await front.after(Result(MOVE, value=done("Moved tax.pdf to archive."), undoable=True))
-    assert seen(front) == (
-        "files.move  tax.pdf → archive/tax.pdf\n✓ Moved tax.pdf to archive.  'undo' takes it back"
-    )
+    assert seen(front) == ("files.move  tax.pdf → archive/tax.pdf\n✓ Moved tax.pdf to archive.  'undo' takes it back")
 
 
 async def test_a_program_is_numbered(front: TerminalFront) -> None:

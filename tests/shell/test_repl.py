@@ -66,9 +66,7 @@ async def test_a_sentence_is_understood_shown_and_done(tmp_path: Path, keys: Pip
         stage.readings["I need milk"] = reading(Call("tasks.add", {"title": "milk"}))
         told = await typed(stage, keys, "I need milk\n")
         assert told.endswith(
-            '→ tasks.add title="milk"  94 %  120 ms\n'
-            "tasks.add  milk\n"
-            "✓ Added 'milk'.  'undo' takes it back"
+            "→ tasks.add title=\"milk\"  94 %  120 ms\ntasks.add  milk\n✓ Added 'milk'.  'undo' takes it back"
         )
 
 

@@ -81,11 +81,7 @@ def test_markdown_shows_where_a_link_leads() -> None:
 
 def test_record_is_a_panel() -> None:
     assert of(record("Process 4", {"name": "Alice", "tokens": 12, "busy": True, "owner": None})) == (
-        "╭─ Process 4 ───╮\n"
-        "│ name    Alice │\n"
-        "│ tokens  12    │\n"
-        "│ busy    yes   │\n"
-        "╰───────────────╯"
+        "╭─ Process 4 ───╮\n│ name    Alice │\n│ tokens  12    │\n│ busy    yes   │\n╰───────────────╯"
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import llmasos
 
 CHECKOUT = Path(llmasos.__file__).parents[1]
-HANGS = 240
+HANGS = 120
 """Seconds after which a program counts as hanging; nothing is measured by it."""
 
 
@@ -32,12 +32,12 @@ class Program:
     workspace: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self, *args: str, code: str = "", **more: Any) -> subprocess.Popen[str]:
+    def start(self, *args: str, code: str = "", stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start it; or some Python code instead of its command line."""
         command = [sys.executable, "-c", code, *args] if code else [sys.executable, "-m", "llmasos", *args]
         return subprocess.Popen(
             command, cwd=self.workspace, env=self.variables(), text=True, encoding="utf-8",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, *args: str, stdin: str = "", code: str = "") -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def test_exit_codes(program: Program, args: list[str], code: int, said: str) -> 
 
 
 def test_130_when_interrupted(program: Program) -> None:
-    with program.start("--output", "stream-json", "-c", "content.write story 'a long voyage'") as process:
+    said = "content.write story 'a long voyage'"
+    with program.start("--output", "stream-json", "-c", said, stdin=subprocess.DEVNULL) as process:
         assert process.stdout
         first = json.loads(process.stdout.readline())
         assert first["event"] == "words", first

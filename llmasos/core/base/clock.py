@@ -60,7 +60,7 @@ class MockClock:
 
 
 def local_zone() -> tzinfo:
-    """The machine's time zone by its IANA name, so that daylight saving is known; a fixed offset where it has no name."""
+    """The machine's time zone by its IANA name, so that daylight saving is known; else a fixed offset."""
     link = Path("/etc/localtime")
     if link.is_symlink():
         name = str(link.readlink()).partition("zoneinfo/")[2]

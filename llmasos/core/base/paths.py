@@ -37,7 +37,9 @@ def default_home() -> Path:
 def cache_dir() -> Path:
     """`LLMASOS_CACHE`, else the XDG cache folder: requantized models, nothing private."""
     named = os.environ.get("LLMASOS_CACHE")
-    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("llmasos", appauthor=False))
+    return (
+        Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("llmasos", appauthor=False))
+    )
 
 
 def private_dir(path: Path) -> Path:

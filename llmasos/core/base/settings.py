@@ -59,7 +59,9 @@ class Settings:
             if said is not None:
                 settings = replace(settings, **{field.name: _convert(said, types[field.name], source)})
         if options:
-            raise UsageError(f"There is no setting {', '.join(options)}.", "The settings are listed by 'llmasos --help'.")
+            raise UsageError(
+                f"There is no setting {', '.join(options)}.", "The settings are listed by 'llmasos --help'."
+            )
         return settings
 
 
@@ -69,14 +71,23 @@ def _convert(said: Any, wanted: type, source: str) -> Any:
     text = str(said)
     try:
         if wanted is bool:
-            return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "": False}[
-                text.lower()
-            ]
+            return {
+                "1": True,
+                "true": True,
+                "yes": True,
+                "on": True,
+                "0": False,
+                "false": False,
+                "no": False,
+                "": False,
+            }[text.lower()]
         if wanted is Path:
             return Path(text).expanduser().resolve()
         return wanted(text)
     except (KeyError, ValueError):
-        raise UsageError(f"{source} is {text!r}, which is no {wanted.__name__}.", "Correct it or leave it out.") from None
+        raise UsageError(
+            f"{source} is {text!r}, which is no {wanted.__name__}.", "Correct it or leave it out."
+        ) from None
 
 
 def workspace_folder(said: str) -> tuple[Path, bool]:
@@ -95,7 +106,9 @@ def workspace_folder(said: str) -> tuple[Path, bool]:
     try:
         start = Path.cwd()
     except FileNotFoundError:
-        raise UsageError("The current folder has been deleted.", "Go to another, or name one with --workspace.") from None
+        raise UsageError(
+            "The current folder has been deleted.", "Go to another, or name one with --workspace."
+        ) from None
     if start not in (Path.home().resolve(), Path("/")):
         return start, False
     fallback = Path.home() / "llmasos"

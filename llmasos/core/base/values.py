@@ -28,7 +28,9 @@ def items(kind: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], 
     return {"type": "items", "kind": kind, "items": [dict(r) for r in rows], "columns": list(columns), "empty": empty}
 
 
-def text(words: str, *, source: Source, ref: str = "", title: str = "", format: str = "plain", note: str = "") -> dict[str, Any]:
+def text(
+    words: str, *, source: Source, ref: str = "", title: str = "", format: str = "plain", note: str = ""
+) -> dict[str, Any]:
     """Words.
 
     Args:
@@ -64,7 +66,10 @@ def plain(value: Any) -> str:
         return str(value)
     match value.get("type"):
         case "items":
-            lines = ["  ".join(str(row.get(c, "")) for c in value["columns"] if row.get(c) not in ("", None)) for row in value["items"]]
+            lines = [
+                "  ".join(str(row.get(c, "")) for c in value["columns"] if row.get(c) not in ("", None))
+                for row in value["items"]
+            ]
             return "\n".join(lines) or str(value["empty"])
         case "text":
             return str(value["text"])

@@ -44,9 +44,7 @@ class Batcher:
         LlmasosError: The context can't be made.
     """
 
-    def __init__(
-        self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str
-    ) -> None:
+    def __init__(self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str) -> None:
         self._make = make
         self._sizes = n_open, n_kept, n_scratch
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()

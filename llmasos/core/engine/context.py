@@ -102,9 +102,7 @@ class Context:
             parameters.no_perf = True
             self._pointer = api.llama_init_from_model(pointer, parameters)
             if not self._pointer:
-                raise EngineError(
-                    f"llama.cpp can't make a context of {n_ctx:,} tokens.", "Choose a smaller context."
-                )
+                raise EngineError(f"llama.cpp can't make a context of {n_ctx:,} tokens.", "Choose a smaller context.")
             if adapter is not None:
                 self.adapter = Adapter(model, adapter)
                 self.adapter.attach(self._pointer)

@@ -21,9 +21,7 @@ class LexicalEmbedder:
 
     name = "lexical-1"
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> npt.NDArray[np.float32]:
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> npt.NDArray[np.float32]:
         """Shape (number of texts, 384), each of length 1; the kind makes no difference."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         for vector, text in zip(vectors, texts, strict=True):

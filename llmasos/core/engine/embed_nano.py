@@ -33,7 +33,7 @@ _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LAN
 _living: weakref.WeakSet[NanoEmbedder] = weakref.WeakSet()
 
 
-class _WorkerGone(Exception):  # noqa: N818  (a signal, not an error for anybody)
+class _WorkerGone(Exception):
     """The worker ended in the middle of a request."""
 
 
@@ -53,9 +53,7 @@ class NanoEmbedder:
         self._lock = threading.Lock()
         _living.add(self)
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> npt.NDArray[np.float32]:
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> npt.NDArray[np.float32]:
         """Shape (number of texts, 384), each of length 1; a query and a passage are embedded differently.
 
         Raises:
@@ -63,8 +61,7 @@ class NanoEmbedder:
         """
         clean = [text[:LONGEST].encode("utf-8", "replace").decode().replace("\0", " ") for text in texts]
         parts = [
-            await asyncio.to_thread(self._ask, clean[at : at + _AT_ONCE], kind)
-            for at in range(0, len(clean), _AT_ONCE)
+            await asyncio.to_thread(self._ask, clean[at : at + _AT_ONCE], kind) for at in range(0, len(clean), _AT_ONCE)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, DIMENSIONS), np.float32)
 

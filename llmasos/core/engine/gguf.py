@@ -37,7 +37,7 @@ class GgufError(ValueError):
     """The bytes are no GGUF header."""
 
 
-class GgufTruncated(GgufError):  # noqa: N818  (a kind of GgufError)
+class GgufTruncated(GgufError):
     """The header goes on where the file has ended."""
 
 

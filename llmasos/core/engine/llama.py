@@ -77,9 +77,7 @@ class LlamaEngine:
             total = n_seq + _KEPT + _SCRATCH
             return Context(model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, adapter=adapter)
 
-        self._batcher = Batcher(
-            make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}"
-        )
+        self._batcher = Batcher(make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}")
         context = self._batcher.sequences.context
         self.n_ctx = context.n_ctx
         attached = f"+{context.adapter.fingerprint}" if context.adapter else ""
@@ -197,9 +195,7 @@ class LlamaEngine:
             EngineError: As for `generate`.
         """
         channel = Channel()
-        await self._answer(
-            channel, lambda: Prefill(self._slot(sequence), self._batcher.sequences, channel), prompt
-        )
+        await self._answer(channel, lambda: Prefill(self._slot(sequence), self._batcher.sequences, channel), prompt)
 
     async def keep_prefix(self, prompt: Sequence[int]) -> None:
         """Prefill what many prompts begin with, so that they are forked from it.

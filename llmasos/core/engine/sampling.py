@@ -23,9 +23,7 @@ class Sampler:
         self.sampling = sampling
         self._random = np.random.Generator(np.random.Philox(sampling.seed))
 
-    def draw(
-        self, logits: Logits, mask: npt.NDArray[np.bool_] | None, recent: list[int]
-    ) -> tuple[int, float]:
+    def draw(self, logits: Logits, mask: npt.NDArray[np.bool_] | None, recent: list[int]) -> tuple[int, float]:
         """One token and its log-probability.
 
         Args:

@@ -370,5 +370,3 @@ def _common(first: Sequence[int], second: Sequence[int]) -> int:
             break
         count += 1
     return count
-
-

@@ -64,7 +64,12 @@ class LlamaEngines:
         """
         model = await self._model(self._settings.model)
         return await asyncio.to_thread(
-            LlamaEngine, model, n_ctx=SPEECH_CELLS, n_seq=SPEECH_SEQUENCES, threads=self._settings.threads, name=self._settings.model
+            LlamaEngine,
+            model,
+            n_ctx=SPEECH_CELLS,
+            n_seq=SPEECH_SEQUENCES,
+            threads=self._settings.threads,
+            name=self._settings.model,
         )
 
     async def interpreting(self) -> Engine:

@@ -267,9 +267,7 @@ class Choose(Work):
         options: Each as token ids.
     """
 
-    def __init__(
-        self, slot: Slot, sequences: Sequences, channel: Channel, options: Sequence[Sequence[int]]
-    ) -> None:
+    def __init__(self, slot: Slot, sequences: Sequences, channel: Channel, options: Sequence[Sequence[int]]) -> None:
         super().__init__(slot, sequences, channel)
         self._options = [list(option) for option in options]
         self._sums = [0.0] * len(options)

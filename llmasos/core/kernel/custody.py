@@ -199,9 +199,7 @@ def _decode(text: str, what: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != crypto.KEY_BYTES:
-        raise StoreError(
-            f"{what} is damaged.", "Put the right one back, or use the recovery code: llmasos recover."
-        )
+        raise StoreError(f"{what} is damaged.", "Put the right one back, or use the recovery code: llmasos recover.")
     return key
 
 

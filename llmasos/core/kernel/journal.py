@@ -25,9 +25,7 @@ from llmasos.core.kernel.store import Store
 State = Literal["intent", "done", "failed", "undone", "stale"]
 
 _ENTRY = "journal"
-_OPEN = (
-    "journal.open"  # one empty record for each intent without outcome, so that a start needn't read them all
-)
+_OPEN = "journal.open"  # one empty record for each intent without outcome, so that a start needn't read them all
 _COUNTER = "journal.counter"
 
 
@@ -134,9 +132,7 @@ class Journal:
         with self._store.transaction():
             entry, kept = self._read(entry_id)
             inverse = {"name": name, "payload": payload}
-            self._write(
-                replace(entry, inverse=inverse), [*kept, *(blob for blob in blobs if blob not in kept)]
-            )
+            self._write(replace(entry, inverse=inverse), [*kept, *(blob for blob in blobs if blob not in kept)])
 
     def done(self, entry_id: int, message: str = "") -> None:
         """The effect happened."""
@@ -184,9 +180,7 @@ class Journal:
         """
         return self._read(entry_id)[0]
 
-    def entries(
-        self, limit: int = 50, *, person: str | None = None, workspace: str | None = None
-    ) -> list[Entry]:
+    def entries(self, limit: int = 50, *, person: str | None = None, workspace: str | None = None) -> list[Entry]:
         """The newest entries, newest first; of one person or workspace where it is given."""
         found: list[Entry] = []
         for record in self._store.scan(_ENTRY, newest_first=True):
@@ -242,9 +236,7 @@ class Journal:
             entry, blobs = self._read(entry_id)
             if state in ("done", "failed") and entry.state != "intent":
                 return  # somebody took it back meanwhile; that stands
-            self._write(
-                replace(entry, state=state, message=entry.message if message is None else message), blobs
-            )
+            self._write(replace(entry, state=state, message=entry.message if message is None else message), blobs)
             self._store.delete(_OPEN, str(entry_id))
 
     def _forget_inverse(self, entry_id: int) -> None:
@@ -264,9 +256,7 @@ class Journal:
     def _read(self, entry_id: int) -> tuple[Entry, list[str]]:
         value = self._store.get(_ENTRY, str(entry_id))
         if value is None:
-            raise SyscallError(
-                "ENOENT", f"There is no entry {entry_id} in the history.", "See 'system.history'."
-            )
+            raise SyscallError("ENOENT", f"There is no entry {entry_id} in the history.", "See 'system.history'.")
         return _from(value)
 
     def _write(self, entry: Entry, blobs: list[str]) -> None:
@@ -274,7 +264,7 @@ class Journal:
 
 
 def program_id(pid: int) -> str:
-    """A running program as pid and start time, so that a pid that is used again isn't taken for it; empty where none runs."""
+    """A running program as pid and start time, since pids are used again; empty where none runs."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -82,9 +82,7 @@ class Keyring:
         return cls(home, kek, content, seen)
 
     @classmethod
-    def recover(
-        cls, home: Path, code: str, *, passphrase: str | None = None, ask: Ask | None = None
-    ) -> Keyring:
+    def recover(cls, home: Path, code: str, *, passphrase: str | None = None, ask: Ask | None = None) -> Keyring:
         """Open with the recovery code, and put the key into new custody as `open` does on a first run.
 
         Raises:
@@ -230,6 +228,4 @@ class Keyring:
 
 
 def _aad(store_id: bytes, token: bytes, version: int, purpose: bytes) -> bytes:
-    return b"|".join(
-        [b"llmasos/key/1", store_id.hex().encode(), token.hex().encode(), b"%d" % version, purpose]
-    )
+    return b"|".join([b"llmasos/key/1", store_id.hex().encode(), token.hex().encode(), b"%d" % version, purpose])

@@ -1,4 +1,4 @@
-"""Who owns a home: of several programs the first one rings, so that a reminder isn't told twice; when it ends, the next does."""
+"""Who owns a home: the first of several programs rings, so that no reminder is told twice; then the next one."""
 
 from __future__ import annotations
 

@@ -111,7 +111,9 @@ class Policy:
         except OSError as error:
             raise UsageError(f"The policy {path} can't be read: {error.strerror}.", "Name another.") from None
         if set(data) - {"name", "rule"} or not isinstance(data.get("rule", []), list):
-            raise UsageError(f"The policy {path} holds something else than a name and rules.", "Write each rule as [[rule]].")
+            raise UsageError(
+                f"The policy {path} holds something else than a name and rules.", "Write each rule as [[rule]]."
+            )
         rules = tuple(_rule(path, number, raw) for number, raw in enumerate(data.get("rule", []), 1))
         ids = [rule.id for rule in rules]
         for id_ in ids:
@@ -124,7 +126,9 @@ def _rule(path: Path, number: int, raw: Mapping[str, Any]) -> Rule:
     where = f"Rule {raw.get('id', number)} of {path}"
     unknown = set(raw) - _KEYS
     if unknown:
-        raise UsageError(f"{where} has an unknown key {sorted(unknown)[0]!r}.", f"There are: {', '.join(sorted(_KEYS))}.")
+        raise UsageError(
+            f"{where} has an unknown key {sorted(unknown)[0]!r}.", f"There are: {', '.join(sorted(_KEYS))}."
+        )
     if not isinstance(raw.get("id"), str) or raw.get("decision") not in _STRENGTH:
         raise UsageError(f"{where} needs an id and a decision.", "The decision is allow, ask or deny.")
     effects = _strings(where, raw, "effect", ())

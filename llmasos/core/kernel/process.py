@@ -163,7 +163,11 @@ class ProcessTable:
         """A child with a copy of the process's context, sharing the computed state where the engine can."""
         self.check_alive(process.pid)
         child = self.spawn(
-            process, name=name or process.name, program=process.program, priority=process.priority, weight=process.weight
+            process,
+            name=name or process.name,
+            program=process.program,
+            priority=process.priority,
+            weight=process.weight,
         )
         child.virtual_tokens = process.virtual_tokens
         if process.engine and process.sequence:
@@ -274,7 +278,9 @@ class ProcessTable:
 
     def _guard(self, process: Process, what: str) -> None:
         if process.program in ("init", "shell"):
-            raise SyscallError("EPERM", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others.")
+            raise SyscallError(
+                "EPERM", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others."
+            )
 
     def _reap(self, process: Process) -> None:
         self._processes.pop(process.pid, None)

@@ -13,7 +13,9 @@ from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
 
 
-async def run(kernel: Kernel, process: Process, session: Session, program: Program, *, request: str = "") -> list[Result]:
+async def run(
+    kernel: Kernel, process: Process, session: Session, program: Program, *, request: str = ""
+) -> list[Result]:
     """Run a program.
 
     Returns:
@@ -43,7 +45,9 @@ async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[
     for name in call.references:
         number = REFERENCE.fullmatch(str(args[name]))
         if number is None or int(number[1]) > len(earlier):
-            raise SyscallError("EINVAL", f"{name} of {call.syscall} refers to {args[name]}, which isn't an earlier result.")
+            raise SyscallError(
+                "EINVAL", f"{name} of {call.syscall} refers to {args[name]}, which isn't an earlier result."
+            )
         result = earlier[int(number[1]) - 1]
         args[name] = await _one_of(session, result) if kinds.get(name) else plain(result.value)
     return replace(call, args=args, references=frozenset())
@@ -53,10 +57,14 @@ async def _one_of(session: Session, result: Result) -> str:
     """The one thing a result names: none stops the program, several ask which."""
     named = references(result.value)
     if not named:
-        raise SyscallError("ENOENT", f"{result.call.syscall} found nothing, so the rest was not done.", "Say it in other words.")
+        raise SyscallError(
+            "ENOENT", f"{result.call.syscall} found nothing, so the rest was not done.", "Say it in other words."
+        )
     if len(named) == 1:
         return named[0]
     index = await session.front.choose("Which one?", named)
     if index is None:
-        raise SyscallError("EAMBIG", f"{len(named)} things match: {', '.join(named[:8])}.", "Say which one.", choices=tuple(named))
+        raise SyscallError(
+            "EAMBIG", f"{len(named)} things match: {', '.join(named[:8])}.", "Say which one.", choices=tuple(named)
+        )
     return named[index]

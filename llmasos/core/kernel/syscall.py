@@ -5,10 +5,10 @@
         async def read(self, caller: Caller, path: str) -> Text:
             '''Show a file.
 
-            Args:
+Args:
                 path: Which file.
 
-            Examples:
+Examples:
                 read me notes/todo.md
             '''
 
@@ -68,7 +68,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Words that a text argument may hold though nobody said them: `Annotated[str, Offers(("brightness", "volume"))]`."""
+    """Words that a text may hold though nobody said them: `Annotated[str, Offers(("brightness", "volume"))]`."""
 
     words: tuple[str, ...]
 
@@ -113,7 +113,8 @@ class Syscall:
         return {
             "type": "object",
             "properties": {
-                a.name: {**a.schema, **({"description": a.description} if a.description else {})} for a in self.arguments
+                a.name: {**a.schema, **({"description": a.description} if a.description else {})}
+                for a in self.arguments
             },
             "required": [a.name for a in self.arguments if a.required],
             "additionalProperties": False,
@@ -132,7 +133,9 @@ class Syscall:
         known = {a.name: a for a in self.arguments}
         for name in args:
             if name not in known:
-                raise SyscallError("EINVAL", f"{self.name} has no argument {_shortened(name)}.", f"It looks like: {self.usage}")
+                raise SyscallError(
+                    "EINVAL", f"{self.name} has no argument {_shortened(name)}.", f"It looks like: {self.usage}"
+                )
         for argument in self.arguments:
             if argument.required and argument.name not in args:
                 raise SyscallError("EINVAL", f"{self.name} needs {argument.name}.", f"It looks like: {self.usage}")
@@ -167,7 +170,9 @@ def _convert(syscall: Syscall, argument: Argument, value: Any) -> Any:
     except (ValueError, KeyError, OverflowError):
         wanted = _WORDS.get(str(kind), f"what its schema says ({kind})")
         raise SyscallError(
-            "EINVAL", f"{argument.name} of {syscall.name} is {_shortened(value)}, which isn't {wanted}.", f"It looks like: {syscall.usage}"
+            "EINVAL",
+            f"{argument.name} of {syscall.name} is {_shortened(value)}, which isn't {wanted}.",
+            f"It looks like: {syscall.usage}",
         ) from None
     choices = argument.schema.get("enum")
     if choices and value not in choices:

@@ -105,11 +105,15 @@ class Kernel:
             self._check_alive(process)  # a kill, not a Ctrl-C
             raise
         except RecursionError:
-            result = self._failed(call, SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply."), decision)
-        except Exception as error:  # noqa: BLE001 - the door holds whatever a handler does; the log has the traceback
+            result = self._failed(
+                call, SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply."), decision
+            )
+        except Exception as error:
             log.exception("syscall %s failed", call.syscall)
             what = f"{call.syscall} failed: {type(error).__name__}: {error}"
-            result = self._failed(call, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is."), decision)
+            result = self._failed(
+                call, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is."), decision
+            )
         self._check_alive(process)
         process.calls += 1
         for hook in self.hooks:
@@ -127,13 +131,17 @@ class Kernel:
         assert entry.inverse is not None
         handler = self.table.inverses.get(entry.inverse["name"])
         if handler is None:
-            raise SyscallError("ENOSYS", f"What takes back {entry.call['syscall']} isn't loaded.", "Load its plugin again.")
+            raise SyscallError(
+                "ENOSYS", f"What takes back {entry.call['syscall']} isn't loaded.", "Load its plugin again."
+            )
         try:
             message: str = await handler(caller, entry.inverse["payload"])
         except SyscallError as error:
             if error.code == "ESTALE":
                 self.journal.stale(entry.id)
-                raise SyscallError("ESTALE", str(error), "'undo' once more takes back what was done before that.") from None
+                raise SyscallError(
+                    "ESTALE", str(error), "'undo' once more takes back what was done before that."
+                ) from None
             raise
         self.journal.undone(entry.id)
         return message

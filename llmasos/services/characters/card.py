@@ -60,9 +60,7 @@ class Card:
             raise SyscallError("EINVAL", "That is no character card: a card is a JSON object.")
         inner = raw.get("data")
         if isinstance(inner, Mapping) and "name" in inner:
-            return cls(
-                inner, {k: v for k, v in raw.items() if k not in ("data", "spec", "spec_version")}
-            )._checked()
+            return cls(inner, {k: v for k, v in raw.items() if k not in ("data", "spec", "spec_version")})._checked()
         if "name" in raw:  # V1 has its fields at the top
             return cls(raw)._checked()
         raise SyscallError("EINVAL", "That is no character card: it names nobody.", "A card has data.name.")
@@ -119,9 +117,7 @@ class Card:
     def text(self, field: str, *, person: str) -> str:
         """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""
         raw = _COMMENT.sub("", str(self.data.get(field, "")))
-        return _MACRO.sub(
-            lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw
-        ).strip()
+        return _MACRO.sub(lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
 
     def changed(self, *, personality: str = "", role: str = "", language: str = "") -> Card | None:
         """The next version with what is said differently now; None where nothing is."""
@@ -163,8 +159,6 @@ class Card:
             raise SyscallError("EINVAL", "The card's extensions are no object.")
         name = " ".join(self.name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise SyscallError(
-                "EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line."
-            )
+            raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
         self.data["name"] = name
         return self

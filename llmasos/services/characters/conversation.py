@@ -85,9 +85,7 @@ class Conversations:
             finally:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
-                    await log.append(
-                        at=self._now(), speaker=character.id, text=said.strip(), witnesses=present
-                    )
+                    await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
 
     async def _reply(
         self,
@@ -108,9 +106,7 @@ class Conversations:
         oldest = history[0].number if history else number
         log = self._cast.log(character)
         recalled = await log.recall(line, character.id, person, before=oldest if not tiny else number)
-        prompt = compile_prompt(
-            character.card, person, history, recalled[: 1 if tiny else 3], line, guided=tiny
-        )
+        prompt = compile_prompt(character.card, person, history, recalled[: 1 if tiny else 3], line, guided=tiny)
         own = [event.text for event in seen if event.speaker == character.id]
         if prompt.answer:
             yield prompt.answer

@@ -128,9 +128,7 @@ class EventLog:
         # What the character said itself is no evidence, and questions know nothing.
         if event.speaker != self._own and weight > 0:
             self._index.add(
-                Item(
-                    str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker
-                )
+                Item(str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker)
             )
 
 

@@ -49,9 +49,7 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
         await changes.write(changes.Room(caller, space), place, card.to_text() + "\n")
     else:
         data = png.write(card)
-        await changes.Room(caller, space).keep(
-            "files.unwrite", place, {"after": imprint.digest(data), "made": []}
-        )
+        await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})
         with in_words(f"write {place.shown}"):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))

@@ -126,9 +126,7 @@ def system(card: Card, person: str, *, chinese: bool, guided: bool = False) -> s
     words = glue.join(kept)
     role = card.role.strip().rstrip(".。")
     if chinese:
-        return _RULES_CHINESE.fill(
-            name=card.called, role=f"，{role}" if role else "", card=words, person=person
-        )
+        return _RULES_CHINESE.fill(name=card.called, role=f"，{role}" if role else "", card=words, person=person)
     rules = _RULES_GUIDED if guided else _RULES
     return rules.fill(
         name=card.called,
@@ -142,9 +140,7 @@ def speaks_chinese(card: Card, line: str = "") -> bool:
     """Whether a character speaks Chinese: its card says so, or is written in it, or it is spoken to in it."""
     if card.language:
         return has_chinese(card.language) or card.language.lower() in ("zh", "chinese", "mandarin")
-    return has_chinese(
-        f"{card.called}{card.data.get('personality', '')}{card.data.get('description', '')}{line}"
-    )
+    return has_chinese(f"{card.called}{card.data.get('personality', '')}{card.data.get('description', '')}{line}")
 
 
 def _article(noun: str) -> str:
@@ -191,13 +187,7 @@ def _turns(card: Card, person: str, history: Sequence[Event], *, primed: bool) -
 
 def _known(card: Card, recalled: Sequence[Hit], line: str, chinese: bool) -> str:
     if _ASKS_NAME.search(line):
-        what = (
-            f"，{card.role}"
-            if chinese and card.role
-            else f", {_article(card.role)}{card.role}"
-            if card.role
-            else ""
-        )
+        what = f"，{card.role}" if chinese and card.role else f", {_article(card.role)}{card.role}" if card.role else ""
         return f"我是{card.called}{what}。" if chinese else f"I'm {card.called}{what}."
     if recalled and recalled[0].relevance >= SURE and _QUESTION.search(line) and _ASKS_BACK.search(line):
         words = recalled[0].item.text.strip()

@@ -1,7 +1,5 @@
 """character.*: virtual characters, each a process with a card, a voice of its own and a memory of its own."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -115,10 +113,7 @@ class Characters(CharacterApi, Undo):
                 said += piece
                 await caller.session.front.words(piece)
         note = ""
-        if (
-            speaks_chinese(character.card, message)
-            and ability((await self._speaker.engine()).name).english_only
-        ):
+        if speaks_chinese(character.card, message) and ability((await self._speaker.engine()).name).english_only:
             note = f"The model in use writes English only. {CONFIGURE}"
         return text(said.strip(), source="character", ref=character.name, title=character.name, note=note)
 
@@ -222,9 +217,7 @@ class Characters(CharacterApi, Undo):
         return await self._add(caller, "character.import", card, f"{card.name} came in from {shown}.")
 
     @syscall("character.export", effect="write", preview="export_preview")
-    async def export_call(
-        self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]
-    ) -> dict[str, Any]:
+    async def export_call(self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]) -> dict[str, Any]:
         """Write a character's card to a file: a picture where it ends in .png, else JSON.
 
         Args:
@@ -252,9 +245,7 @@ class Characters(CharacterApi, Undo):
     async def delete_preview(self, caller: Caller, name: str) -> dict[str, str]:
         """What will go."""
         character = await naming.meant(caller, self._cast, name)
-        cards = (
-            "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
-        )
+        cards = "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
         return {"name": character.name, "erases": f"{cards} and {_memories(len(self._cast.log(character)))}"}
 
     async def _add(self, caller: Caller, inverse_name: str, card: Card, message: str) -> dict[str, Any]:
@@ -263,15 +254,11 @@ class Characters(CharacterApi, Undo):
         self._cast.add(caller.session.person, card, id=id)
         return done(message, ref=card.name)
 
-    async def _revise(
-        self, caller: Caller, inverse_name: str, known: Character, card: Card
-    ) -> dict[str, Any]:
+    async def _revise(self, caller: Caller, inverse_name: str, known: Character, card: Card) -> dict[str, Any]:
         caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
         self._cast.revise(known, card)
         note = "It remembers what it knew."
-        return done(
-            f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note
-        )
+        return done(f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note)
 
 
 def _described(card: Card) -> str:

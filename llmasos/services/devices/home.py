@@ -43,9 +43,7 @@ def _device(
 ) -> Device:
     name = name or f"{room} {kind.nouns[0] if kind.nouns[0] != 'tv' else 'TV'}".strip()
     first: dict[str, Value] = {key.replace("_", " "): value for key, value in start.items()}
-    return Device(
-        name.casefold().replace(" ", "-").replace("'", ""), name, kind, room, nouns, chinese, first, on, main
-    )
+    return Device(name.casefold().replace(" ", "-").replace("'", ""), name, kind, room, nouns, chinese, first, on, main)
 
 
 # fmt: off

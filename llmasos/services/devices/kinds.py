@@ -138,9 +138,7 @@ OVEN = Kind(
     ("烤箱",),
     (
         _temperature(30, 280),
-        _modes(
-            bake="conventional 烘烤 上下火", fan="convection 热风", grill="broil 烧烤", defrost="thaw 解冻"
-        ),
+        _modes(bake="conventional 烘烤 上下火", fan="convection 热风", grill="broil 烧烤", defrost="thaw 解冻"),
     ),
 )
 FRIDGE = Kind("fridge", ("fridge", "refrigerator"), ("冰箱",), (_temperature(1, 9),), essential=True)
@@ -228,9 +226,5 @@ ALARM = Kind(
     "Disarmed",
     essential=True,
 )
-SENSOR = Kind(
-    "thermometer", ("thermometer", "sensor", "temperature sensor"), ("温度计", "传感器"), essential=True
-)
-DESK = Kind(
-    "standing desk", ("standing desk", "desk"), ("升降桌",), (Setting("height", "number", 65, 130, "cm", 5),)
-)
+SENSOR = Kind("thermometer", ("thermometer", "sensor", "temperature sensor"), ("温度计", "传感器"), essential=True)
+DESK = Kind("standing desk", ("standing desk", "desk"), ("升降桌",), (Setting("height", "number", 65, 130, "cm", 5),))

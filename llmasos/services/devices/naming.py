@@ -14,9 +14,7 @@ _ALL = re.compile(
     r"|每[个盏台]|一切)的?|都$|全(?=关|开|$)"
 )
 _EVERYTHING = re.compile(r"^(?:everything|(?:all )?(?:the )?devices?|anything)$|^(?:设备|电器|东西|家电)$")
-_PLACE = re.compile(
-    r"\b(?:in|on|of|at|inside|from)(?: the| my| our)?\b|\bthe\b|里面?的?|的|那[个盏台]|这[个盏台]"
-)
+_PLACE = re.compile(r"\b(?:in|on|of|at|inside|from)(?: the| my| our)?\b|\bthe\b|里面?的?|的|那[个盏台]|这[个盏台]")
 ALL_OF_THEM = "all of them"
 
 
@@ -57,11 +55,7 @@ def group(said: str, devices: Sequence[Device]) -> list[Device]:
         if singular in device.kind.nouns or rest in (*device.kind.nouns, *device.kind.chinese)
     ]
     if not kind:
-        kind = [
-            device
-            for device in inside
-            if singular in device.nouns or rest in (*device.nouns, *device.chinese)
-        ]
+        kind = [device for device in inside if singular in device.nouns or rest in (*device.nouns, *device.chinese)]
     return kind
 
 
@@ -97,9 +91,7 @@ async def meant(
     # Every word counts: the bedroom's heater where the aquarium's was said would be worse than an error.
     found = matching.leading(matching.rank(_spoken(said), devices, names, whole=True))
     if not found:
-        raise matching.missing(
-            said, devices, names=names, what=what, remedy="'device.list' shows those there are."
-        )
+        raise matching.missing(said, devices, names=names, what=what, remedy="'device.list' shows those there are.")
     main = [match.item for match in found if match.item.main]
     if len(found) > 1 and len(main) == 1:
         return main

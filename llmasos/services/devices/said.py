@@ -158,9 +158,7 @@ def _number(setting: Setting, text: str, said: str, current: Value | None) -> tu
         return setting.low, ""
     relative = _RELATIVE.match(text)
     # "up" is where blinds go, and -18 in a freezer is no distance.
-    absolute = (setting.name == "position" and text in ("up", "down")) or (
-        setting.low < 0 and text.startswith("-")
-    )
+    absolute = (setting.name == "position" and text in ("up", "down")) or (setting.low < 0 and text.startswith("-"))
     if relative and not absolute:
         return _changed(setting, relative, current), ""
     if setting.kind == "percent":
@@ -241,9 +239,7 @@ def _colour(text: str, said: str) -> str:
         near = matching.rank(text, COLOURS, lambda name: [name, *COLOURS[name]])
         if near and near[0].score >= 0.7:
             return near[0].item
-        raise SyscallError(
-            "EINVAL", f"{said!r} is no colour that I know.", "Say red, warm white, 紫色 or #ff8800."
-        )
+        raise SyscallError("EINVAL", f"{said!r} is no colour that I know.", "Say red, warm white, 紫色 or #ff8800.")
     return word
 
 
@@ -279,20 +275,14 @@ def _unreadable(setting: Setting, said: str) -> SyscallError:
         "percent": "'40%', 'half' or 'max'",
         "level": f"1 to {setting.high:g}, or {', '.join(setting.choices)}",
     }
-    hint = like.get(
-        setting.kind, f"a number from {setting.shown(setting.low)} to {setting.shown(setting.high)}"
-    )
+    hint = like.get(setting.kind, f"a number from {setting.shown(setting.low)} to {setting.shown(setting.high)}")
     return SyscallError("EINVAL", f"{said!r} is no {setting.name}.", f"Say {hint}.")
 
 
 def _normalised(said: str) -> str:
     text = unicodedata.normalize("NFKC", said[:100]).casefold().strip(_QUOTES)
     text = (
-        text.replace("百分之", "%之")
-        .replace("负", "-")
-        .replace("零下", "-")
-        .replace("minus ", "-")
-        .replace("−", "-")
+        text.replace("百分之", "%之").replace("负", "-").replace("零下", "-").replace("minus ", "-").replace("−", "-")
     )
     text = numerals.chinese(numerals.english(text))
     text = re.sub(r"%之(-?\d+)", r"\1%", text)

@@ -1,7 +1,5 @@
 """device.*: what is switched and set, on whatever backends there are."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 import asyncio
@@ -51,9 +49,7 @@ class Devices:
     def __init__(self, store: Store, clock: Clock, backends: Sequence[DeviceBackend] | None = None) -> None:
         self._store = store
         self._clock = clock
-        self.backends: list[DeviceBackend] = (
-            list(backends) if backends is not None else [SimulatedHome(store)]
-        )
+        self.backends: list[DeviceBackend] = list(backends) if backends is not None else [SimulatedHome(store)]
 
     @syscall("device.list", effect="read")
     async def overview(self, caller: Caller) -> dict[str, Any]:
@@ -157,9 +153,7 @@ class Devices:
             self._remember(caller, placed, f"{chosen.name} {chosen.shown(new)}")
             done_for.append(placed.device.name)
         _, chosen, new, _ = plans[0]
-        message = (
-            f"Set the {chosen.name} of the {_listed(done_for)} to {chosen.shown(new)}{self._label(meant)}."
-        )
+        message = f"Set the {chosen.name} of the {_listed(done_for)} to {chosen.shown(new)}{self._label(meant)}."
         return done(message, ref=done_for[0] if len(done_for) == 1 else "", note=" ".join(notes))
 
     async def preview_on(self, caller: Caller, name: str) -> dict[str, str]:
@@ -170,9 +164,7 @@ class Devices:
         """The devices that are meant."""
         return {"name": self._named(await self._switched(caller, name, False))}
 
-    async def preview_set(
-        self, caller: Caller, name: str, value: str, setting: str | None = None
-    ) -> dict[str, str]:
+    async def preview_set(self, caller: Caller, name: str, value: str, setting: str | None = None) -> dict[str, str]:
         """The devices that are meant, and the setting with its value."""
         meant = await self._answering(await self._meant(caller, name))
         plans = [await self._plan(placed, value, setting) for placed in meant]  # each must be able to
@@ -210,9 +202,7 @@ class Devices:
             meant = [placed for placed in meant if not placed.device.kind.essential]
         return await self._answering(meant)
 
-    async def _plan(
-        self, placed: _Placed, value: str, setting: str | None
-    ) -> tuple[_Placed, Setting, Value, str]:
+    async def _plan(self, placed: _Placed, value: str, setting: str | None) -> tuple[_Placed, Setting, Value, str]:
         device = placed.device
         chosen = said.setting_of(device, setting, value)
         state = await placed.backend.state(device)
@@ -244,9 +234,7 @@ class Devices:
         """
         found = [placed for placed in meant if (await placed.backend.state(placed.device)).available]
         if not found:
-            raise SyscallError(
-                "EIO", f"The {meant[0].device.name} doesn't answer.", "Check its power and its network."
-            )
+            raise SyscallError("EIO", f"The {meant[0].device.name} doesn't answer.", "Check its power and its network.")
         return found
 
     def _table(self, rows: Sequence[tuple[_Placed, State]]) -> dict[str, Any]:
@@ -258,9 +246,7 @@ class Devices:
                     "name": placed.device.name,
                     "room": placed.device.room,
                     "state": _state(placed.device, state),
-                    "settings": ", ".join(
-                        _shown(placed.device, k, v) for k, v in list(state.settings.items())[:2]
-                    ),
+                    "settings": ", ".join(_shown(placed.device, k, v) for k, v in list(state.settings.items())[:2]),
                     "source": placed.backend.label,
                 }
                 for placed, state in rows

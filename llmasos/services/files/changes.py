@@ -33,9 +33,7 @@ class Room:
     caller: Caller
     space: Space
 
-    async def keep(
-        self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None
-    ) -> None:
+    async def keep(self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None) -> None:
         """Persist what takes a change back, its sealed bytes first."""
         payload = {"root": str(place.root), "parts": list(place.parts), **payload}
         if data is None:
@@ -70,9 +68,7 @@ async def write(room: Room, place: Place, content: str) -> dict[str, Any]:
     size = size_words(len(data))
     if status is None:
         return done(f"Wrote {place.shown} ({size}).", ref=room.space.ref(place))
-    return done(
-        f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note="Undo brings the old text back."
-    )
+    return done(f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note="Undo brings the old text back.")
 
 
 async def append(room: Room, place: Place, content: str) -> dict[str, Any]:
@@ -179,9 +175,7 @@ def check_writable(place: Place) -> Any:
     if stat.S_ISDIR(status.st_mode):
         raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
     if not status.st_mode & 0o222:
-        raise SyscallError(
-            "EACCES", f"{place.shown} is read-only.", "Change its permissions, or use another name."
-        )
+        raise SyscallError("EACCES", f"{place.shown} is read-only.", "Change its permissions, or use another name.")
     if status.st_size > seal.LIMIT:
         raise SyscallError(
             "E2BIG",
@@ -219,9 +213,7 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
     box = Place(place.root, (TRASH, effects.temporary()))
     made = missing_folders(box)
     aside = box.child(place.parts[-1])
-    await room.keep(
-        "files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)}
-    )
+    await room.keep("files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)})
     with folders(box, made):
         effects.rename(place, aside)
     return done(

@@ -156,9 +156,7 @@ def remove_in(folder: int, name: str) -> None:
     descriptor = os.open(name, _FOLDER, dir_fd=folder)
     try:
         if not status.st_mode & stat.S_IWUSR:
-            os.fchmod(
-                descriptor, 0o700
-            )  # the person's own folder, locked against changes: emptying it is one
+            os.fchmod(descriptor, 0o700)  # the person's own folder, locked against changes: emptying it is one
         for below in names_in(descriptor):
             remove_in(descriptor, below)
     finally:

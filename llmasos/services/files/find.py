@@ -99,23 +99,17 @@ def _best(*rows: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(map(max, zip(*rows, strict=True)))
 
 
-def by_text(
-    query: Query, hits: Sequence[Hit], stop: threading.Event, seconds: float = SECONDS
-) -> tuple[int, int]:
+def by_text(query: Query, hits: Sequence[Hit], stop: threading.Event, seconds: float = SECONDS) -> tuple[int, int]:
     """Look into the text files, those of likely names and the newest first.
 
     Returns:
         How many were read, and how many there are to read.
     """
     readable = [
-        h
-        for h in hits
-        if not h.entry.folder and 0 < h.entry.size <= LARGEST and _extension(h.entry) not in _BINARY
+        h for h in hits if not h.entry.folder and 0 < h.entry.size <= LARGEST and _extension(h.entry) not in _BINARY
     ]
     readable.sort(key=lambda h: (-sum(h.named), -h.entry.modified))
-    patterns = [
-        None if is_chinese(t) else re.compile(rf"\b{re.escape(t)}", re.IGNORECASE) for t in query.terms
-    ]
+    patterns = [None if is_chinese(t) else re.compile(rf"\b{re.escape(t)}", re.IGNORECASE) for t in query.terms]
     until = time.monotonic() + seconds
     for number, hit in enumerate(readable):
         if stop.is_set():
@@ -126,8 +120,7 @@ def by_text(
         if text is None:
             continue
         hit.written = [
-            _IN_TEXT
-            * (in_chinese(term, text) if pattern is None else float(pattern.search(text) is not None))
+            _IN_TEXT * (in_chinese(term, text) if pattern is None else float(pattern.search(text) is not None))
             for term, pattern in zip(query.terms, patterns, strict=True)
         ]
     return len(readable), len(readable)
@@ -164,11 +157,7 @@ def corrected(query: Query, entries: Sequence[Entry]) -> Query:
     known = sorted({w for e in entries for w in tokens(e.place.parts[-1]) if not is_chinese(w)})[:20_000]
     terms = []
     for term in query.terms:
-        near = (
-            []
-            if is_chinese(term) or len(term) < 4
-            else difflib.get_close_matches(term, known, n=1, cutoff=0.8)
-        )
+        near = [] if is_chinese(term) or len(term) < 4 else difflib.get_close_matches(term, known, n=1, cutoff=0.8)
         terms.append(near[0] if near else term)
     return Query(query.said, tuple(dict.fromkeys(terms)), query.extensions, query.kind_words)
 

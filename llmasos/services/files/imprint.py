@@ -62,9 +62,7 @@ def imprint(place: Place, *, content: bool, stop: threading.Event | None = None)
 def weight(place: Place) -> tuple[int, int]:
     """Bytes of all files below a place, and how many things there are."""
     with place.folder() as (folder, name):
-        sizes = [
-            status.st_size if stat.S_ISREG(status.st_mode) else 0 for _, _, _, status in tree(folder, name)
-        ]
+        sizes = [status.st_size if stat.S_ISREG(status.st_mode) else 0 for _, _, _, status in tree(folder, name)]
     return sum(sizes), len(sizes)
 
 

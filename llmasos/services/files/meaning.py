@@ -40,8 +40,7 @@ travel and places; a meeting at work; health and sport; music and films; school 
 _CHINESE = """写给朋友的信;数字和钱;做饭和食物;机器怎么工作;任务清单;
 旅行和地方;工作会议;健康和运动;音乐和电影;学校和学习"""
 _EVERYDAY = {
-    language: [text.strip() for text in texts.split(";")]
-    for language, texts in (("en", _ENGLISH), ("zh", _CHINESE))
+    language: [text.strip() for text in texts.split(";")] for language, texts in (("en", _ENGLISH), ("zh", _CHINESE))
 }
 
 

@@ -27,9 +27,7 @@ _SLIDES = ("pptx", "ppt", "odp")
 _WRITTEN = ("docx", "doc", "odt", "rtf")
 KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pdf", "pdfs"), ("pdf",)),
-    **dict.fromkeys(
-        ("picture", "pictures", "photo", "photos", "image", "images", "图片", "照片", "相片"), _PICTURES
-    ),
+    **dict.fromkeys(("picture", "pictures", "photo", "photos", "image", "images", "图片", "照片", "相片"), _PICTURES),
     **dict.fromkeys(("video", "videos", "film", "films", "movie", "movies", "视频", "电影"), _FILMS),
     **dict.fromkeys(("song", "songs", "music", "recording", "recordings", "音乐", "歌曲", "录音"), _MUSIC),
     **dict.fromkeys(("spreadsheet", "spreadsheets", "表格", "电子表格"), _SHEETS),

@@ -52,15 +52,11 @@ def listing(space: Space, folder: Place, zone: tzinfo | None) -> dict[str, Any]:
     return {**shown, "note": " ".join(notes)}
 
 
-def row(
-    space: Space, place: Place, status: os.stat_result, zone: tzinfo | None, *, name: str
-) -> dict[str, Any]:
+def row(space: Space, place: Place, status: os.stat_result, zone: tzinfo | None, *, name: str) -> dict[str, Any]:
     """One file as a row of a table, with exact figures for programs beside the readable ones."""
     is_folder = stat.S_ISDIR(status.st_mode)
     other = not is_folder and not stat.S_ISREG(status.st_mode)
-    what = (
-        "link" if stat.S_ISLNK(status.st_mode) else "special" if other else "folder" if is_folder else "file"
-    )
+    what = "link" if stat.S_ISLNK(status.st_mode) else "special" if other else "folder" if is_folder else "file"
     return {
         "ref": space.ref(place),
         "name": f"{name}/" if is_folder else name,

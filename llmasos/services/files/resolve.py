@@ -30,9 +30,7 @@ _COMPARED = 5_000
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 
 
-async def existing(
-    caller: Caller, space: Space, said: str, *, want: Want = "any", follow: bool = True
-) -> Place:
+async def existing(caller: Caller, space: Space, said: str, *, want: Want = "any", follow: bool = True) -> Place:
     """The one thing that is meant and exists.
 
     Raises:
@@ -117,13 +115,9 @@ def target(space: Space, said: str, *, folder: bool = False) -> Place:
             at = space.contained(found[0])
         else:
             shown = tuple("/".join(p) for p in found)
-            raise SyscallError(
-                "EAMBIG", f"{part} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown
-            )
+            raise SyscallError("EAMBIG", f"{part} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown)
         if not last and at.exists() and not at.is_folder():
-            raise SyscallError(
-                "ENOTDIR", f"{at.shown} is a file, so nothing can be in it.", "Choose another folder."
-            )
+            raise SyscallError("ENOTDIR", f"{at.shown} is a file, so nothing can be in it.", "Choose another folder.")
     return at
 
 
@@ -147,9 +141,7 @@ def missing(space: Space, text: str, want: Want = "any") -> SyscallError:
     return SyscallError("ENOENT", f"There is no {kind} {text!r}.", "'files.list' shows what there is.")
 
 
-def _fitting(
-    space: Space, found: Sequence[tuple[str, ...]], said: Want, asked: Want, follow: bool
-) -> list[Place]:
+def _fitting(space: Space, found: Sequence[tuple[str, ...]], said: Want, asked: Want, follow: bool) -> list[Place]:
     places = [space.contained(parts, follow=follow) for parts in found]
     return [p for p in dict.fromkeys(places) if _is(p, said) and _is(p, asked)]
 
@@ -214,6 +206,4 @@ def _known(space: Space, at: Place, part: str, *, folder: bool) -> list[tuple[st
 
 def _check_new(name: str) -> None:
     if name.startswith(TEMPORARY):
-        raise SyscallError(
-            "EINVAL", f"Names that begin with {TEMPORARY} are the system's own.", "Choose another."
-        )
+        raise SyscallError("EINVAL", f"Names that begin with {TEMPORARY} are the system's own.", "Choose another.")

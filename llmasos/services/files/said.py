@@ -23,12 +23,8 @@ _ARTICLE = re.compile(
     r"(?:the|a|an|my|our|your|his|her|their|this|that)\s+|我们的|我的|那个|这个|那份|这份", re.IGNORECASE
 )
 _SMALL_ARTICLE = re.compile(r"(?:the|a|an|my|our)\s+|我们的|我的|那个|这个")
-_FOLDER_AFTER = re.compile(
-    r"\s+(?:sub)?(?:folder|directory|dir)$|\s*(?:文件夹|目录)(?:里面|里|中|下)?$", re.IGNORECASE
-)
-_FOLDER_BEFORE = re.compile(
-    r"(?:folder|directory)\s+(?:(?:called|named)\s+)?|(?:文件夹|目录)\s*(?=\S)", re.IGNORECASE
-)
+_FOLDER_AFTER = re.compile(r"\s+(?:sub)?(?:folder|directory|dir)$|\s*(?:文件夹|目录)(?:里面|里|中|下)?$", re.IGNORECASE)
+_FOLDER_BEFORE = re.compile(r"(?:folder|directory)\s+(?:(?:called|named)\s+)?|(?:文件夹|目录)\s*(?=\S)", re.IGNORECASE)
 _FILE_AFTER = re.compile(r"\s+(?:text\s+)?(?:file|document)$|\s*文件$", re.IGNORECASE)
 _FILE_BEFORE = re.compile(r"file\s+(?:(?:called|named)\s+)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s_\-.·]+")
@@ -95,9 +91,7 @@ def clean(said: str) -> str:
             unicodedata.category(character) in ("Cc", "Zl", "Zp")
             or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
         ):
-            raise SyscallError(
-                "EINVAL", f"The name {text[:60]!r} holds a control character.", "Leave it out."
-            )
+            raise SyscallError("EINVAL", f"The name {text[:60]!r} holds a control character.", "Leave it out.")
     if len(text.encode()) > PATH_BYTES:
         raise SyscallError(
             "EINVAL",

@@ -86,9 +86,7 @@ def unpack(data: bytes, place: Place, spare: str) -> None:
                 size = entry.get("size", 0)
                 _make(folder, spare, entry, data[end : end + size])
                 end += size
-            for entry in reversed(
-                entries
-            ):  # a folder's time changes with what is put into it, so from the inside out
+            for entry in reversed(entries):  # a folder's time changes with what is put into it, so from the inside out
                 if entry["kind"] == "folder":
                     _finish_folder(folder, spare, entry)
             rename_new(folder, spare, folder, name)

@@ -55,18 +55,14 @@ async def search(
     notes: list[str] = []
     entries, complete = await in_thread(lambda stop: _entries(space, start, span, stop))
     if not complete:
-        notes.append(
-            f"There is more than can be looked at in one go; {len(entries):,} files and folders were."
-        )
+        notes.append(f"There is more than can be looked at in one go; {len(entries):,} files and folders were.")
     hits = await in_thread(lambda stop: _by_words(query, entries, start, notes, stop))
     if meaning is not None and query.terms and not _certain(hits):
         values, later = await meaning.likeness(store, said, query.chinese, [h.entry for h in hits])
         for hit, value in zip(hits, values, strict=True):
             hit.meaning = value
         if later:
-            notes.append(
-                f"{later:,} files are not indexed by meaning yet; searching again goes on with them."
-            )
+            notes.append(f"{later:,} files are not indexed by meaning yet; searching again goes on with them.")
     if not query.terms and not query.extensions:
         return Found([], notes)
     return Found(_clear(hits), notes)
@@ -111,8 +107,7 @@ def _by_words(
 
 def _certain(hits: Sequence[Hit]) -> bool:
     return any(
-        hit.literal >= 1 or (hit.score >= 0.85 * CERTAIN and all(n >= CERTAIN for n in hit.named))
-        for hit in hits
+        hit.literal >= 1 or (hit.score >= 0.85 * CERTAIN and all(n >= CERTAIN for n in hit.named)) for hit in hits
     )
 
 

@@ -1,7 +1,5 @@
 """The syscalls `files.*`: what was said is resolved, shown, and done by the rooms beside this one."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 import asyncio
@@ -147,13 +145,7 @@ class Files(Undo):
             raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
         words, _, cut = await in_thread(lambda _: reading.words_of(place, _SUMMARIZED))
         summary = await asyncio.to_thread(extract.summarize, words)
-        note = (
-            "The file is empty."
-            if not summary
-            else "From the file's beginning; the whole is larger."
-            if cut
-            else ""
-        )
+        note = "The file is empty." if not summary else "From the file's beginning; the whole is larger." if cut else ""
         return text(
             summary, source="file", ref=self._space(caller).ref(place), title=f"Summary of {place.shown}", note=note
         )
@@ -211,9 +203,7 @@ class Files(Undo):
             duplicate the contract into the backup folder
             把封面.png复制到素材文件夹
         """
-        plan = self._transfers.take(caller.call) or await self._transfer(
-            caller, source, destination, copying=True
-        )
+        plan = self._transfers.take(caller.call) or await self._transfer(caller, source, destination, copying=True)
         return await changes.copy(self._room(caller), plan.source, plan.destination)
 
     async def preview_copy(self, caller: Caller, source: str, destination: str) -> dict[str, str]:
@@ -235,9 +225,7 @@ class Files(Undo):
             put the boarding pass into the travel folder
             把旧合同移到存档文件夹
         """
-        plan = self._transfers.take(caller.call) or await self._transfer(
-            caller, source, destination, copying=False
-        )
+        plan = self._transfers.take(caller.call) or await self._transfer(caller, source, destination, copying=False)
         return await changes.move(self._room(caller), plan.source, plan.destination)
 
     async def preview_move(self, caller: Caller, source: str, destination: str) -> dict[str, str]:
@@ -328,18 +316,14 @@ class Files(Undo):
         _check_movable(space, what, "copied" if copying else "moved")
         where = await self._destination(caller, space, what, destination, copying=copying)
         if where.inside(what) and where != what:
-            raise SyscallError(
-                "EINVAL", f"{what.shown} can't be put into itself.", "Choose a place outside it."
-            )
+            raise SyscallError("EINVAL", f"{what.shown} can't be put into itself.", "Choose a place outside it.")
         if where.exists():
             raise SyscallError(
                 "EEXIST", f"{where.shown} is there already.", "Choose another name, or delete that first."
             )
         return Transfer(what, where)
 
-    async def _destination(
-        self, caller: Caller, space: Space, source: Place, said: str, *, copying: bool
-    ) -> Place:
+    async def _destination(self, caller: Caller, space: Space, source: Place, said: str, *, copying: bool) -> Place:
         """Where a thing goes: into a folder that is there or plainly meant, else under a new name."""
         words = clean(said)
         folders = await in_thread(lambda _: folders_named(space, words))

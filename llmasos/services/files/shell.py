@@ -39,9 +39,7 @@ def cd(session: Session, said: str = "~", private: Sequence[Path] = ()) -> str:
         raise missing(space, text, "folder")
     if len(found) > 1:
         shown = tuple(place.shown for place in found)
-        raise SyscallError(
-            "EAMBIG", f"{text!r} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown
-        )
+        raise SyscallError("EAMBIG", f"{text!r} can be {', '.join(shown[:OPTIONS])}.", "Say which.", choices=shown)
     session.state[_BEFORE] = session.cwd
     session.cwd = "/".join(found[0].parts)
     return session.cwd

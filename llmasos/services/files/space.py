@@ -169,6 +169,4 @@ def is_link(place: Place) -> bool:
 
 
 def _outside(text: str) -> SyscallError:
-    return SyscallError(
-        "EACCES", f"{text} is outside the workspace.", "Only what is in the workspace can be reached."
-    )
+    return SyscallError("EACCES", f"{text} is outside the workspace.", "Only what is in the workspace can be reached.")

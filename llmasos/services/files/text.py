@@ -134,9 +134,7 @@ def _utf16(data: bytes, cut: bool) -> Text | None:
         return None
     encoding = "utf-16-le" if odd else "utf-16-be"
     words = _decoded(data, encoding, cut)
-    return (
-        None if words is None or _CONTROL.search(words.encode("utf-8", "replace")) else Text(words, encoding)
-    )
+    return None if words is None or _CONTROL.search(words.encode("utf-8", "replace")) else Text(words, encoding)
 
 
 def _chinese(words: str) -> bool:

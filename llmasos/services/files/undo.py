@@ -64,9 +64,7 @@ class Undo:
         """Remove a copy."""
         place = _place(payload)
         with in_words(f"remove the copy {place.shown}"):
-            await in_thread(
-                lambda _: effects.remove(place.parent.child(payload["spare"]))
-            )  # a crash while it was made
+            await in_thread(lambda _: effects.remove(place.parent.child(payload["spare"])))  # a crash while it was made
             if not place.exists():
                 drop_folders(_made(payload))
                 return NOTHING.format(place.shown)
@@ -84,10 +82,7 @@ class Undo:
         source = Place(place.root, tuple(payload["source"]))
         with in_words(f"move {place.shown} back"):
             now = await in_thread(lambda _: imprint.imprint(place, content=False))
-            if (
-                not now
-                and await in_thread(lambda _: imprint.imprint(source, content=False)) == payload["imprint"]
-            ):
+            if not now and await in_thread(lambda _: imprint.imprint(source, content=False)) == payload["imprint"]:
                 drop_folders(_made(payload))
                 return NOTHING.format(source.shown)
             if now != payload["imprint"]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from llmasos.services.interpreter.definitions import schema_of
@@ -23,7 +24,11 @@ def nearest(line: str, tools: Sequence[Mapping[str, Any]], count: int) -> list[M
     frequency = Counter(word for document in documents for word in document)
     asked = set(_words(line))
     scores = [
-        sum(math.log(1 + len(tools) / frequency[word]) * (1 + math.log(document[word])) for word in asked if word in document)
+        sum(
+            math.log(1 + len(tools) / frequency[word]) * (1 + math.log(document[word]))
+            for word in asked
+            if word in document
+        )
         for document in documents
     ]
     best = sorted(range(len(tools)), key=lambda number: (-scores[number], number))[:count]
@@ -50,7 +55,7 @@ def _words(text: str) -> list[str]:
     words = []
     for word in _WORD.findall(text.casefold()):
         han = _HAN.findall(word)
-        words += [a + b for a, b in zip(han, han[1:], strict=False)] or han
+        words += [a + b for a, b in pairwise(han)] or han
         if not han:
             words.append(re.sub(r"(ing|ed|es|s)$", "", word) if len(word) > 4 else word)
     return words

@@ -65,6 +65,8 @@ def type_text(schema: Any) -> str:
         return f"[{type_text(schema.get('items'))}]"
     if kind == "object" and schema.get("properties"):
         required = schema.get("required") or ()
-        inside = (f"{name}{'' if name in required else '?'}: {type_text(part)}" for name, part in schema["properties"].items())
+        inside = (
+            f"{name}{'' if name in required else '?'}: {type_text(part)}" for name, part in schema["properties"].items()
+        )
         return "{" + ", ".join(inside) + "}"
     return str(kind)

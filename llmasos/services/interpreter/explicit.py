@@ -1,4 +1,4 @@
-"""What never needs the model: calls written out (`files.read notes.md`) and the habits of a Unix shell (`ls`, `mv a b`)."""
+"""What never needs the model: written calls (`files.read notes.md`) and the habits of a Unix shell (`mv a b`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FLAG = re.compile(r"-[a-zA-Z]{1,4}")
 def written_call(line: str, table: SyscallTable) -> Program | None:
     """The call that a line spells out, or None where it is a sentence.
 
-    Values go to the required arguments in order, and the last one takes all the words that are left; what is optional is
-    named, `name=value`, unless nothing is required.
+    Values go to the required arguments in order, and the last one takes all the words that are left; what is
+    optional is named, `name=value`, unless nothing is required.
 
     Raises:
         UsageError: It names a syscall, but the values don't fit.

@@ -1,8 +1,8 @@
 """The grammar of what may be written after a sentence: programs over given functions, in the adapter's notation.
 
 Free text may only be a span of the sentence, cut between words and at any punctuation mark (llguidance's
-`substring_chunks`), so that a file name, a time or a device can't be invented; enumerations, numbers and booleans are decoded by
-their schema. In later calls `$n` stands for an earlier result. The dialect is llguidance's Lark
+`substring_chunks`), so that a file name, a time or a device can't be invented; enumerations, numbers and booleans are
+decoded by their schema. In later calls `$n` stands for an earlier result. The dialect is llguidance's Lark
 (github.com/guidance-ai/llguidance, docs/syntax.md).
 """
 
@@ -42,7 +42,9 @@ def grammar(
         may_derive: Whether text may also be a value that a description quotes, or the default: a unit or a code.
         max_calls: Calls in one program.
     """
-    return _Writer(sentence, may_derive=may_derive).program(list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls)
+    return _Writer(sentence, may_derive=may_derive).program(
+        list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls
+    )
 
 
 class _Writer:
@@ -67,8 +69,9 @@ class _Writer:
             r"SPAN: /[^ ](.*[^ ])?/ & SUBSTRING",
             f"SUBSTRING: %regex {_substring(self._sentence.line)}",
         ]
+        escaped = json.dumps(self._sentence.line, ensure_ascii=False)[1:-1]
         optional = {
-            "quoted": f'quoted: "\\"" %regex {_substring(json.dumps(self._sentence.line, ensure_ascii=False)[1:-1])} "\\""',
+            "quoted": f'quoted: "\\"" %regex {_substring(escaped)} "\\""',
             "integer": r"integer: /-?(0|[1-9][0-9]{0,17})/",
             "number": r"number: /-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?/",
             "boolean": 'boolean: "true" | "false"',
@@ -129,7 +132,7 @@ class _Writer:
         properties = schema.get("properties") or {}
         required = set(schema.get("required") or ())
         if not properties:
-            item = f"{self._need('quoted')} \": \" {self._json(None, depth + 1)}"
+            item = f'{self._need("quoted")} ": " {self._json(None, depth + 1)}'
             return f'("{{" {item} (", " {item}){{0,7}} "}}")'
         members = [
             (f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(part, depth + 1)}", name in required)
@@ -162,7 +165,9 @@ def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _is_union(schema: Mapping[str, Any]) -> bool:
-    return any(isinstance(schema.get(union), list) for union in ("anyOf", "oneOf")) or isinstance(schema.get("type"), list)
+    return any(isinstance(schema.get(union), list) for union in ("anyOf", "oneOf")) or isinstance(
+        schema.get("type"), list
+    )
 
 
 def _said_in_description(schema: Mapping[str, Any]) -> list[str]:

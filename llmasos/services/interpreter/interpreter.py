@@ -1,8 +1,8 @@
 """The interpreter: a sentence becomes a program, decoded by the model under the grammar of the live syscall table.
 
 The catalogue that the adapter was trained on lives in its weights: no definition is in the prompt. Functions added
-later (plugins, `--tools`) are described in the prompt, and the model may write one of those, a call of the catalogue, or
-`none`; after `none` the sentence is read once more by the catalogue alone.
+later (plugins, `--tools`) are described in the prompt, and the model may write one of those, a call of the catalogue,
+or `none`; after `none` the sentence is read once more by the catalogue alone.
 """
 
 from __future__ import annotations
@@ -68,12 +68,16 @@ class Interpreter:
         started = time.perf_counter()
         words = sentence.read(said)
         if not words.line:
-            raise NotUnderstood("There is nothing to understand: the sentence is empty.", "Say what you want, or '?' for help.")
+            raise NotUnderstood(
+                "There is nothing to understand: the sentence is empty.", "Say what you want, or '?' for help."
+            )
         engine = await self._slot.get()
         reading: Reading | None = None
         described = [*tools, *([] if only_tools else self._added())]
         if described:
-            reading = await self._by_definitions(engine, words, described, beside=[] if only_tools else self._catalogue())
+            reading = await self._by_definitions(
+                engine, words, described, beside=[] if only_tools else self._catalogue()
+            )
         if not only_tools and (reading is None or not reading.program):
             reading = await self._by_catalogue(engine, words)
         assert reading is not None or only_tools
@@ -107,7 +111,9 @@ class Interpreter:
         second = await self._decode(engine, words, others, may_be_nothing=False)
         return Reading(best.program, best.confidence, alternative=second.program)
 
-    async def _by_definitions(self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, beside: list[Tool]) -> Reading:
+    async def _by_definitions(
+        self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, beside: list[Tool]
+    ) -> Reading:
         chosen = nearest(words.line, tools, SHOWN)
         best = await self._decode(engine, words, [*chosen, *beside], may_be_nothing=True, definitions=render(chosen))
         derived = tuple(
@@ -121,11 +127,13 @@ class Interpreter:
     async def _decode(
         self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, may_be_nothing: bool, definitions: str = ""
     ) -> _Decoded:
-        constraint = engine.constrain(grammar(words, tools, may_be_nothing=may_be_nothing, may_derive=bool(definitions)))
+        constraint = engine.constrain(
+            grammar(words, tools, may_be_nothing=may_be_nothing, may_derive=bool(definitions))
+        )
         prompt = _tokens(engine, words, definitions)
         if len(prompt) + _SAMPLING.max_tokens > engine.n_ctx:
             raise NotUnderstood(
-                f"The sentence and its {len(tools)} definitions take {len(prompt)} tokens; the interpreter reads {engine.n_ctx}.",
+                f"The sentence and its definitions take {len(prompt)} tokens; the interpreter reads {engine.n_ctx}.",
                 "Say it in fewer words, or offer fewer tools.",
             )
         sequence = await engine.open()
@@ -234,4 +242,3 @@ def _confidence(pieces: Sequence[tuple[str, float]]) -> tuple[float, float]:
         if text:
             at_line_start = text.endswith("\n")
     return math.exp(whole), math.exp(min(names))
-

@@ -1,7 +1,7 @@
 """Functions that come from outside, in MCP `tools/list` form: checked, and brought to plain JSON Schema.
 
-Tools in the wild write `parameters` for `inputSchema`, wrap the function in `{"type": "function", "function": ...}`, and name
-types as Python does; all of that is read.
+Tools in the wild write `parameters` for `inputSchema`, wrap the function in `{"type": "function", "function": ...}`,
+and name types as Python does; all of that is read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def read(data: Any, where: str) -> list[dict[str, Any]]:
         result = data.get("result")
         data = data.get("tools", result.get("tools") if isinstance(result, dict) else None)
     if not isinstance(data, list):
-        raise UsageError(f"{where} holds no list of tools.", 'Write [{"name": ..., "description": ..., "inputSchema": {...}}].')
+        raise UsageError(
+            f"{where} holds no list of tools.", 'Write [{"name": ..., "description": ..., "inputSchema": {...}}].'
+        )
     return [_tool(item, f"Tool {number} of {where}") for number, item in enumerate(data, 1)]
 
 
@@ -66,7 +68,9 @@ def _tool(item: Any, where: str) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "it"
-        raise UsageError(f"{where} is wrong: {place}: {first['msg']}.", 'Each needs a "name", and should have an "inputSchema".') from None
+        raise UsageError(
+            f"{where} is wrong: {place}: {first['msg']}.", 'Each needs a "name", and should have an "inputSchema".'
+        ) from None
     schema = _plain(tool.inputSchema)
     return {"name": tool.name, "description": tool.description or "", "inputSchema": {"type": "object", **schema}}
 

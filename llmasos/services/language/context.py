@@ -65,9 +65,7 @@ def split(template: ChatTemplate, messages: Sequence[Message], stable: int) -> t
     whole = template.render(plain)
     head = template.render(plain[:stable], reply=False) if stable else []
     # Some templates write a beginning differently when more follows: what both have in common is stable.
-    common = next(
-        (i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole))
-    )
+    common = next((i for i, (a, b) in enumerate(zip(head, whole, strict=False)) if a != b), min(len(head), len(whole)))
     return whole[:common], whole[common:]
 
 

@@ -76,9 +76,7 @@ def headline(text: str) -> str:
             return _MARKUP.sub("", heading[1]).strip()
         line = line.strip()
         if line and not _RULE.match(line):
-            lone = (
-                len(line) <= 80 and not re.search(r"[.!?。！？;；:：,，]$", line) and not _MARKUP.match(line)
-            )
+            lone = len(line) <= 80 and not re.search(r"[.!?。！？;；:：,，]$", line) and not _MARKUP.match(line)
             return line if lone and len(text.strip()) > 2 * len(line) else ""
     return ""
 
@@ -126,9 +124,7 @@ def _score(index: int, sentence: str, bag: set[str], counts: Counter[str], total
     position = 1.0 if index == 0 else 0.45 if index == total - 1 else 0.7 / math.sqrt(index + 1)
     size = sum(2 if "\u3400" <= c <= "\u9fff" else 1 for c in sentence)
     readable = 1.0 if 40 <= size <= 260 else 0.6 if size < 40 else 0.75
-    return (
-        (0.3 + frequency + position) * readable * (0.5 if sentence.endswith(("?", "？", ":", "：")) else 1.0)
-    )
+    return (0.3 + frequency + position) * readable * (0.5 if sentence.endswith(("?", "？", ":", "：")) else 1.0)
 
 
 def _novelty(bag: set[str], said: set[str]) -> float:

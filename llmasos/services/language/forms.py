@@ -92,8 +92,7 @@ FORMS = (
     ),
     Form(
         ("dialogue", "dialog", "conversation", "scene", "sketch", "对话"),
-        ask="Write a {style}{kind} between Anna and Ben about {topic}. "
-        "Each line begins with the name of who speaks.",
+        ask="Write a {style}{kind} between Anna and Ben about {topic}. Each line begins with the name of who speaks.",
         opening="Anna:",
         titled=True,
         tokens=200,

@@ -85,9 +85,7 @@ class Hygiene:
         self._opened = opened
         self.stopped = False
         others = [*_OTHERS, *([manners.person] if manners.person else [])]
-        self._others = re.compile(
-            rf"(?:^|(?<=\s))(?:{'|'.join(map(re.escape, others))})\s*[:：]\s", re.IGNORECASE
-        )
+        self._others = re.compile(rf"(?:^|(?<=\s))(?:{'|'.join(map(re.escape, others))})\s*[:：]\s", re.IGNORECASE)
         own = re.escape(manners.name) if manners.name else "assistant"
         self._to_itself = re.compile(
             rf"^[\s(]*(?:{_GREETINGS}[ ,]+)?{own}[,!]|^[\s(]*{_GREETINGS}[ ,]+{own}\b", re.IGNORECASE
@@ -125,9 +123,7 @@ class Hygiene:
             if self._said:
                 return ""
             rest = (
-                rest[: len(rest) - len(rest.rsplit(" ", 1)[-1])].rstrip(" ,;:-") + "…"
-                if " " in rest.strip()
-                else rest
+                rest[: len(rest) - len(rest.rsplit(" ", 1)[-1])].rstrip(" ,;:-") + "…" if " " in rest.strip() else rest
             )
         return self._judged(rest)
 

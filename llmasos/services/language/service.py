@@ -1,7 +1,5 @@
 """assistant.answer and content.*: words of the model, marked as such, and refused where it can't."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 import re
@@ -150,9 +148,7 @@ class Language:
                 f"{CONFIGURE[:-1]}, one that knows {language}.",
             )
         asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
-        words = await self._words(
-            caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0
-        )
+        words = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
         return _text(words, title=language)
 
     @syscall("content.summarize", effect="read")
@@ -215,18 +211,14 @@ class Language:
                 on_piece=caller.session.front.words if stream else None,
             )
         if not tidy(said.removeprefix(opening)):
-            raise SyscallError(
-                "EIO", "The model found no words for that.", "Say it in other words, or try again."
-            )
+            raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
         return tidy(said)
 
     @asynccontextmanager
     async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:
         """A child process for one text: seen in `ps`, and killed without killing the caller."""
         processes = self._speaker.processes
-        process = processes.spawn(
-            caller.process, name=name, program="words", priority=caller.process.priority
-        )
+        process = processes.spawn(caller.process, name=name, program="words", priority=caller.process.priority)
         try:
             yield process
         finally:

@@ -1,7 +1,5 @@
 """memory.*: facts a person wants kept, found by words and meaning, erased for good when they say so."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 import hashlib
@@ -114,9 +112,7 @@ class Memory:
         shown = caller.session.state.pop(_pending(query), None)
         index = self._index(caller.session.person)
         # What was shown is what goes: a fact told while the question stood is not erased unseen.
-        going = (
-            await self._meant(caller, query) if shown is None else [i for i in index.items() if i.id in shown]
-        )
+        going = await self._meant(caller, query) if shown is None else [i for i in index.items() if i.id in shown]
         with self._store.transaction():
             for item in going:
                 self._store.delete(KIND, item.id)
@@ -221,7 +217,5 @@ def _mentions(entry: Entry, ids: set[str], texts: Sequence[str]) -> bool:
     payload = (entry.inverse or {}).get("payload") or {}
     if payload.get("id") in ids:
         return True
-    said = normalized(
-        " ".join([entry.request, entry.message, *map(str, entry.call.get("args", {}).values())])
-    )
+    said = normalized(" ".join([entry.request, entry.message, *map(str, entry.call.get("args", {}).values())]))
     return any(text in said for text in texts)

@@ -48,9 +48,7 @@ class Alarms:
             # Its own default drops a job that is a second late; ours are rung late rather than never.
             job_defaults={"misfire_grace_time": None, "coalesce": True},
         )
-        self._scheduler.add_job(
-            self._look, IntervalTrigger(seconds=self._heartbeat, timezone=UTC), id="heartbeat"
-        )
+        self._scheduler.add_job(self._look, IntervalTrigger(seconds=self._heartbeat, timezone=UTC), id="heartbeat")
         self._scheduler.start()
 
     def stop(self) -> None:

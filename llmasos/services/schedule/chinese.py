@@ -118,9 +118,7 @@ def _ago(m: re.Match[str], parts: Parts, now: datetime) -> None:
     offset(parts, now, durations(m[1]), -1)
 
 
-@rule(
-    rf"(?:接下来|未来|今后|往后|以后)(?:的|这)?({DURATION})(?:之内|以内|内|里)?|({DURATION})(?:之内|以内|内)"
-)
+@rule(rf"(?:接下来|未来|今后|往后|以后)(?:的|这)?({DURATION})(?:之内|以内|内|里)?|({DURATION})(?:之内|以内|内)")
 def _within(m: re.Match[str], parts: Parts, now: datetime) -> None:
     reach(parts, now, durations(m[1] or m[2]), 1)
 
@@ -132,9 +130,7 @@ def _lately(m: re.Match[str], parts: Parts, now: datetime) -> None:
 
 @rule(r"(大后|大前|今|明|后|前|昨)(?:天|日|儿个?)")
 def _day(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.on = now.date() + timedelta(
-        days={"大前": -3, "前": -2, "昨": -1, "今": 0, "明": 1, "后": 2, "大后": 3}[m[1]]
-    )
+    parts.on = now.date() + timedelta(days={"大前": -3, "前": -2, "昨": -1, "今": 0, "明": 1, "后": 2, "大后": 3}[m[1]])
 
 
 @rule(r"(今|明|昨|后|当)(?=早|晚|晨|夜|午)")
@@ -200,9 +196,7 @@ def _edge_of_year(m: re.Match[str], parts: Parts, now: datetime) -> None:
 
 @rule(r"月?(底|末|初|中旬|上旬|下旬)")
 def _edge_of_month(m: re.Match[str], parts: Parts, now: datetime) -> None:
-    parts.edge = {"底": "end", "末": "end", "下旬": "end", "初": "start", "上旬": "start", "中旬": "middle"}[
-        m[1]
-    ]  # type: ignore[assignment]
+    parts.edge = {"底": "end", "末": "end", "下旬": "end", "初": "start", "上旬": "start", "中旬": "middle"}[m[1]]  # type: ignore[assignment]
     if parts.month is None and parts.months is None and parts.years is None:
         parts.months = 0
 
@@ -309,7 +303,5 @@ def _bound(m: re.Match[str], parts: Parts, now: datetime) -> None:
     parts.bound = "by" if m[1] else "after" if m[2] else "until" if m[4] else "since"
 
 
-FILLER = re.compile(
-    r"那[天时]|这会儿?|左右|大概|差不多|大约|期间|时候|正好|准时|[的在于份约吧了呢啊请,。、!?~\s]"
-)
+FILLER = re.compile(r"那[天时]|这会儿?|左右|大概|差不多|大约|期间|时候|正好|准时|[的在于份约吧了呢啊请,。、!?~\s]")
 """What may be left over."""

@@ -69,13 +69,7 @@ def _stretch(parts: Parts, today: date, prefer: Prefer) -> Days | None:
         return Days(max(saturday, today) if parts.shift == 0 else saturday, saturday + timedelta(days=1))
     if parts.weekday is not None:
         return _weekday(parts.weekday, parts.shift, today, prefer)
-    year = (
-        parts.year
-        if parts.year is not None
-        else today.year + parts.years
-        if parts.years is not None
-        else None
-    )
+    year = parts.year if parts.year is not None else today.year + parts.years if parts.years is not None else None
     if year is None:
         return None
     return Days(date(year, 1, 1), date(year, 12, 31))
@@ -109,9 +103,7 @@ def _relative(parts: Parts, today: date, prefer: Prefer) -> Days | None:
 def _festival(parts: Parts, today: date, prefer: Prefer) -> Days:
     assert parts.festival
     if parts.year is not None or parts.years is not None:
-        first, last = parts.festival(
-            parts.year if parts.year is not None else today.year + (parts.years or 0)
-        )
+        first, last = parts.festival(parts.year if parts.year is not None else today.year + (parts.years or 0))
         return Days(first, last)
     years = range(today.year - 2, today.year + 4)
     found = []
@@ -164,9 +156,7 @@ def _in_month(parts: Parts, today: date, prefer: Prefer) -> Days:
     if not 1 <= parts.month <= 12:
         raise NoSuchDayError(f"There is no month {parts.month}.")
     if parts.year is not None or parts.years is not None:
-        return _days_in(
-            parts.year if parts.year is not None else today.year + (parts.years or 0), parts.month, parts
-        )
+        return _days_in(parts.year if parts.year is not None else today.year + (parts.years or 0), parts.month, parts)
     candidates = []
     for year in range(today.year - 8, today.year + 9):  # far enough for 29 February
         try:
@@ -199,9 +189,7 @@ def _days_in(year: int, month: int, parts: Parts) -> Days:
         weekday = 5 if parts.weekend else parts.weekday
         found = [d for d in range(1, length + 1) if date(year, month, d).weekday() == weekday]
         if abs(parts.nth) > len(found):
-            raise NoSuchDayError(
-                f"{NAMES[month]} {year} has no {parts.nth}th {calendar.day_name[weekday or 0]}."
-            )
+            raise NoSuchDayError(f"{NAMES[month]} {year} has no {parts.nth}th {calendar.day_name[weekday or 0]}.")
         day = date(year, month, found[parts.nth - 1 if parts.nth > 0 else -1])
         return Days(day, day + timedelta(days=1) if parts.weekend else day)
     if parts.day is not None:
@@ -221,10 +209,8 @@ def _day_of_month(day: int, parts: Parts, today: date, prefer: Prefer) -> Days:
             found.append(month.replace(day=day))
     if parts.years is not None or parts.year is not None:
         raise NoSuchDayError("The month is missing.")
-    if prefer == "past":
-        ahead = [d for d in reversed(found) if d <= today]
-    else:
-        ahead = [d for d in found if d >= today]
+    past = prefer == "past"
+    ahead = [d for d in reversed(found) if d <= today] if past else [d for d in found if d >= today]
     if parts.weekday is not None:  # "Saturday the 21st"
         ahead = [d for d in ahead if d.weekday() == parts.weekday] or ahead
     return Days(ahead[0], ahead[0])

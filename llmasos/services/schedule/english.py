@@ -31,9 +31,7 @@ WEEKDAY = (
     r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday|s)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?"
     r"|sat(?:urday)?|sun(?:day)?"
 )
-UNIT = (
-    r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|years?|yrs?|[smhdw])"
-)
+UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|fortnights?|months?|years?|yrs?|[smhdw])"
 NUMBER = r"\d+(?:\.\d+)?"
 DURATION = rf"{NUMBER}\s*{UNIT}(?![a-z])(?:(?:\s*,)?(?:\s+and)?\s*{NUMBER}\s*{UNIT}(?![a-z]))*"
 SHIFT = r"this|next|last|past|coming|upcoming|previous"

@@ -76,9 +76,7 @@ def _am_pm(m: re.Match[str], parts: Parts, now: datetime) -> bool:
 
 @rule(r"(?<![\d.])(\d{1,2})\s*(?:o'clock|uhr|heures?|h(?!\w))(?! (?:from|ago|later))")
 def _oclock(m: re.Match[str], parts: Parts, now: datetime) -> bool:
-    if re.search(r"\bin $", m.string[: m.start()]) or (
-        m[0].endswith("h") and m.start() == 0 and int(m[1]) < 13
-    ):
+    if re.search(r"\bin $", m.string[: m.start()]) or (m[0].endswith("h") and m.start() == 0 and int(m[1]) < 13):
         return False  # "in 2h" is a distance
     return _hour(parts, int(m[1]))
 

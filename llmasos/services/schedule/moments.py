@@ -25,9 +25,7 @@ def moment_of(parts: Parts, day: date, now: datetime, *, upcoming: bool = True) 
         if upcoming and moment(day, hour, parts.minute, zone) <= now < moment(day, other, parts.minute, zone):
             hour, other = other, hour
         if hour >= 12:
-            note = (
-                f"Read as {hour:02d}:{parts.minute:02d}; the morning would be {other:02d}:{parts.minute:02d}."
-            )
+            note = f"Read as {hour:02d}:{parts.minute:02d}; the morning would be {other:02d}:{parts.minute:02d}."
     return moment(day, hour, parts.minute, zone), note
 
 
@@ -44,11 +42,7 @@ def hour_of(parts: Parts) -> tuple[int, bool]:
     if parts.part == "midnight" and parts.certain:
         return hour, False
     if parts.certain:
-        return (
-            (hour + 24, False)
-            if parts.part in ("tonight", "night", "midnight") and hour < 6
-            else (hour, False)
-        )
+        return (hour + 24, False) if parts.part in ("tonight", "night", "midnight") and hour < 6 else (hour, False)
     match parts.part:
         case "dawn" | "morning":
             return hour % 12, False

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
-PartOfDay = Literal[
-    "dawn", "morning", "noon", "lunch", "afternoon", "dusk", "evening", "tonight", "night", "midnight"
-]
+PartOfDay = Literal["dawn", "morning", "noon", "lunch", "afternoon", "dusk", "evening", "tonight", "night", "midnight"]
 Edge = Literal["start", "middle", "end", "first half", "second half", "rest"]
 Bound = Literal["before", "by", "after", "since", "until"]
 Unit = Literal["second", "minute", "hour", "day", "week", "month", "year"]

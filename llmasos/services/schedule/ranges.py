@@ -44,16 +44,7 @@ def ends_of(text: str, now: datetime) -> tuple[Parts, Parts] | None:
         after = m.groupdict().get("after") or ""
         left, left_rest = read(f"{m['before']} {m['a']}".strip(), now)
         right, right_rest = read(f"{m['b']}{after}", now)
-        if (
-            left_rest
-            or right_rest
-            or left.bound
-            or right.bound
-            or left.exact
-            or right.exact
-            or left.span
-            or right.span
-        ):
+        if left_rest or right_rest or left.bound or right.bound or left.exact or right.exact or left.span or right.span:
             continue
         if not (left.has_day or left.has_time) or not (right.has_day or right.has_time):
             continue
@@ -86,9 +77,7 @@ def _joined(left: Parts, right: Parts) -> bool:
     return True
 
 
-def resolve_ends(
-    left: Parts, right: Parts, now: datetime, prefer: Prefer
-) -> tuple[datetime, datetime, bool, str]:
+def resolve_ends(left: Parts, right: Parts, now: datetime, prefer: Prefer) -> tuple[datetime, datetime, bool, str]:
     """Start, end, whether times were said, and a note."""
     zone = now.tzinfo
     first = days_or_today(left, now, prefer)
@@ -103,9 +92,7 @@ def resolve_ends(
         right.part = left.part if right.hour is not None else None
     elif right.part and right.hour is not None and not left.part and not left.meridiem and not left.certain:
         left.part = right.part
-    elif (
-        right.meridiem and not left.meridiem and not left.part and not left.certain and left.hour is not None
-    ):
+    elif right.meridiem and not left.meridiem and not left.part and not left.certain and left.hour is not None:
         # "2 to 4pm" and "11 to 1pm": the start takes the end's half of the day unless it would come after it.
         left.meridiem = right.meridiem
         if hour_of(left)[0] > hour_of(right)[0]:
@@ -135,9 +122,7 @@ def resolve_ends(
     return elapsed(start), elapsed(end), True, note
 
 
-def _half_timed(
-    left: Parts, right: Parts, first: Days, now: datetime
-) -> tuple[datetime, datetime, bool, str]:
+def _half_timed(left: Parts, right: Parts, first: Days, now: datetime) -> tuple[datetime, datetime, bool, str]:
     """A stretch with a time at one of its ends: "from Friday at 18:00 to Sunday"."""
     last = _after(right, first.first, now)
     note = ""

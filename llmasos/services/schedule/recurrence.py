@@ -15,9 +15,7 @@ from llmasos.services.schedule.parts import elapsed
 from llmasos.services.schedule.rrule import DAYS, WORKDAYS
 
 
-def occurrences(
-    rule: str, start: datetime, after: datetime, *, inclusive: bool = False
-) -> Iterator[datetime]:
+def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool = False) -> Iterator[datetime]:
     """When a repeated event comes, in order.
 
     Args:
@@ -39,9 +37,7 @@ def occurrences(
             yield found
 
 
-def _elapsed_time(
-    fields: dict[str, str], start: datetime, after: datetime, inclusive: bool
-) -> Iterator[datetime]:
+def _elapsed_time(fields: dict[str, str], start: datetime, after: datetime, inclusive: bool) -> Iterator[datetime]:
     step = int(fields.get("INTERVAL", 1)) * (3600 if fields["FREQ"] == "HOURLY" else 60)
     behind = (after - start).total_seconds()
     n = max(0, int(behind // step) - 1)
@@ -83,9 +79,7 @@ def said(rule: str) -> str:
     elif fields.get("BYMONTHDAY") == "-1":
         text += " on the last day"
     elif unit == "month" and "BYMONTHDAY" in fields:
-        text += (
-            f" on day {fields['BYMONTHDAY'].split(',')[-1] if 'BYSETPOS' in fields else fields['BYMONTHDAY']}"
-        )
+        text += f" on day {fields['BYMONTHDAY'].split(',')[-1] if 'BYSETPOS' in fields else fields['BYMONTHDAY']}"
     if "COUNT" in fields:
         text += f", {fields['COUNT']} times"
     if "UNTIL" in fields:

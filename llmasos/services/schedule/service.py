@@ -1,7 +1,5 @@
 """schedule.*: events and reminders, kept in the store and fired while a program of this home is open."""
 
-# ruff: noqa: D417  `caller` is the kernel's first argument to every syscall and no argument of the call
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -87,9 +85,7 @@ class Schedule:
         message = f"Planned {event.title!r} for {self._described(event)}."
         return done(message, ref=event.title, note=_joined(note, conflicts))
 
-    async def preview_add(
-        self, caller: Caller, title: str, when: str, repeat: str | None = None
-    ) -> dict[str, str]:
+    async def preview_add(self, caller: Caller, title: str, when: str, repeat: str | None = None) -> dict[str, str]:
         """The resolved time."""
         event, _ = self._planned(caller, title, when, repeat)
         seen = {"when": _with_zone(event, event.first)}
@@ -285,10 +281,7 @@ class Schedule:
         """Id -> what a later call names it by: its title, with the time where several have the same."""
         titles = [event.title for event in events]
         now = self._clock.now()
-        return {
-            e.id: e.title if titles.count(e.title) == 1 else f"{e.title} ({e.shown(e.next(now))})"
-            for e in events
-        }
+        return {e.id: e.title if titles.count(e.title) == 1 else f"{e.title} ({e.shown(e.next(now))})" for e in events}
 
     def _described(self, event: Event) -> str:
         text = _with_zone(event, event.next(self._clock.now()) or event.first)

@@ -71,11 +71,7 @@ def when(text: str, now: datetime, *, about: str = "", repeated: bool = False) -
         SyscallError: EINVAL, the phrase can't be read or there is no such time.
     """
     usual: PartOfDay | None = (
-        "morning"
-        if _MORNING.search(about.casefold())
-        else "evening"
-        if _EVENING.search(about.casefold())
-        else None
+        "morning" if _MORNING.search(about.casefold()) else "evening" if _EVENING.search(about.casefold()) else None
     )
     return _guarded(text, lambda: _when(text, now, usual, upcoming=not repeated))
 
@@ -122,9 +118,7 @@ def _total(amounts: list[tuple[float, Unit]], now: datetime, sign: int) -> timed
 
 _T = TypeVar("_T")
 _MORNING = re.compile(r"\b(?:wake|waking|alarm|breakfast|get up|sunrise)|起床|闹钟|早餐|早饭|叫醒|早起")
-_EVENING = re.compile(
-    r"\b(?:dinner|supper|drinks|party|bedtime|movie|cinema|theat|concert)|晚饭|晚餐|宵夜|聚餐|电影"
-)
+_EVENING = re.compile(r"\b(?:dinner|supper|drinks|party|bedtime|movie|cinema|theat|concert)|晚饭|晚餐|宵夜|聚餐|电影")
 
 
 def _guarded(text: str, read: Callable[[], _T]) -> _T:
@@ -175,18 +169,12 @@ def _point(parts: Parts, now: datetime, *, upcoming: bool) -> When:
             start += timedelta(days=1)
         return When(elapsed(start), note=note)
     if parts.unit == "week" and parts.moment:
-        days = (
-            Days(monday(days.first), monday(days.first) + timedelta(days=6))
-            if parts.month or parts.day
-            else days
-        )
+        days = Days(monday(days.first), monday(days.first) + timedelta(days=6)) if parts.month or parts.day else days
     if not parts.has_time:
         if days.movable:
             days = Days(days.first + timedelta(days=7), days.last + timedelta(days=7))
         first = days.last if parts.edge == "end" else days.first
-        length = (
-            (days.last - first).days + 1 if parts.edge in (None, "first half", "second half", "rest") else 1
-        )
+        length = (days.last - first).days + 1 if parts.edge in (None, "first half", "second half", "rest") else 1
         end = midnight(first + timedelta(days=length), zone) if length > 1 else None
         return When(midnight(first, zone), end, timed=False)
     day = days.last if parts.edge == "end" else days.first

@@ -20,9 +20,7 @@ def chat(engine: Engine, text: str) -> list[int]:
     return engine.tokenize(marks, special=True)
 
 
-async def told(
-    engine: Engine, sequence: LiveSequence, prompt: Sequence[int], **options: object
-) -> list[Piece]:
+async def told(engine: Engine, sequence: LiveSequence, prompt: Sequence[int], **options: object) -> list[Piece]:
     return [piece async for piece in engine.generate(sequence, prompt, **options)]  # type: ignore[arg-type]
 
 
@@ -277,9 +275,7 @@ async def test_cancelling_frees_the_place(engine: Engine) -> None:
 
 async def test_closing_ends_a_request(engine: Engine) -> None:
     sequence = await engine.open()
-    stream = engine.generate(
-        sequence, chat(engine, "Talk."), constraint=engine.constrain("start: /[a-z ]{900}/")
-    )
+    stream = engine.generate(sequence, chat(engine, "Talk."), constraint=engine.constrain("start: /[a-z ]{900}/"))
     await anext(stream)
     await engine.close(sequence)
     with pytest.raises(EngineError, match="closed"):

@@ -41,9 +41,7 @@ def test_words_of_a_sentence(model: LlamaModel, said: str, valid: bool) -> None:
     assert takes(model, span("substring_words", ENGLISH), f"query: {said}\n") is valid
 
 
-@pytest.mark.parametrize(
-    ("said", "valid"), [("明天早上", True), ("张伟", True), ("早晨", False), ("张明", False)]
-)
+@pytest.mark.parametrize(("said", "valid"), [("明天早上", True), ("张伟", True), ("早晨", False), ("张明", False)])
 def test_characters_of_a_sentence(model: LlamaModel, said: str, valid: bool) -> None:
     # Most of these characters are two or three tokens of single bytes.
     assert takes(model, span("substring_chars", CHINESE), f"query: {said}\n") is valid

@@ -18,9 +18,7 @@ from tests.core.engine.conftest import N_CTX, write_gguf, write_lora
 from tests.core.engine.test_contract import SHORT, chat, tokens, told
 
 
-async def test_one_failing_sequence_leaves_the_others(
-    llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_failing_sequence_leaves_the_others(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     good, bad = await llama.open(), await llama.open()
     prompt = chat(llama, "What is bread?")
     expected = tokens(await told(llama, good, prompt, sampling=SHORT))

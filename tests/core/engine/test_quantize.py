@@ -37,9 +37,7 @@ def test_an_unknown_quantization() -> None:
 
 
 def test_two_programs_at_once_make_one_file(cache: Path) -> None:
-    programs = [
-        subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    programs = [subprocess.Popen([sys.executable, "-c", MAKE], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     told = [program.communicate()[0].splitlines() for program in programs]
     assert told[0] == told[1]
     path, note = told[0]
@@ -69,9 +67,7 @@ def test_a_write_that_fails_leaves_nothing(cache: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, 20 << 20))
 
-    done = subprocess.run(
-        [sys.executable, "-c", MAKE], capture_output=True, text=True, preexec_fn=limit, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", MAKE], capture_output=True, text=True, preexec_fn=limit, check=True)
     path, note = done.stdout.splitlines()
     assert path == str(SOURCE)
     assert "can't be written" in note

@@ -168,9 +168,7 @@ def test_the_oldest_go(store: Store, clock: MockClock) -> None:
     assert [e.id for e in Journal(store, clock).undecided()] == list(range(31, 41))
 
 
-def test_nothing_readable_on_disk(
-    home: Path, clock: MockClock, canaries: Callable[[Path], list[str]]
-) -> None:
+def test_nothing_readable_on_disk(home: Path, clock: MockClock, canaries: Callable[[Path], list[str]]) -> None:
     word = "Canary7391"
     with Store.open(home, Keyring.open(home)) as store:
         journal = Journal(store, clock)

@@ -141,12 +141,8 @@ def test_the_desktop_keeps_the_key(home: Path, monkeypatch: pytest.MonkeyPatch) 
         Keyring.open(home)
 
 
-@pytest.mark.parametrize(
-    ("session", "priority", "there"), [("", 5, False), ("unix:", 0.5, False), ("unix:", 5, True)]
-)
-def test_what_counts_as_a_desktop(
-    monkeypatch: pytest.MonkeyPatch, session: str, priority: float, there: bool
-) -> None:
+@pytest.mark.parametrize(("session", "priority", "there"), [("", 5, False), ("unix:", 0.5, False), ("unix:", 5, True)])
+def test_what_counts_as_a_desktop(monkeypatch: pytest.MonkeyPatch, session: str, priority: float, there: bool) -> None:
     package = ModuleType("keyring")
     package.get_keyring = lambda: SimpleNamespace(priority=priority)  # type: ignore[attr-defined]
     package.__spec__ = ModuleSpec("keyring", None)

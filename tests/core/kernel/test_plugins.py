@@ -64,9 +64,7 @@ Make = Callable[..., Path]
 def make(tmp_path: Path) -> Make:
     """Write a plugin folder."""
 
-    def write(
-        name: str, code: str = DICE, manifest: str = MANIFEST, folder: str = "plugins", **files: str
-    ) -> Path:
+    def write(name: str, code: str = DICE, manifest: str = MANIFEST, folder: str = "plugins", **files: str) -> Path:
         place = tmp_path / folder / name
         place.mkdir(parents=True)
         (place / "plugin.toml").write_text(manifest.format(name=name), encoding="utf-8")
@@ -165,9 +163,7 @@ async def test_a_plugin_of_several_files_and_with_a_standard_name(host: PluginHo
     assert await row.run(None) == '"here"'
 
 
-async def test_calls_to_one_plugin_take_turns_and_each_gets_its_own_answer(
-    host: PluginHost, make: Make
-) -> None:
+async def test_calls_to_one_plugin_take_turns_and_each_gets_its_own_answer(host: PluginHost, make: Make) -> None:
     row = await only_row(host, make("echo", function("return text")))
     texts = [f"{i} 你好" for i in range(40)]
     assert await asyncio.gather(*(row.run(None, text=t) for t in texts)) == texts
@@ -266,9 +262,7 @@ async def test_the_childs_children_end_with_it(make: Make) -> None:
     assert await gone(child)
 
 
-@pytest.mark.parametrize(
-    "body", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.closerange(3, 100); time.sleep(60)"]
-)
+@pytest.mark.parametrize("body", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.closerange(3, 100); time.sleep(60)"])
 async def test_a_crash_names_the_plugin_and_is_over(host: PluginHost, make: Make, body: str) -> None:
     row = await only_row(host, make("frail", function(f"if text:\n    {body}\nreturn 'well'")))
     error = await refused(row, "EIO", text="now")
@@ -515,9 +509,7 @@ SCHEMAS: list[Any] = [
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
-async def test_a_description_that_the_sdk_would_not_make_is_refused(
-    host: PluginHost, make: Make, schema: Any
-) -> None:
+async def test_a_description_that_the_sdk_would_not_make_is_refused(host: PluginHost, make: Make, schema: Any) -> None:
     arguments = {"type": "object", "properties": {"a": schema}, "required": []}
     said = {"go": {"effect": "read", "doc": "Go.", "schema": arguments}}
     code = f"import llmasos.sdk\nllmasos.sdk.describe = lambda names: {said!r}\n"
@@ -566,9 +558,7 @@ async def test_the_shipped_plugins_load(host: PluginHost) -> None:
 
 def documented(language: str) -> list[str]:
     page = Path(runner.__file__).parents[4] / "docs" / "writing-a-plugin.md"
-    return re.findall(
-        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 async def test_the_documented_plugin_works(host: PluginHost, tmp_path: Path) -> None:
@@ -583,9 +573,7 @@ async def test_the_documented_plugin_works(host: PluginHost, tmp_path: Path) -> 
     assert row.name == "dice.roll"
     assert len(row.examples) == 3
     assert all(1 <= side <= 20 for side in await row.run(None, count=50, sides=20))
-    assert (
-        str(await refused(row, "EINVAL", count=1000)) == "1000 dice can't be rolled. Say between 1 and 100."
-    )
+    assert str(await refused(row, "EINVAL", count=1000)) == "1000 dice can't be rolled. Say between 1 and 100."
     assert "it is one of 4, 6, 8, 12, 20" in str(await refused(row, "EINVAL", sides=7))
 
     root = Path(runner.__file__).parents[4]

@@ -86,7 +86,9 @@ def test_the_engines_own_sequences_go_first():
     assert model.run(1, limit=2) == ["own", "shell"]
 
 
-@pytest.mark.parametrize(("discipline", "expected"), [("fifo", ["a", "a", "a", "a"]), ("round-robin", ["a", "b", "c", "a"])])
+@pytest.mark.parametrize(
+    ("discipline", "expected"), [("fifo", ["a", "a", "a", "a"]), ("round-robin", ["a", "b", "c", "a"])]
+)
 def test_other_disciplines(discipline, expected):
     model = Model(discipline)
     for name in "abc":

@@ -174,9 +174,7 @@ def test_threads_share_a_store(store: Store) -> None:
 # -------------------------------------------------------------------------------------------------- blobs
 
 
-@pytest.mark.parametrize(
-    "size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 5]
-)
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 5])
 def test_blobs_of_any_size(store: Store, size: int) -> None:
     data = os.urandom(size)
     for source in (data, io.BytesIO(data)):
@@ -217,9 +215,7 @@ def test_blob_parts_can_not_be_rearranged(home: Path, attack: str) -> None:
         with raw(home) as db:
             # Unique while they move.
             db.execute("CREATE TABLE moved AS SELECT * FROM blobs")
-            db.execute(
-                attack.replace("blobs SET", "moved SET").replace("FROM blobs WHERE", "FROM moved WHERE")
-            )
+            db.execute(attack.replace("blobs SET", "moved SET").replace("FROM blobs WHERE", "FROM moved WHERE"))
             db.execute("DELETE FROM blobs")
             db.execute("INSERT INTO blobs SELECT * FROM moved")
         with pytest.raises(StoreError):
@@ -438,9 +434,7 @@ def test_killed_between_key_and_rows_the_rest_is_swept(home: Path) -> None:
     with reopen(home) as store:
         assert store.get("memory", "1") == "mine"
     with raw(home) as db:
-        assert db.execute(
-            "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM blobs)"
-        ).fetchone() == (1, 0)
+        assert db.execute("SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM blobs)").fetchone() == (1, 0)
 
 
 def test_shredding_is_no_part_of_a_transaction(store: Store) -> None:

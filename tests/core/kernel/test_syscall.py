@@ -11,7 +11,11 @@ from llmasos.core.kernel.syscall import Kind, SyscallTable, inverse, schema_of, 
 class Room:
     @syscall("room.paint", effect="write")
     async def paint(
-        self, caller: Any, wall: Annotated[str, Kind("wall")], coats: int = 1, finish: Literal["matt", "gloss"] | None = None
+        self,
+        caller: Any,
+        wall: Annotated[str, Kind("wall")],
+        coats: int = 1,
+        finish: Literal["matt", "gloss"] | None = None,
     ) -> dict[str, Any]:
         """Paint a wall.
 

@@ -107,7 +107,9 @@ class World:
         table = SyscallTable()
         table.add_service(self.shelf)
         policy = Policy(
-            "test", rules or (Rule("all", "allow", effect=("read", "write", "destroy")), Rule("ask-final", "ask", effect=("final",)))
+            "test",
+            rules
+            or (Rule("all", "allow", effect=("read", "write", "destroy")), Rule("ask-final", "ask", effect=("final",))),
         )
         processes = ProcessTable(clock, "ada")
         self.kernel = Kernel(table, processes, policy, Journal(self.store, clock), self.store, clock)
@@ -160,7 +162,10 @@ async def test_an_interrupted_effect_can_be_undone(world):
         await waiting
     (entry,) = world.kernel.journal.undecided()
     assert world.kernel.journal.last_undoable("ada", str(world.session.workspace)) == entry
-    assert await world.kernel.undo(Caller(world.kernel, world.process, world.session, Call("system.undo")), entry) == "Removed jam."
+    assert (
+        await world.kernel.undo(Caller(world.kernel, world.process, world.session, Call("system.undo")), entry)
+        == "Removed jam."
+    )
 
 
 async def test_a_rule_about_a_name_holds_for_what_the_name_means(tmp_path):
@@ -273,7 +278,10 @@ async def run(world, *calls: Call):
 
 async def test_a_program_hands_results_on(world):
     results = await run(
-        world, Call("shelf.add", {"name": "jam"}), Call("shelf.look"), Call("shelf.echo", {"words": "$2"}, frozenset({"words"}))
+        world,
+        Call("shelf.add", {"name": "jam"}),
+        Call("shelf.look"),
+        Call("shelf.echo", {"words": "$2"}, frozenset({"words"})),
     )
     assert [r.ok for r in results] == [True, True, True]
     assert results[-1].value["text"] == "jam"
@@ -292,7 +300,9 @@ async def test_a_program_stops_at_the_first_failure(world):
 
 async def test_hooks_see_every_trap(world):
     seen = []
-    world.kernel.hooks.append(lambda process, call, decision, seconds: seen.append((call.syscall, decision.rule, seconds >= 0)))
+    world.kernel.hooks.append(
+        lambda process, call, decision, seconds: seen.append((call.syscall, decision.rule, seconds >= 0))
+    )
     await world.trap("shelf.look")
     await world.trap("shelf.nothing")
     assert seen == [("shelf.look", "all", True), ("shelf.nothing", "", True)]

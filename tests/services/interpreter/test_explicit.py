@@ -73,6 +73,8 @@ def test_habits(line, calls):
     assert habit(line, THERE.__contains__) == tuple(calls)
 
 
-@pytest.mark.parametrize("line", ["cat pictures from Rome", "ls is a nice command", "rm", "mv it somewhere else", "mkdir", "catalogue", ""])
+@pytest.mark.parametrize(
+    "line", ["cat pictures from Rome", "ls is a nice command", "rm", "mv it somewhere else", "mkdir", "catalogue", ""]
+)
 def test_sentences_that_begin_like_a_command(line):
     assert habit(line, THERE.__contains__) is None

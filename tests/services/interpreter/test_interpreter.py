@@ -44,7 +44,9 @@ def sees_definitions(text: str) -> bool:
 
 
 async def test_a_catalogue_sentence_has_no_definition_of_the_catalogue_in_its_prompt():
-    interpreter, engine = reader(script=lambda text: "none\n" if sees_definitions(text) else "files.find\n query: tax pdf\n")
+    interpreter, engine = reader(
+        script=lambda text: "none\n" if sees_definitions(text) else "files.find\n query: tax pdf\n"
+    )
     reading = await interpreter.interpret("find the tax pdf")
     assert reading.program == (Call("files.find", {"query": "tax pdf"}),)
     assert "files.find -" not in engine.requests[-1]
@@ -59,7 +61,10 @@ async def test_a_plugin_is_tried_before_the_catalogue():
 
 
 async def test_only_tools_leaves_everything_else_out():
-    tool = {"name": "dice", "inputSchema": {"type": "object", "properties": {"sides": {"type": "integer"}}, "required": ["sides"]}}
+    tool = {
+        "name": "dice",
+        "inputSchema": {"type": "object", "properties": {"sides": {"type": "integer"}}, "required": ["sides"]},
+    }
     interpreter, engine = reader("dice\n sides: 20\n")
     reading = await interpreter.interpret("roll a twenty-sided one", tools=[tool], only_tools=True)
     assert reading.program == (Call("dice", {"sides": 20}),)
@@ -95,7 +100,9 @@ async def test_marks_in_a_sentence_are_plain_text():
         return plain(text, special=special)
 
     engine.tokenize = spy
-    await interpreter.interpret("say <|im_end|> now", tools=[{"name": "x", "description": "<|im_start|>"}], only_tools=True)
+    await interpreter.interpret(
+        "say <|im_end|> now", tools=[{"name": "x", "description": "<|im_start|>"}], only_tools=True
+    )
     assert ("say <|im_end|> now", False) in tokens
     assert all("<|im_end|> now" not in text for text, special in tokens if special)
 
@@ -159,4 +166,3 @@ async def test_neither_is_not_understood(machine, workspace):
     process, session = machine.session(workspace, Choosing(2))
     with pytest.raises(NotUnderstood):
         await requests.handle(process, session, "hm")
-

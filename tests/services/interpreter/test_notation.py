@@ -42,7 +42,10 @@ def test_only_template_text_is_marked_as_template():
         ({"type": "array", "items": {"type": "integer"}}, "[integer]"),
         ({"type": ["string", "null"]}, "string or null"),
         ({"anyOf": [{"type": "integer"}, {"type": "boolean"}]}, "integer or boolean"),
-        ({"type": "object", "properties": {"x": {"type": "number"}, "y": {}}, "required": ["x"]}, "{x: number, y?: any}"),
+        (
+            {"type": "object", "properties": {"x": {"type": "number"}, "y": {}}, "required": ["x"]},
+            "{x: number, y?: any}",
+        ),
         ({}, "any"),
         (True, "any"),
         ({"type": "array"}, "[any]"),

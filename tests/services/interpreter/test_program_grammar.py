@@ -7,7 +7,10 @@ from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.services.interpreter import sentence
 from llmasos.services.interpreter.grammar import grammar
 
-FIND = {"name": "files.find", "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}}
+FIND = {
+    "name": "files.find",
+    "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+}
 MOVE = {
     "name": "files.move",
     "inputSchema": {
@@ -34,7 +37,11 @@ LIGHT = {
             "rooms": {"type": "array", "items": {"type": "string"}},
             "plan": {
                 "type": "object",
-                "properties": {"at": {"type": "string"}, "warm": {"type": "number"}, "soft": {"type": ["boolean", "null"]}},
+                "properties": {
+                    "at": {"type": "string"},
+                    "warm": {"type": "number"},
+                    "soft": {"type": ["boolean", "null"]},
+                },
                 "required": ["warm"],
             },
             "unit": {"type": "string", "description": "'percent' or 'steps'"},
@@ -111,7 +118,9 @@ def test_nothing_fits_and_quoted_values_where_they_may_be(fits):
     assert fits("make it soft", "light\n unit: percent\n", derive=True)
 
 
-@pytest.mark.parametrize("said", ["🙂🙂", "\\ \" ' ` {}[]", "$1 $2", "<|im_end|>", "a" * 50_000, "字" * 9_000, "%regex {", "\u202eabc"])
+@pytest.mark.parametrize(
+    "said", ["🙂🙂", "\\ \" ' ` {}[]", "$1 $2", "<|im_end|>", "a" * 50_000, "字" * 9_000, "%regex {", "\u202eabc"]
+)
 def test_any_sentence_makes_a_grammar(model, said):
     constraint = model.constrain(grammar(sentence.read(said), TOOLS, may_be_nothing=True))
     assert constraint.mask().any()

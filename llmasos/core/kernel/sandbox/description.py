@@ -34,9 +34,7 @@ def rows(plugin: Plugin, said: Any, handler: Callable[[str], Handler]) -> list[S
         PluginError: The description isn't what the sdk makes, or offers nothing.
     """
     if not isinstance(said, dict) or not said:
-        raise PluginError(
-            f"{plugin.code} defines no syscall.", 'Mark a function with @syscall(effect="read").'
-        )
+        raise PluginError(f"{plugin.code} defines no syscall.", 'Mark a function with @syscall(effect="read").')
     if len(said) > _MOST_SYSCALLS:
         raise PluginError(f"{plugin.code} defines {len(said)} syscalls.", f"The limit is {_MOST_SYSCALLS}.")
     return [_row(plugin, name, one, handler) for name, one in said.items()]
@@ -45,21 +43,15 @@ def rows(plugin: Plugin, said: Any, handler: Callable[[str], Handler]) -> list[S
 def _row(plugin: Plugin, name: str, one: Any, handler: Callable[[str], Handler]) -> Syscall:
     where = f"{plugin.code}: {name[:60]}"
     if not _FUNCTION.fullmatch(name):
-        raise PluginError(
-            f"{where} can't be the name of a syscall.", "Small letters, digits and '_', a letter first."
-        )
+        raise PluginError(f"{where} can't be the name of a syscall.", "Small letters, digits and '_', a letter first.")
     if not isinstance(one, dict) or set(one) != {"effect", "doc", "schema"} or one["effect"] not in _EFFECTS:
         raise PluginError(f"{where} isn't described as the sdk does it.")
     doc = one["doc"]
     if not isinstance(doc, str) or len(doc) > _LONGEST_DOC:
-        raise PluginError(
-            f"{where} has a docstring that is too long.", f"The limit is {_LONGEST_DOC:,} characters."
-        )
+        raise PluginError(f"{where} has a docstring that is too long.", f"The limit is {_LONGEST_DOC:,} characters.")
     parsed = docstring.parse(doc)
     if not parsed.summary:
-        raise PluginError(
-            f"{where} has no docstring.", "Its first line says what the syscall does; models read it."
-        )
+        raise PluginError(f"{where} has no docstring.", "Its first line says what the syscall does; models read it.")
     return Syscall(
         name=f"{plugin.name}.{name}",
         effect=_EFFECTS[one["effect"]],
@@ -74,19 +66,13 @@ def _row(plugin: Plugin, name: str, one: Any, handler: Callable[[str], Handler])
 
 
 def _arguments(where: str, schema: Any, described: Mapping[str, str]) -> tuple[Argument, ...]:
-    if (
-        not isinstance(schema, dict)
-        or schema.get("type") != "object"
-        or not isinstance(schema.get("properties"), dict)
-    ):
+    if not isinstance(schema, dict) or schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
         raise PluginError(f"{where} has no schema of its arguments.")
     properties: dict[str, Any] = schema["properties"]
     required = schema.get("required")
     known = isinstance(required, list) and all(isinstance(r, str) and r in properties for r in required)
     if not known or len(properties) > _MOST_ARGUMENTS or not all(map(_FUNCTION.fullmatch, properties)):
-        raise PluginError(
-            f"{where} has arguments that can't be used.", f"At most {_MOST_ARGUMENTS}, in small letters."
-        )
+        raise PluginError(f"{where} has arguments that can't be used.", f"At most {_MOST_ARGUMENTS}, in small letters.")
     for argument in described:
         if argument not in properties:
             raise PluginError(f"{where}: the docstring describes {argument!r}, which is no parameter.")
@@ -103,11 +89,7 @@ def _is_plain(schema: Any, depth: int) -> bool:
         return False
     if set(schema) == {"anyOf"}:
         options = schema["anyOf"]
-        return (
-            isinstance(options, list)
-            and 0 < len(options) <= 8
-            and all(_is_plain(o, depth - 1) for o in options)
-        )
+        return isinstance(options, list) and 0 < len(options) <= 8 and all(_is_plain(o, depth - 1) for o in options)
     kind = schema.get("type")
     if kind not in _KINDS or not set(schema) <= {"type", "enum", "items", "additionalProperties"}:
         return False
@@ -115,9 +97,7 @@ def _is_plain(schema: Any, depth: int) -> bool:
         return False
     if (kind == "array") != ("items" in schema) or ("additionalProperties" in schema and kind != "object"):
         return False
-    return all(
-        _is_plain(schema[key], depth - 1) for key in ("items", "additionalProperties") if key in schema
-    )
+    return all(_is_plain(schema[key], depth - 1) for key in ("items", "additionalProperties") if key in schema)
 
 
 def _is_enum(choices: Any, wanted: type | None) -> bool:

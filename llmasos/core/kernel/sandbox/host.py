@@ -178,9 +178,7 @@ class PluginHost:
     def _check_name(self, plugin: Plugin, other: Plugin | None) -> None:
         file = plugin.folder / f"{plugin.kind}.toml"
         if plugin.name in self._reserved:
-            raise PluginError(
-                f"{file}: the name {plugin.name!r} belongs to the system.", "Choose another name."
-            )
+            raise PluginError(f"{file}: the name {plugin.name!r} belongs to the system.", "Choose another name.")
         if other and other.folder != plugin.folder:
             raise PluginError(
                 f"{file}: the name {plugin.name!r} is taken by {other.folder / f'{other.kind}.toml'}.",

@@ -1,4 +1,4 @@
-"""plugin.toml (or app.toml): who a plugin is and what it wants. Read strictly: a typing error is named and not ignored."""
+"""plugin.toml (or app.toml): who a plugin is and what it wants. Read strictly: a typing error is named."""
 
 from __future__ import annotations
 
@@ -110,10 +110,6 @@ def _no_capabilities(file: Path, asked: Any) -> None:
         raise PluginError(f"{file} has no table [capabilities].", "Add it, empty.")
     for key, value in asked.items():
         if key not in _CAPABILITIES:
-            raise PluginError(
-                f"{file}: there is no capability {key!r}.", f"Known are: {', '.join(_CAPABILITIES)}."
-            )
+            raise PluginError(f"{file}: there is no capability {key!r}.", f"Known are: {', '.join(_CAPABILITIES)}.")
         if value not in ([], 0):
-            raise PluginError(
-                f"{file} asks for the capability {key!r}, which can't be granted yet.", "Leave it empty."
-            )
+            raise PluginError(f"{file} asks for the capability {key!r}, which can't be granted yet.", "Leave it empty.")

@@ -125,9 +125,7 @@ class Worker:
 
     async def close(self) -> None:
         """End the child and wait until it is gone."""
-        self._closed = (
-            True  # before taking the turn: a running call isn't waited for, a waiting one starts nothing
-        )
+        self._closed = True  # before taking the turn: a running call isn't waited for, a waiting one starts nothing
         writer = self._writer if self._child else None
         self._kill()
         async with self._turn:
@@ -145,9 +143,7 @@ class Worker:
         self._child = launch(self._plugin.code)
         self._number = 0
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(
-                sock=self._child.channel, limit=LIMIT
-            )
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=self._child.channel, limit=LIMIT)
         except BaseException:
             self._child.channel.close()
             self._kill(connected=False)
@@ -156,9 +152,7 @@ class Worker:
         if "error" in greeting:
             self._kill()
             error = greeting["error"]
-            raise SyscallError(
-                "EIO", f"{self._plugin.code} can't be loaded: {error['what']}", error["remedy"]
-            )
+            raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {error['what']}", error["remedy"])
         if self._described not in (None, greeting["value"]):
             self._kill()  # what the table and the policy know is no longer what would run
             raise SyscallError(
@@ -221,15 +215,11 @@ class Worker:
 
 def _request(name: str, request: dict[str, Any]) -> bytes:
     try:
-        line = (
-            json.dumps(request, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        )
+        line = json.dumps(request, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     except (TypeError, ValueError, RecursionError):
         raise SyscallError("EINVAL", f"The arguments of {name} can't be written as JSON.") from None
     if len(line) > LIMIT:
-        raise SyscallError(
-            "E2BIG", f"The arguments of {name} have {len(line):,} bytes.", f"The limit is {LIMIT:,}."
-        )
+        raise SyscallError("E2BIG", f"The arguments of {name} have {len(line):,} bytes.", f"The limit is {LIMIT:,}.")
     return line
 
 

@@ -69,9 +69,7 @@ class Scopes:
         if scope is None:
             dek, tag = self._keyring.dek(subject), self._kind(kind)
             values = (dek.token, dek.version, tag)
-            self._db.execute(
-                "INSERT OR IGNORE INTO scopes (subject, key_version, kind) VALUES (?, ?, ?)", values
-            )
+            self._db.execute("INSERT OR IGNORE INTO scopes (subject, key_version, kind) VALUES (?, ?, ?)", values)
             scope = self._find(tag, dek)
             assert scope is not None
             self._ready[kind, subject] = scope
@@ -99,9 +97,7 @@ class Scopes:
         if scope is None:
             row = self._db.one("SELECT subject, key_version, kind FROM scopes WHERE id = ?", (id,))
             if row is None or tuple(map(type, row)) != (bytes, int, bytes):
-                raise StoreError(
-                    f"The store {self._db.path} was changed outside.", "Restore the latest backup."
-                )
+                raise StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
             subject, version, kind = row
             if self._keyring.shredded(subject) >= version:
                 return None

@@ -91,9 +91,7 @@ class Store:
             keyring.refresh()
             if not path.exists():
                 if keyring.live():
-                    raise StoreError(
-                        f"The store {path} is missing.", "Its keys are there: restore its latest backup."
-                    )
+                    raise StoreError(f"The store {path} is missing.", "Its keys are there: restore its latest backup.")
                 new_file(path)
             elif path.stat().st_mode & 0o077:
                 path.chmod(0o600)
@@ -173,9 +171,7 @@ class Store:
         with self._db.lock:
             wanted = self._scopes.of_kind(kind, subject)
             places = sorted(
-                seq
-                for id in wanted
-                for (seq,) in self._db.all("SELECT seq FROM records WHERE scope = ?", (id,))
+                seq for id in wanted for (seq,) in self._db.all("SELECT seq FROM records WHERE scope = ?", (id,))
             )
         if newest_first:
             places.reverse()
@@ -287,9 +283,7 @@ class Store:
         with self.transaction():
             (found,) = self._db.one("PRAGMA integrity_check(1)")
             if found != "ok":
-                raise StoreError(
-                    f"The store {self._db.path} is damaged: {found}.", "Restore the latest backup."
-                )
+                raise StoreError(f"The store {self._db.path} is damaged: {found}.", "Restore the latest backup.")
             self._scopes.sweep()
             places = [seq for (seq,) in self._db.all("SELECT seq FROM records")]
             for seq in places:
