@@ -66,10 +66,12 @@ def tools_pass(turns: Sequence[Turn], folder: Path, variants: int, order: random
         yield Example([*made.turns, *extra], made.definitions, source="tools")
 
 
-def build(passes: int, seed: int, public: Path | None, folder: Path = SENTENCES) -> list[list[Example]]:
-    """The examples of every pass."""
+def build(
+    passes: int, seed: int, public: Path | None, folder: Path = SENTENCES, twice: Sequence[str] = ()
+) -> list[list[Example]]:
+    """The examples of every pass; the sentences of files whose stem is in `twice` count double."""
     order = random.Random(seed)
-    turns = [turn for _, turn in sentences(folder)]
+    turns = [turn for stem, turn in sentences(folder) for _ in range(2 if stem in twice else 1)]
     values = Values(turns)
     result: list[list[Example]] = []
     for number in range(passes):
@@ -92,12 +94,13 @@ def main() -> None:
     parser.add_argument("--public", type=Path, help="folder with seal-tools/")
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--twice", nargs="*", default=(), metavar="STEM", help="sentence files that count double")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.base or default_base())
     counts: Counter[str] = Counter()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("w") as out:
-        for number, examples in enumerate(build(options.passes, options.seed, options.public)):
+        for number, examples in enumerate(build(options.passes, options.seed, options.public, twice=options.twice)):
             out.write("\n" if number else "")
             for example in examples:
                 prefix = tokenizer.encode(example.prefix()) if example.definitions else []

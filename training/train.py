@@ -52,6 +52,8 @@ class Recipe:
     workers: int = 2
     compiled: bool = False
     checkpoint_seconds: float = 240.0
+    start: str = ""
+    """Another run's checkpoint to begin with, its adapter only: a second round, on more sentences."""
 
 
 def batches(recipe: Recipe) -> list[list[Row]]:
@@ -116,6 +118,8 @@ def work(worker: int, recipe: Recipe) -> None:
         model.adapter.restore(kept["adapter"])
         optimizer.load_state_dict(kept["optimizer"])
         first, spent = kept["step"], kept["seconds"]
+    elif recipe.start:
+        model.adapter.restore(torch.load(recipe.start, weights_only=True)["adapter"])
     flat = torch.zeros(sum(p.numel() for p in parameters))
     offset = 0
     for parameter in parameters:  # gradients live in one buffer, so that one exchange averages them all
@@ -176,6 +180,7 @@ def main() -> None:
     parser.add_argument("--tokens", required=True)
     parser.add_argument("--run", required=True)
     parser.add_argument("--base", default="")
+    parser.add_argument("--start", default="", help="begin with the adapter of another run's checkpoint")
     for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("minutes", float), ("seed", int),
                        ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")

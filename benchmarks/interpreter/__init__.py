@@ -66,13 +66,13 @@ class Answer:
 
 def cases(path: Path) -> list[Case]:
     """The cases of a file: sentences for the catalogue, or plugins with requests."""
-    found = []
+    found: list[Case] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         item = json.loads(line)
         if "requests" in item:
             tools = tuple(item["tools"])
-            for request in item["requests"]:
-                found.append(Case(request["utterance"], [(c["name"], c["arguments"]) for c in request["calls"]], tools))
+            requests = ((r["utterance"], [(c["name"], c["arguments"]) for c in r["calls"]]) for r in item["requests"])
+            found.extend(Case(said, program, tools) for said, program in requests)
         else:
             found.append(Case(item["utterance"], [(c["syscall"], c["args"]) for c in item["program"]]))
     return found
@@ -102,10 +102,11 @@ async def measure(sets: dict[str, list[Case]]) -> dict[str, list[Answer]]:
 
 
 def all_sets() -> dict[str, list[Case]]:
-    """Set name -> cases; the plugins twice, with the catalogue beside them and without."""
+    """Set name -> cases; the plugins twice: with the catalogue beside them, and alone."""
     sets = {path.stem: cases(path) for path in sorted(HERE.glob("*.jsonl"))}
-    if "tools" in sets:
-        sets["tools_only"] = sets["tools"]
+    sets["tools_only"] = sets["tools"]
+    # Beside the catalogue, what fits no plugin may well be a call of the catalogue.
+    sets["tools"] = [case for case in sets["tools"] if case.program]
     return sets
 
 
@@ -158,22 +159,35 @@ def rows() -> list[dict[str, Any]]:
     return told
 
 
+def summary(name: str, answers: list[Answer]) -> str:
+    """A set's figures in one line."""
+    count, times = len(answers), sorted(a.ms for a in answers)
+    shares = {what: sum(getattr(a, what) for a in answers) / count for what in ("syscall", "exact", "asked")}
+    told = " ".join(f"{what} {share:6.1%}" for what, share in shares.items())
+    return f"{name:14} n={count:4} {told} p50 {times[count // 2]:4.0f} ms p95 {times[int(count * 0.95)]:4.0f} ms"
+
+
+def reliability(answers: list[Answer]) -> str:
+    """How often a confidence is right: for each tenth of confidence, how many programs and how many of them exact."""
+    lines = ["confidence  programs  exact"]
+    for tenth in range(10):
+        inside = [a for a in answers if min(int(a.confidence * 10), 9) == tenth]
+        if inside:
+            lines.append(
+                f"{tenth / 10:.1f} - {tenth / 10 + 0.1:.1f} {len(inside):9} {sum(a.exact for a in inside) / len(inside):6.0%}"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the figures and, with --wrong, every sentence that was misread."""
+    """Print the figures; with --wrong every sentence that was misread, with --reliability what a confidence is worth."""
     sets = all_sets()
     names = [name for name in sys.argv[1:] if name in sets] or list(sets)
-    for name, answers in asyncio.run(measure({name: sets[name] for name in names})).items():
-        count = len(answers)
-        times = sorted(a.ms for a in answers)
-        print(
-            f"{name:14} n={count:4} syscall {sum(a.syscall for a in answers) / count:6.1%} exact {sum(a.exact for a in answers) / count:6.1%} "
-            f"asked {sum(a.asked for a in answers) / count:6.1%} p50 {times[count // 2]:4.0f} ms p95 {times[int(count * 0.95)]:4.0f} ms"
-        )
-        if "--wrong" in sys.argv:
-            for a in answers:
-                if not a.exact:
-                    print(f"  {a.case.utterance!r}\n    want {a.case.program}\n    got  {a.calls} {a.confidence:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    measured = asyncio.run(measure({name: sets[name] for name in names}))
+    for name, answers in measured.items():
+        print(summary(name, answers))
+        for a in answers:
+            if "--wrong" in sys.argv and not a.exact:
+                print(f"  {a.case.utterance!r}\n    want {a.case.program}\n    got  {a.calls} {a.confidence:.2f}")
+    if "--reliability" in sys.argv:
+        print(reliability([a for answers in measured.values() for a in answers]))

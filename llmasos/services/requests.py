@@ -112,7 +112,7 @@ class Requests:
 
     async def _moved(self, session: Session, line: str) -> Result | None:
         """The result of `cd` and `pwd`, which concern the session alone; None for any other line."""
-        command, *rest = line.split(maxsplit=1)
+        command, *rest = line.split(maxsplit=1) or [""]
         if command not in ("cd", "pwd") or (command == "pwd" and rest):
             return None
         call = Call(command, {"path": rest[0]} if rest else {})

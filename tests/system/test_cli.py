@@ -98,7 +98,7 @@ def test_json(program: Program) -> None:
 
 
 def test_stream_json(program: Program) -> None:
-    out = program.ok("--output", "stream-json", "-c", "content.write haiku rain")
+    out = program.ok("--output", "stream-json", "-c", "content.write story 'a long voyage'")
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["event"] for event in events[:-1]] == ["words"] * (len(events) - 1) and len(events) > 1
     assert events[-1]["event"] == "result" and events[-1]["ok"]
@@ -193,8 +193,10 @@ def test_tools_from_a_file_and_in_a_line(program: Program) -> None:
     asked = {"id": 1, "utterance": "weather forecast for Lisbon"}
     expected = [{"syscall": "weather.forecast", "args": {"place": "Lisbon"}}]
 
-    _, answers = interpreted(program, "--tools", str(file), lines=[asked])
+    _, answers = interpreted(program, "--tools", str(file), "--only-tools", lines=[asked])
     assert answers[0]["calls"] == expected
+    _, answers = interpreted(program, "--tools", str(file), lines=[{"utterance": UTTERANCES[0]}])
+    assert answers[0]["calls"][0]["syscall"] == "system.time", "the catalogue is still there"
     _, answers = interpreted(program, "--only-tools", lines=[{**asked, "tools": [WEATHER]}, asked])
     assert answers[0]["calls"] == expected
     assert answers[1]["calls"] == [], "a line's tools are that line's only, and the catalogue is left out"
