@@ -184,7 +184,8 @@ def _shell(settings: Settings, args: argparse.Namespace) -> int:
         # Lines piped into the shell are requests, one a line; without a person there are no questions.
         from llmasos.shell.once import Manner, run_lines
 
-        lines = _piped().splitlines()
+        # As they come: another program may wait for the answer to one before it writes the next.
+        lines = (line.decode(errors="replace") for line in (sys.stdin.buffer if sys.stdin is not None else ()))
         return asyncio.run(run_lines(settings, lines, Manner(args.dry_run, args.output or "text")))
     if args.dry_run or args.output:
         raise UsageError(

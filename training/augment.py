@@ -105,11 +105,7 @@ def swap(turn: Turn, values: Values, order: random.Random) -> Turn:
                 continue
             new = values.other(kind, order)
             before = sentence[: sentence.find(value)].split()[-1:]
-            if (
-                before
-                and before[0].casefold() in {"a", "an"}
-                and (new[:1] in "aeiou") != (value[:1] in "aeiou")
-            ):
+            if before and before[0].casefold() in {"a", "an"} and (new[:1] in "aeiou") != (value[:1] in "aeiou"):
                 continue
             changed = sentence.replace(value, new)
             if changed.count(new) == 1:
@@ -166,9 +162,7 @@ def mistyped(turn: Turn, order: random.Random) -> Turn:
     words = turn.sentence.split(" ")
     values = " ".join(str(v) for _, args in turn.calls for v in args.values()).casefold()
     places = [
-        i
-        for i, w in enumerate(words)
-        if len(w) > 3 and w.isascii() and w.isalpha() and w.casefold() not in values
+        i for i, w in enumerate(words) if len(w) > 3 and w.isascii() and w.isalpha() and w.casefold() not in values
     ]
     if not places:
         return turn
@@ -187,12 +181,7 @@ def joined(first: Turn, second: Turn, order: random.Random) -> Turn | None:
     """Two commands in one sentence; None where they don't go together."""
     if is_chinese(first.sentence) != is_chinese(second.sentence) or len(first.calls) + len(second.calls) > 3:
         return None
-    if (
-        first.calls[-1][0] in _TAIL
-        or "?" in first.sentence
-        or "？" in first.sentence
-        or "：" in first.sentence
-    ):
+    if first.calls[-1][0] in _TAIL or "?" in first.sentence or "？" in first.sentence or "：" in first.sentence:
         return None
     if len(first.sentence) + len(second.sentence) > 140 or any("$" in str(args) for _, args in second.calls):
         return None

@@ -40,9 +40,7 @@ def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[
                 yield file.stem, turn_of(json.loads(line))
 
 
-def catalogue_pass(
-    turns: Sequence[Turn], values: Values, number: int, order: random.Random
-) -> Iterator[Example]:
+def catalogue_pass(turns: Sequence[Turn], values: Values, number: int, order: random.Random) -> Iterator[Example]:
     """Every sentence once, and joined ones."""
     for turn in turns:
         yield Example([turn if number == 0 else varied(turn, values, order)], source="catalogue")
@@ -104,9 +102,7 @@ def main() -> None:
             out.write("\n" if number else "")
             for example in examples:
                 prefix = tokenizer.encode(example.prefix()) if example.definitions else []
-                turns = [
-                    (tokenizer.encode(prompt), tokenizer.encode(answer)) for prompt, answer in example.texts()
-                ]
+                turns = [(tokenizer.encode(prompt), tokenizer.encode(answer)) for prompt, answer in example.texts()]
                 counts[example.source or "seal-tools"] += len(prefix) + sum(len(p) + len(a) for p, a in turns)
                 out.write(json.dumps([prefix, turns], separators=(",", ":")) + "\n")
     print(f"{sum(counts.values()):,} tokens: {dict(counts)}")

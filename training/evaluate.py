@@ -48,9 +48,7 @@ def items(file: Path) -> Iterator[Item]:
     """Everything that a file asks."""
     with file.open(encoding="utf-8") as lines:
         if '"tools"' in lines.readline():
-            yield from chain.from_iterable(
-                _plugin(tools, requests) for tools, requests in toolsets.read(file)
-            )
+            yield from chain.from_iterable(_plugin(tools, requests) for tools, requests in toolsets.read(file))
             return
     for line in file.read_text(encoding="utf-8").splitlines():
         turn = turn_of(json.loads(line))

@@ -57,9 +57,7 @@ def add(row: Row, example: Tokenized) -> None:
         _append(row, whole, [-1] * (len(prompt) - 1) + answer, len(prefix), segment, parent)
 
 
-def _append(
-    row: Row, tokens: Sequence[int], targets: Sequence[int], start: int, segment: int, parent: int
-) -> None:
+def _append(row: Row, tokens: Sequence[int], targets: Sequence[int], start: int, segment: int, parent: int) -> None:
     row.tokens += tokens
     row.targets += targets
     row.positions += range(start, start + len(tokens))

@@ -65,10 +65,7 @@ def requests_of(file: Path, tools: Mapping[str, tuple[str, Tool]]) -> Iterator[R
             if call["api"] not in tools or _PLACEHOLDER.search(sentence):
                 break
             properties = tools[call["api"]][1]["inputSchema"]["properties"]
-            args = {
-                n: typed(properties.get(n, {}).get("type", ""), v, sentence)
-                for n, v in call["parameters"].items()
-            }
+            args = {n: typed(properties.get(n, {}).get("type", ""), v, sentence) for n, v in call["parameters"].items()}
             if any(value is None for value in args.values()):
                 break
             calls.append((call["api"], args))

@@ -54,11 +54,7 @@ def example(
         possible = all(name in names for name, _ in calls)
         if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.7):
             continue  # half possible has no right answer; and `none` must not become the likeliest one
-        said = (
-            [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls]
-            if possible
-            else []
-        )
+        said = [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls] if possible else []
         turns.append(Turn(sentence, said))
     order.shuffle(turns)
     return Example(turns, definitions.render(shown_as))
@@ -67,9 +63,7 @@ def example(
 def _arguments(tool: Tool, args: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
     """Arguments in the order of the definition."""
     known = list(definitions.schema_of(tool).get("properties") or {})
-    return {
-        rename(name): args[name] for name in sorted(args, key=lambda n: known.index(n) if n in known else 99)
-    }
+    return {rename(name): args[name] for name in sorted(args, key=lambda n: known.index(n) if n in known else 99)}
 
 
 def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str], str]]:
@@ -83,9 +77,7 @@ def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str],
 
 def words(name: str) -> list[str]:
     """The words of an identifier in any style."""
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+", name)] or [
-        name
-    ]
+    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\da-zA-Z_]+", name)] or [name]
 
 
 def snake(name: str) -> str:
@@ -110,9 +102,7 @@ def dotted(name: str) -> str:
     return first + ("." + "_".join(rest) if rest else "")
 
 
-def _renamed(
-    tool: Tool, rename: Callable[[str], str], rename_argument: Callable[[str], str], *, plainer: bool
-) -> Tool:
+def _renamed(tool: Tool, rename: Callable[[str], str], rename_argument: Callable[[str], str], *, plainer: bool) -> Tool:
     schema = definitions.schema_of(tool)
     properties = {
         rename_argument(name): {k: v for k, v in part.items() if not (plainer and k == "description")}

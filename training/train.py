@@ -1,8 +1,8 @@
 """LoRA training on a CPU: python -m training.train --tokens FILE --run DIR (resumes from DIR/last.pt).
 
 Each worker is a process with one thread that computes its share of a step's rows; gradients are summed once a
-step. On a machine that others use too, this is many times faster than one process with two threads,
-whose every matrix product waits for the slower core.
+step. On a machine that others use too this is steadier than one process with two threads, whose every matrix product
+waits for the slower core.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(10**11),
     "MALLOC_TOP_PAD_": str(5 * 10**8),
 }
-"""glibc keeps freed memory: in a virtual machine a fresh page's first touch costs more than arithmetic."""
+"""glibc keeps freed memory instead of giving it back after each step and faulting it in again at the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,7 @@ def main() -> None:
                        ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)
-    parser.add_argument(
-        "--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler"
-    )
+    parser.add_argument("--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler")
     options = parser.parse_args()
     options.base = options.base or str(default_base())
     recipe = Recipe(**vars(options))
@@ -196,7 +195,9 @@ def main() -> None:
     for name, value in ALLOCATOR.items():  # read when a worker starts
         os.environ.setdefault(name, value)
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29511")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        os.environ.setdefault("MASTER_PORT", str(free.getsockname()[1]))
     mp.spawn(work, (recipe,), nprocs=recipe.workers)
 
 

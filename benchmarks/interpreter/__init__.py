@@ -21,7 +21,8 @@ from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Program
 from llmasos.services.interpreter.interpreter import Interpreter
-from training.compare import same
+from training.compare import plain, same
+from training.files import SENTENCES
 
 HERE = Path(__file__).parent
 COMMAND = "llmasos bench interpreter --json"
@@ -102,8 +103,15 @@ async def measure(sets: dict[str, list[Case]]) -> dict[str, list[Answer]]:
 
 
 def all_sets() -> dict[str, list[Case]]:
-    """Set name -> cases; the plugins twice: with the catalogue beside them, and alone."""
-    sets = {path.stem: cases(path) for path in sorted(HERE.glob("*.jsonl"))}
+    """Set name -> cases; the plugins twice: with the catalogue beside them, and alone.
+
+    Two people can hit on the same sentence: those that stand in the training data too are left out.
+    """
+    trained = {plain(case.utterance) for path in SENTENCES.glob("*.jsonl") for case in cases(path)}
+    sets = {
+        path.stem: [case for case in cases(path) if plain(case.utterance) not in trained]
+        for path in sorted(HERE.glob("*.jsonl"))
+    }
     sets["tools_only"] = sets["tools"]
     # Beside the catalogue, what fits no plugin may well be a call of the catalogue.
     sets["tools"] = [case for case in sets["tools"] if case.program]

@@ -33,9 +33,7 @@ def spans_hold(turn: Turn) -> bool:
 def test_arguments_come_in_the_order_of_the_definition() -> None:
     line = {
         "utterance": "make Ida, a baker, shy",
-        "program": [
-            {"syscall": "character.create", "args": {"role": "baker", "name": "Ida", "personality": "shy"}}
-        ],
+        "program": [{"syscall": "character.create", "args": {"role": "baker", "name": "Ida", "personality": "shy"}}],
     }
     assert list(turn_of(line).calls[0][1]) == ["name", "personality", "role"]
     with pytest.raises(ValueError, match="nonsense"):
@@ -87,17 +85,14 @@ def test_definitions_vary_and_answers_follow_them() -> None:
     for seed in range(30):
         tools, requests = plugins[seed % len(plugins)]
         example = toolsets.example(tools, requests, strangers, random.Random(seed))
-        shown = {
-            line.split(" - ")[0] for line in example.definitions.splitlines() if not line.startswith(" ")
-        }
+        shown = {line.split(" - ")[0] for line in example.definitions.splitlines() if not line.startswith(" ")}
         called = {name for turn in example.turns for name, _ in turn.calls}
         assert called <= shown
 
 
 def test_a_function_that_is_gone_leaves_none() -> None:
     tools = [
-        {"name": name, "inputSchema": {"type": "object", "properties": {"x": {"type": "string"}}}}
-        for name in "ab"
+        {"name": name, "inputSchema": {"type": "object", "properties": {"x": {"type": "string"}}}} for name in "ab"
     ]
     requests: list[toolsets.Request] = [
         ("do a with 1", [("a", {"x": "1"})]),
@@ -129,9 +124,7 @@ def test_names_keep_their_words(style: object) -> None:
         ("boolean", "True", "yes please", True),
     ],
 )
-def test_values_of_the_public_set_get_types_or_go(
-    kind: str, value: str, sentence: str, expected: object
-) -> None:
+def test_values_of_the_public_set_get_types_or_go(kind: str, value: str, sentence: str, expected: object) -> None:
     assert seal_tools.typed(kind, value, sentence) == expected
 
 

@@ -226,9 +226,14 @@ class Kernel:
 
     def _failed(self, call: Call, error: LlmasosError, decision: Decision) -> Result:
         if isinstance(error, Denied):
-            return Result(call, error="EACCES", message=str(error), rule=error.rule)
+            return Result(call, error="EACCES", message=_readable(str(error)), rule=error.rule)
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
-        return Result(call, error=code, message=str(error), rule=decision.rule)
+        return Result(call, error=code, message=_readable(str(error)), rule=decision.rule)
+
+
+def _readable(message: str) -> str:
+    """The message; one that repeats a long argument without the middle of it."""
+    return message if len(message) <= MESSAGE else f"{message[: MESSAGE // 2]} […] {message[-MESSAGE // 2 :]}"
 
 
 def _bounded(args: dict[str, Any]) -> dict[str, Any]:
