@@ -38,7 +38,9 @@ def seat(tmp_path: Path) -> Iterator[Seat]:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     with asyncio.Runner() as runner:
-        settings = Settings(home=tmp_path / "home", owner="ada", seed=1, model="scripted")  # a larger model than the default
+        settings = Settings(
+            home=tmp_path / "home", owner="ada", seed=1, model="scripted"
+        )  # a larger model than the default
         machine = runner.run(compose(settings, engines=ScriptedEngines(says=[SAYS])))
         yield Seat(machine, runner, workspace, Person())
         runner.run(machine.close())
@@ -217,7 +219,11 @@ def _(seat: Seat) -> Prepared:
 
 @case("tasks.add")
 def _(seat: Seat) -> Prepared:
-    return {"title": "water the plants", "due": "Friday", "priority": "urgent"}, lambda s: s.refs("tasks.list") == ["water the plants"]
+    return {
+        "title": "water the plants",
+        "due": "Friday",
+        "priority": "urgent",
+    }, lambda s: s.refs("tasks.list") == ["water the plants"]
 
 
 @case("tasks.list")
@@ -289,7 +295,9 @@ def _(seat: Seat) -> Prepared:
 
 @case("content.summarize")
 def _(seat: Seat) -> Prepared:
-    return {"text": "The harbour froze in January. Ships waited for weeks. Nobody sailed. The harbour master wrote letters."}, lambda s: "harbour"
+    return {
+        "text": "The harbour froze in January. Ships waited for weeks. Nobody sailed. The harbour master wrote letters."
+    }, lambda s: "harbour"
 
 
 # characters
@@ -335,7 +343,10 @@ def _(seat: Seat) -> Prepared:
 @case("character.export")
 def _(seat: Seat) -> Prepared:
     seat.ok("character.create", name="Orrin")
-    return {"name": "Orrin", "path": "orrin.json"}, lambda s: json.loads((s.workspace / "orrin.json").read_text())["data"]["name"] == "Orrin"
+    return {
+        "name": "Orrin",
+        "path": "orrin.json",
+    }, lambda s: json.loads((s.workspace / "orrin.json").read_text())["data"]["name"] == "Orrin"
 
 
 # devices
@@ -365,7 +376,10 @@ def _(seat: Seat) -> Prepared:
 
 @case("device.set")
 def _(seat: Seat) -> Prepared:
-    return {"name": "thermostat", "value": "17.5 degrees"}, lambda s: "17.5" in str(s.ok("device.get", name="thermostat"))
+    return {
+        "name": "thermostat",
+        "value": "17.5 degrees",
+    }, lambda s: "17.5" in str(s.ok("device.get", name="thermostat"))
 
 
 # apps and processes

@@ -18,7 +18,11 @@ UTTERANCES = ["what time is it", "remind me to call Bob tomorrow at 9"]
 WEATHER = {
     "name": "weather.forecast",
     "description": "The weather forecast for a place.",
-    "inputSchema": {"type": "object", "properties": {"place": {"type": "string", "description": "Which town"}}, "required": ["place"]},
+    "inputSchema": {
+        "type": "object",
+        "properties": {"place": {"type": "string", "description": "Which town"}},
+        "required": ["place"],
+    },
 }
 
 
@@ -168,7 +172,11 @@ def test_interpret_prints_one_program_and_does_nothing(program: Program) -> None
 
 
 def test_interpret_lines(program: Program) -> None:
-    lines = [{"id": "a", "utterance": UTTERANCES[0]}, {"id": 7, "utterance": UTTERANCES[1]}, {"utterance": "明天早上九点提醒我开会"}]
+    lines = [
+        {"id": "a", "utterance": UTTERANCES[0]},
+        {"id": 7, "utterance": UTTERANCES[1]},
+        {"utterance": "明天早上九点提醒我开会"},
+    ]
     code, answers = interpreted(program, lines=lines)
     assert code == 0
     assert [answer["id"] for answer in answers] == ["a", 7, 3], "in order, with the line's number where it has no id"
@@ -176,7 +184,15 @@ def test_interpret_lines(program: Program) -> None:
     assert all(isinstance(answer["ms"], float) and 0 <= answer["confidence"] <= 1 for answer in answers)
 
 
-BAD = ["no json", "[1]", "{}", '{"utterance": 5}', '{"utterance": ""}', '{"id": 1, "utterance": "hi", "tools": 5}', "[" * 100_000]
+BAD = [
+    "no json",
+    "[1]",
+    "{}",
+    '{"utterance": 5}',
+    '{"utterance": ""}',
+    '{"id": 1, "utterance": "hi", "tools": 5}',
+    "[" * 100_000,
+]
 
 
 def test_bad_lines_are_answered_and_the_rest_goes_on(program: Program) -> None:
@@ -225,7 +241,9 @@ def test_bad_model_files(program: Program, kind: str, option: str) -> None:
     elif kind != "missing":
         good = models.locate("smollm2")
         with good.open("rb") as model:
-            file.write_bytes({"not a GGUF": b"PK\x03\x04 something else", "empty": b""}.get(kind) or model.read(3_000_000))
+            file.write_bytes(
+                {"not a GGUF": b"PK\x03\x04 something else", "empty": b""}.get(kind) or model.read(3_000_000)
+            )
         if kind == "empty":
             file.write_bytes(b"")
     done = program.run(option, str(file), "-c", "what time is it")
@@ -258,7 +276,9 @@ def test_variables_name_folders_and_formats(program: Program, tmp_path: Path) ->
     other = tmp_path / "elsewhere"
     other.mkdir()
     (other / "here.md").write_text("words")
-    moved = replace(program, environment={"LLMASOS_WORKSPACE": str(other), "LLMASOS_OUTPUT": "json", "LLMASOS_OWNER": "bob"})
+    moved = replace(
+        program, environment={"LLMASOS_WORKSPACE": str(other), "LLMASOS_OUTPUT": "json", "LLMASOS_OWNER": "bob"}
+    )
     said = moved.json("-c", "files.list")
     assert said["results"][0]["value"]["items"][0]["ref"] == "here.md"
     moved.json("-c", "tasks.add milk")

@@ -30,7 +30,9 @@ def forms(word: str) -> set[bytes]:
     plain = word.encode()
     found = {plain, plain.lower(), plain.hex().encode(), word.encode("utf-16-le")}
     # Base64 has three forms, by where the word starts; the outer letters depend on the neighbours.
-    return found | {base64.b64encode(b"\0" * skip + plain + b"\0" * (-(skip + len(plain)) % 3))[4:-4] for skip in range(3)}
+    return found | {
+        base64.b64encode(b"\0" * skip + plain + b"\0" * (-(skip + len(plain)) % 3))[4:-4] for skip in range(3)
+    }
 
 
 def leaks(folder: Path, words: Sequence[str]) -> list[str]:
@@ -38,7 +40,11 @@ def leaks(folder: Path, words: Sequence[str]) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         content = path.read_bytes() if path.is_file() else b""
-        found += [f"{word} in {path.name}" for word in words if any(f in content or f in path.name.encode() for f in forms(word))]
+        found += [
+            f"{word} in {path.name}"
+            for word in words
+            if any(f in content or f in path.name.encode() for f in forms(word))
+        ]
     return found
 
 
@@ -62,9 +68,9 @@ def use(seat: Seat) -> None:
     assert WORDS["answered"] in seat.ok("character.chat", name="Orrin", message=f"remember {WORDS['said']}")["text"]
     assert seat.say(f"remember that {WORDS['sentence']} is near").ok
     machine = seat.machine
-    SealedHistory(SealedLog(machine.settings.home / "shell-history.sealed", machine.keyring.derive("shell history"))).append_string(
-        f"tell me about {WORDS['typed']}"
-    )
+    SealedHistory(
+        SealedLog(machine.settings.home / "shell-history.sealed", machine.keyring.derive("shell history"))
+    ).append_string(f"tell me about {WORDS['typed']}")
     try:
         raise RuntimeError(WORDS["crash"])
     except RuntimeError:
@@ -82,7 +88,11 @@ def test_nothing_readable_on_disk(tmp_path: Path, closed: bool) -> None:
         machine = runner.run(compose(Settings(home=home, owner="ada", seed=1), engines=engines))
         seat = Seat(machine, runner, workspace)
         use(seat)
-        kept = repr(seat.ok("memory.recall", query="key")) + repr(seat.ok("character.show", name="Orrin")) + repr(seat.ok("system.history"))
+        kept = (
+            repr(seat.ok("memory.recall", query="key"))
+            + repr(seat.ok("character.show", name="Orrin"))
+            + repr(seat.ok("system.history"))
+        )
         for name in ("fact", "said", "answered", "persona", "task", "sentence"):
             assert WORDS[name] in kept, f"the {name} was kept at all"
         if not closed:
@@ -95,7 +105,9 @@ def test_nothing_readable_on_disk(tmp_path: Path, closed: bool) -> None:
     assert others == [], "only the owner can read them"
 
 
-def test_a_failing_syscall_prints_no_traceback(seat: Seat, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_syscall_prints_no_traceback(
+    seat: Seat, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError(WORDS["crash"])
 

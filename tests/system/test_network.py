@@ -14,7 +14,7 @@ import pytest
 from tests.system.program import CHECKOUT, HANGS, Program
 
 # Loaded by every Python process of the program before anything else, plugin children included.
-GUARD = '''
+GUARD = """
 import ipaddress, os, sys
 
 def note(words):
@@ -42,7 +42,7 @@ def guard(event, args):
 
 sys.addaudithook(guard)
 note("guarded")
-'''
+"""
 
 LINES = """\
 what time is it
@@ -62,7 +62,9 @@ def guarded(program: Program, tmp_path: Path) -> Program:
     folder = tmp_path / "guard"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(GUARD)
-    return replace(program, environment={"PYTHONPATH": f"{folder}:{CHECKOUT}", "GUARD_LOG": str(tmp_path / "guard.log")})
+    return replace(
+        program, environment={"PYTHONPATH": f"{folder}:{CHECKOUT}", "GUARD_LOG": str(tmp_path / "guard.log")}
+    )
 
 
 def test_nothing_leaves_the_machine(guarded: Program) -> None:
@@ -73,7 +75,9 @@ def test_nothing_leaves_the_machine(guarded: Program) -> None:
     assert any("guarded" in line for line in seen), "the guard was there"
 
 
-@pytest.mark.parametrize("code", ["socket.create_connection(('192.0.2.1', 80), 1)", "socket.getaddrinfo('example.org', 80)"])
+@pytest.mark.parametrize(
+    "code", ["socket.create_connection(('192.0.2.1', 80), 1)", "socket.getaddrinfo('example.org', 80)"]
+)
 def test_the_guard_holds(guarded: Program, code: str) -> None:
     done = guarded.run(code=f"import socket; {code}")
     assert done.returncode == 1 and "PermissionError" in done.stderr
@@ -86,7 +90,13 @@ def test_it_works_without_a_network(program: Program) -> None:
         pytest.skip("needs the right to make a network namespace")
     command = [unshare, "-n", sys.executable, "-m", "llmasos"]
     done = subprocess.run(
-        command, input=LINES, cwd=program.workspace, env=program.variables(), text=True, capture_output=True, timeout=HANGS
+        command,
+        input=LINES,
+        cwd=program.workspace,
+        env=program.variables(),
+        text=True,
+        capture_output=True,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
     assert "Bob" in done.stdout

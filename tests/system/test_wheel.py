@@ -46,7 +46,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", str(target), str(wheel)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--quiet",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
     return target
@@ -59,7 +70,11 @@ def test_what_is_in_it(wheel: Path) -> None:
         "llmasos/_share/policies/default.toml", "llmasos/services/interpreter/adapter/llmasos-interpreter.gguf",
     ):  # fmt: skip
         assert needed in names, f"{needed} is missing"
-    stray = [name for name in names if name.split("/")[0] in ("tests", "training", "benchmarks", "apps", "plugins", "policies")]
+    stray = [
+        name
+        for name in names
+        if name.split("/")[0] in ("tests", "training", "benchmarks", "apps", "plugins", "policies")
+    ]
     assert stray == []
     assert not any("__pycache__" in name for name in names)
 
@@ -75,7 +90,12 @@ def test_it_runs_from_another_folder(installed: Path, tmp_path: Path) -> None:
         environment |= {"PYTHONPATH": str(installed), "LLMASOS_HOME": str(tmp_path / "home")}
         # -S: no .pth file of the environment can bring the checkout back.
         return subprocess.run(
-            [sys.executable, "-S", "-c", code, *args], cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS
+            [sys.executable, "-S", "-c", code, *args],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=HANGS,
         )
 
     checked = run("doctor", "--json")

@@ -210,7 +210,25 @@ def test_any_text(ground: Ground, name: str, data: st.DataObject) -> None:
     ground.throw(name, args)
 
 
-@pytest.mark.parametrize("name", ["", " ", "files", "files.", ".read", "files.read.", "FILES.READ", "files.__class__", "a\0.b", "\ud800", "$1", "..", "猫.读", "x" * 5_000_000])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "files",
+        "files.",
+        ".read",
+        "files.read.",
+        "FILES.READ",
+        "files.__class__",
+        "a\0.b",
+        "\ud800",
+        "$1",
+        "..",
+        "猫.读",
+        "x" * 5_000_000,
+    ],
+)
 def test_unknown_syscalls(ground: Ground, name: str) -> None:
     assert ground.throw(name, {}).error == "ENOSYS"
 

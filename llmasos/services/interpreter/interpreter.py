@@ -75,9 +75,7 @@ class Interpreter:
         reading: Reading | None = None
         described = [*tools, *([] if only_tools else self._added())]
         if described:
-            reading = await self._by_definitions(
-                engine, words, described, beside=[] if only_tools else self._catalogue()
-            )
+            reading = await self._by_definitions(engine, words, described, only_tools=only_tools)
         if not only_tools and (reading is None or not reading.program):
             reading = await self._by_catalogue(engine, words)
         assert reading is not None or only_tools
@@ -112,10 +110,15 @@ class Interpreter:
         return Reading(best.program, best.confidence, alternative=second.program)
 
     async def _by_definitions(
-        self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, beside: list[Tool]
+        self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, only_tools: bool
     ) -> Reading:
         chosen = nearest(words.line, tools, SHOWN)
+        offered = {tool["name"] for tool in chosen}
+        beside = [tool for tool in self._catalogue() if tool["name"] not in offered]
         best = await self._decode(engine, words, [*chosen, *beside], may_be_nothing=True, definitions=render(chosen))
+        if only_tools and any(call.syscall not in offered for call in best.program):
+            # The model knows what the catalogue is for: a sentence that it gives to the catalogue fits no function here.
+            return Reading((), best.confidence)
         derived = tuple(
             f"{call.syscall}.{name}"
             for call in best.program
