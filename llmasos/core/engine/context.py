@@ -12,6 +12,7 @@ import numpy as np
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import Logits
+from llmasos.core.engine.idle import has_spare_core
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.native import native
 
@@ -70,6 +71,7 @@ class Context:
         n_ctx: Cells; rounded up to a multiple of 256.
         n_sequences: Sequence ids.
         threads: Threads of a step.
+        brisk: Take a second thread in every step that finds a core to spare.
         adapter: A LoRA adapter's file.
     """
 
@@ -80,8 +82,10 @@ class Context:
         n_ctx: int,
         n_sequences: int,
         threads: int = 1,
+        brisk: bool = False,
         adapter: Path | None = None,
     ) -> None:
+        self._threads, self._brisk = threads, brisk
         self._api = api = native().api
         self.model = model
         pointer = model.acquire()
@@ -145,7 +149,14 @@ class Context:
         self._sequences[:count] = rows.sequences
         self._outputs[:count] = rows.outputs
         self._llama_batch.n_tokens = count
+        if self._brisk:
+            self._set_threads(2 if has_spare_core() else 1)
         return int(self._api.llama_decode(self._pointer, self._llama_batch))
+
+    def _set_threads(self, threads: int) -> None:
+        if threads != self._threads:
+            self._api.llama_set_n_threads(self._pointer, threads, threads)
+            self._threads = threads
 
     def logits(self, row: int) -> Logits:
         """Shape (n_vocab,): the logits of a row of the last batch; valid until the next `decode`."""

@@ -49,6 +49,7 @@ class LlamaEngine:
         n_ctx: KV cells for all sequences together.
         n_seq: Sequences that can be open at once.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
+        brisk: Take a second thread in every step that finds a core to spare: for short requests that somebody waits for.
         adapter: A LoRA adapter's GGUF file.
         name: What the engine is called in statistics and messages.
 
@@ -66,6 +67,7 @@ class LlamaEngine:
         n_ctx: int = 4096,
         n_seq: int = 16,
         threads: int = 0,
+        brisk: bool = False,
         adapter: Path | None = None,
         name: str = "",
     ) -> None:
@@ -75,7 +77,7 @@ class LlamaEngine:
 
         def make() -> Context:
             total = n_seq + _KEPT + _SCRATCH
-            return Context(model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, adapter=adapter)
+            return Context(model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, brisk=brisk, adapter=adapter)
 
         self._batcher = Batcher(make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}")
         context = self._batcher.sequences.context

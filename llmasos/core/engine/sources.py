@@ -86,6 +86,7 @@ class LlamaEngines:
             n_ctx=INTERPRETING_CELLS,
             n_seq=INTERPRETING_SEQUENCES,
             threads=self._settings.threads,
+            brisk=self._settings.threads == 0,
             adapter=None if own else self._adapter,
             name="interpreter",
         )

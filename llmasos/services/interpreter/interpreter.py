@@ -117,7 +117,7 @@ class Interpreter:
         beside = [tool for tool in self._catalogue() if tool["name"] not in offered]
         best = await self._decode(engine, words, [*chosen, *beside], may_be_nothing=True, definitions=render(chosen))
         if only_tools and any(call.syscall not in offered for call in best.program):
-            # The model knows what the catalogue is for: a sentence that it gives to the catalogue fits no function here.
+            # The model knows what the catalogue is for: a sentence that it gives to the catalogue fits nothing here.
             return Reading((), best.confidence)
         derived = tuple(
             f"{call.syscall}.{name}"
