@@ -49,7 +49,7 @@ class LlamaEngine:
         n_ctx: KV cells for all sequences together.
         n_seq: Sequences that can be open at once.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
-        brisk: Take a second thread in every step that finds a core to spare: for short requests that somebody waits for.
+        brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
         adapter: A LoRA adapter's GGUF file.
         name: What the engine is called in statistics and messages.
 
