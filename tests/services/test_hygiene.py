@@ -63,6 +63,10 @@ def test_loops_end() -> None:
     assert len(spoken(text, finished=False)) < 60
 
 
+def test_what_was_said_is_what_came_out_blank_lines_too() -> None:
+    assert spoken("00\n\nSam: hello") == "00"
+
+
 def test_only_so_many_sentences() -> None:
     assert spoken("One is here. Two is here. Three is here.", Manners(sentences=2)) == "One is here. Two is here."
 

@@ -196,3 +196,9 @@ def test_lunar_years_follow_one_another() -> None:
 
 def test_other_zones_keep_their_own_now() -> None:
     assert words.when("noon", NOW.astimezone(UTC)).start == datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["week from", "a week from from", "2 weeks after", "the month before"])
+def test_before_or_after_nothing_is_no_time(text: str) -> None:
+    with pytest.raises(SyscallError, match="can't be read|is no time"):
+        words.when(text, NOW)

@@ -141,7 +141,9 @@ class Hygiene:
         if label:
             sentence, self.stopped = sentence[: label.start()].rstrip(" \"'*("), True
         if not sentence.strip():
-            return sentence if self._said and not self.stopped else ""
+            gap = sentence if self._said and not self.stopped else ""
+            self._said += gap
+            return gap
         verdict = self._verdict(sentence)
         if verdict != "say":
             self.stopped = self.stopped or verdict == "stop"

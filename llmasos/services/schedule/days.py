@@ -85,7 +85,7 @@ def _relative(parts: Parts, today: date, prefer: Prefer) -> Days | None:
     amount, unit, sign = parts.relative
     anchor = _stretch(parts, today, prefer)
     if anchor is None:
-        return None
+        raise NoSuchDayError("Nothing was said that it is before or after.")
     from_day = anchor.first if sign < 0 else anchor.last
     if amount is None and unit != "day":
         length = {"week": timedelta(weeks=1), "month": timedelta(days=30)}.get(unit, timedelta(days=1))
