@@ -12,12 +12,19 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from llmasos.compose import Machine, compose
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
 from tests.seat import Seat
+
+
+# In CI the same examples each time, so that a change is judged by what it changes; elsewhere new ones are looked for.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session", autouse=True)
