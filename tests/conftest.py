@@ -20,7 +20,6 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
 from tests.seat import Seat
 
-
 # In CI the same examples each time, so that a change is judged by what it changes; elsewhere new ones are looked for.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("here", deadline=None)
