@@ -15,8 +15,8 @@ from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
-SPEECH_CELLS, SPEECH_SEQUENCES = 8192, 16
-"""22.5 KiB a cell: 184 MB, so that both contexts, the model and the embedder stay under 600 MB."""
+SPEECH_CELLS, SPEECH_SEQUENCES = 6144, 16
+"""22.5 KiB a cell: 138 MB, so that both contexts, the model and the embedder stay under 600 MB."""
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 4096, 4
 
 
