@@ -89,7 +89,7 @@ def _busy(count: int) -> Iterator[None]:
 
 def _child(what: str, quantization: str, threads: int = 1, *, spin: bool = False) -> list[dict[str, Any]]:
     """Measure in a process of its own."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": "active" if spin else "passive"}
+    environment = {**os.environ, **({"OMP_WAIT_POLICY": "active"} if spin else {})}
     command = [sys.executable, "-m", "benchmarks.engine", "--measure", what, quantization, str(threads)]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
     measured: list[dict[str, Any]] = json.loads(done.stdout)
