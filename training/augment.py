@@ -9,6 +9,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from training.catalogue import ENUMERATED
 from training.example import Call, Turn
@@ -78,6 +79,9 @@ class Values:
                         pools[kind].add(value)
         self._pools = {kind: sorted(values) for kind, values in pools.items()}
 
+    def __contains__(self, kind: str) -> bool:
+        return kind in self._pools
+
     def other(self, kind: str, order: random.Random) -> str:
         """A value of the pool."""
         return order.choice(self._pools[kind])
@@ -101,7 +105,7 @@ def swap(turn: Turn, values: Values, order: random.Random) -> Turn:
     for syscall, args in calls:
         for argument, value in args.items():
             kind = swappable(sentence, syscall, argument, value)
-            if kind is None or order.random() < 0.3 or _shared(turn.calls, value):
+            if kind is None or kind not in values or order.random() < 0.3 or _shared(turn.calls, value):
                 continue
             new = values.other(kind, order)
             before = sentence[: sentence.find(value)].split()[-1:]
@@ -192,6 +196,30 @@ def joined(first: Turn, second: Turn, order: random.Random) -> Turn | None:
         right = lower if _spans_hold(lower, second.calls) and not right.startswith("I ") else right
     sentence, calls = left + connector + right, [*first.calls, *second.calls]
     return Turn(sentence, calls) if _spans_hold(sentence, calls) else None
+
+
+def shown(turn: Turn, values: Values, order: random.Random) -> Turn:
+    """The sentence behind a like one with other values, both with the same made-up word where a plain one stood.
+
+    So the model learns that what this person means by a word stands in what was said before.
+    """
+    first, second = swap(turn, values, order), swap(turn, values, order)
+    said = " ".join(str(v) for t in (first, second) for _, args in t.calls for v in args.values()).casefold()
+    common = [
+        word
+        for word in dict.fromkeys(re.findall(r"[A-Za-z]{3,}", first.sentence))
+        if re.search(rf"\b{word}\b", second.sentence) and word.casefold() not in said
+    ]
+    if common and order.random() < 0.7:
+        word, made = order.choice(common), _made_up(order)
+        changed = [re.sub(rf"\b{word}\b", made, t.sentence) for t in (first, second)]
+        first, second = (replace(t, sentence=text) for t, text in zip((first, second), changed, strict=True))
+    return replace(second, before=(first,))
+
+
+def _made_up(order: random.Random) -> str:
+    """A word that means nothing."""
+    return "".join(order.choice("bdfgklmnprstvz") + order.choice("aeiou") for _ in range(order.choice((2, 2, 3))))
 
 
 def varied(turn: Turn, values: Values, order: random.Random) -> Turn:

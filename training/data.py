@@ -12,10 +12,11 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training import seal_tools, toolsets
-from training.augment import Values, joined, varied
+from training.augment import Values, joined, shown, varied
 from training.example import Example, Turn, turn_of
 from training.files import SENTENCES, default_base
 
@@ -25,8 +26,26 @@ DEV_EVERY = 20
 JOINED = 0.12
 """Joined commands per sentence of a pass."""
 
+UNRELATED, SHOWN = 0.08, 0.1
+"""Shares of catalogue sentences behind an unrelated one, and behind one that shows what made-up words mean."""
+
+ONLY = 0.7
+"""Share of plugins that are shown without the catalogue beside them."""
+
 PUBLIC = ("dev.jsonl", "test_in_domain.jsonl")
 """Files of Seal-Tools that are trained on; test_out_domain.jsonl stays unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How much of what a pass holds."""
+
+    passes: int = 4
+    seed: int = 1
+    twice: tuple[str, ...] = ()
+    share: float = 1.0
+    variants: int = 1
+    public_share: float = 0.5
 
 
 def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[str, Turn]]:
@@ -41,10 +60,11 @@ def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[
 
 
 def catalogue_pass(turns: Sequence[Turn], values: Values, number: int, order: random.Random) -> Iterator[Example]:
-    """Every sentence once, and joined ones."""
+    """Every sentence once, and joined ones; behind some of them something that was said before."""
     for turn in turns:
-        yield Example([turn if number == 0 else varied(turn, values, order)], source="catalogue")
-    single = [turn for turn in turns if len(turn.calls) == 1]
+        said = turn if number == 0 or turn.before else varied(turn, values, order)
+        yield Example([after(said, turns, values, order)], source="dialogue" if turn.before else "catalogue")
+    single = [turn for turn in turns if len(turn.calls) == 1 and not turn.before]
     wanted = int(len(turns) * JOINED)
     while wanted:
         first, second = (varied(turn, values, order) for turn in order.sample(single, 2))
@@ -54,30 +74,55 @@ def catalogue_pass(turns: Sequence[Turn], values: Values, number: int, order: ra
             yield Example([both], source="joined")
 
 
+def after(turn: Turn, turns: Sequence[Turn], values: Values, order: random.Random) -> Turn:
+    """Sometimes behind another sentence.
+
+    Either one that has nothing to do with it, so that what was said before isn't taken up without need; or the same
+    sentence with other values and the same made-up words, so that a correction by the person can be followed.
+    """
+    chance = order.random()
+    if turn.before or chance >= UNRELATED + SHOWN:
+        return turn
+    if chance < UNRELATED:
+        return replace(turn, before=(order.choice([t for t in order.sample(turns, 4) if not t.before] or [turn]),))
+    return shown(turn, values, order)
+
+
 def tools_pass(turns: Sequence[Turn], folder: Path, variants: int, order: random.Random) -> Iterator[Example]:
     """Every plugin some times over; now and then a catalogue sentence beside its requests."""
-    plugins = [plugin for file in sorted(folder.glob("tools*.jsonl")) for plugin in toolsets.read(file)]
+    files = [*sorted(folder.glob("tools*.jsonl")), *sorted(folder.glob("kits/*.txt"))]
+    plugins = [plugin for file in files for plugin in toolsets.read(file)]
     everything = [tool for tools, _ in plugins for tool in tools]
+    plain = [turn for turn in turns if not turn.before]
     for tools, requests in plugins * variants:
-        made = toolsets.example(tools, requests, order.sample(everything, 4), order)
-        extra = [order.choice(turns)] if order.random() < 0.4 else []
+        only = order.random() < ONLY
+        made = toolsets.example(tools, requests, order.sample(everything, 4), order, only=only)
+        extra = [order.choice(plain)] if not only and order.random() < 0.6 else []
         yield Example([*made.turns, *extra], made.definitions, source="tools")
 
 
-def build(
-    passes: int, seed: int, public: Path | None, folder: Path = SENTENCES, twice: Sequence[str] = ()
-) -> list[list[Example]]:
-    """The examples of every pass; the sentences of files whose stem is in `twice` count double."""
-    order = random.Random(seed)
-    turns = [turn for stem, turn in sentences(folder) for _ in range(2 if stem in twice else 1)]
-    values = Values(turns)
+def build(recipe: Mixture, public: Path | None, folder: Path = SENTENCES) -> list[list[Example]]:
+    """The examples of every pass."""
+    order = random.Random(recipe.seed)
+    by_stem: dict[str, list[Turn]] = {}
+    for stem, turn in sentences(folder):
+        by_stem.setdefault(stem, []).append(turn)
+    everything = [turn for turns in by_stem.values() for turn in turns]
+    values = Values(everything)
     result: list[list[Example]] = []
-    for number in range(passes):
-        examples = [*catalogue_pass(turns, values, number, order), *tools_pass(turns, folder, 1, order)]
+    for number in range(recipe.passes):
+        turns: list[Turn] = []
+        for stem, all_of_file in by_stem.items():
+            share = 2.0 if stem in recipe.twice else recipe.share
+            turns += all_of_file * int(share) + order.sample(all_of_file, round(len(all_of_file) * (share % 1)))
+        examples = [
+            *catalogue_pass(turns, values, number, order),
+            *tools_pass(everything, folder, recipe.variants, order),
+        ]
         if public:
             found = list(seal_tools.examples(public / "seal-tools", PUBLIC, order))
             # A part of it a pass: it is one set among several, and its sentences are written by a machine.
-            examples += order.sample(found, len(found) // 2)
+            examples += order.sample(found, round(len(found) * recipe.public_share))
         result.append(examples)
     return result
 
@@ -93,12 +138,18 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--twice", nargs="*", default=(), metavar="STEM", help="sentence files that count double")
+    parser.add_argument("--share", type=float, default=1.0, help="how much of the other sentence files a pass has")
+    parser.add_argument("--variants", type=int, default=1, help="variations of each plugin in a pass")
+    parser.add_argument("--public-share", type=float, default=0.5, help="how much of the public set a pass has")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.base or default_base())
+    mixture = Mixture(
+        options.passes, options.seed, tuple(options.twice), options.share, options.variants, options.public_share
+    )
     counts: Counter[str] = Counter()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("w") as out:
-        for number, examples in enumerate(build(options.passes, options.seed, options.public, twice=options.twice)):
+        for number, examples in enumerate(build(mixture, options.public)):
             out.write("\n" if number else "")
             for example in examples:
                 prefix = tokenizer.encode(example.prefix()) if example.definitions else []

@@ -14,10 +14,15 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A sentence and its program."""
+    """A sentence and its program, after what was said before."""
 
     sentence: str
     calls: list[Call]
+    before: tuple[Turn, ...] = ()
+
+    def prompt(self) -> str:
+        """What the model reads, without definitions."""
+        return notation.prompt(self.sentence, before=[(t.sentence, notation.write(t.calls)) for t in self.before])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,11 @@ class Example:
 
     def texts(self) -> list[tuple[str, str]]:
         """(prompt, answer) of each turn; loss is on the answer."""
-        return [(notation.prompt(t.sentence), notation.write(t.calls) + notation.END) for t in self.turns]
+        return [(t.prompt(), notation.write(t.calls) + notation.END) for t in self.turns]
 
 
 def turn_of(line: Mapping[str, Any]) -> Turn:
-    """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`."""
+    """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`, perhaps with `before`, lines alike."""
+    before = tuple(turn_of(earlier) for earlier in line.get("before") or ())
     calls = [(call["syscall"], ordered(call["syscall"], call["args"])) for call in line["program"]]
-    return Turn(" ".join(str(line["utterance"]).split()), calls)
+    return Turn(" ".join(str(line["utterance"]).split()), calls, before)

@@ -1,4 +1,4 @@
-"""From a checkpoint to a GGUF LoRA: python -m training.export --run DIR --out FILE."""
+"""From a checkpoint to a GGUF LoRA, and back: python -m training.export --run DIR --out FILE."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 
-from training.base_model import ROTARY, halves, load
+from training.base_model import ROTARY, Shape, halves, load
 from training.files import ADAPTER, default_base
 
 
@@ -38,6 +38,18 @@ def export(checkpoint: Path, base: Path, out: Path) -> int:
     writer.write_tensors_to_file()
     writer.close()
     return out.stat().st_size
+
+
+def restore(path: Path, shape: Shape) -> dict[str, torch.Tensor]:
+    """The tensors of an exported adapter under the names of a checkpoint, so that another round can begin with it."""
+    found: dict[str, torch.Tensor] = {}
+    for tensor in GGUFReader(path).tensors:
+        layer, _, side = tensor.name.partition(".weight.lora_")
+        value = torch.from_numpy(tensor.data.astype(np.float32))
+        if side == "b" and layer.rpartition(".")[2] in ROTARY:
+            value = value[halves(value.shape[0], shape.head_width)]
+        found[f"{layer}.{side}"] = value
+    return found
 
 
 def main() -> None:

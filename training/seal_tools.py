@@ -83,4 +83,4 @@ def examples(folder: Path, files: tuple[str, ...], order: random.Random) -> Iter
     while requests:
         group = [requests.pop() for _ in range(min(len(requests), order.choice((1, 2, 3))))]
         needed = list({name: tools[name][1] for _, calls in group for name, _ in calls}.values())
-        yield example(needed, group, order.sample(everything, 12), order)
+        yield example(needed, group, order.sample(everything, 12), order, only=True)

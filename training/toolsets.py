@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.services.interpreter import definitions
+from training import kits
 from training.example import Call, Example, Turn
 
 Tool = dict[str, Any]
@@ -17,7 +18,11 @@ Request = tuple[str, list[Call]]
 
 
 def read(file: Path) -> Iterator[tuple[list[Tool], list[Request]]]:
-    """The plugins of a file: their functions and the requests made to them."""
+    """The plugins of a file and the requests made to them: JSON lines, or kits (kits.py)."""
+    if file.suffix == ".txt":
+        for kit in kits.read(file):
+            yield kit.tools, kit.requests
+        return
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.strip():
             plugin = json.loads(line)
@@ -31,21 +36,33 @@ def read(file: Path) -> Iterator[tuple[list[Tool], list[Request]]]:
 
 
 def example(
-    tools: Sequence[Tool], requests: Sequence[Request], strangers: Sequence[Tool], order: random.Random
+    tools: Sequence[Tool],
+    requests: Sequence[Request],
+    strangers: Sequence[Tool],
+    order: random.Random,
+    *,
+    only: bool = False,
 ) -> Example:
     """One variation of a plugin's requests.
 
     Some functions go, and what needed them becomes `none`; some strangers come; names change their style.
+
+    Args:
+        tools: The plugin's functions.
+        requests: What was asked of them.
+        strangers: Functions of other plugins.
+        order: What chance decides.
+        only: Whether the catalogue can't be called beside them.
     """
     kept = list(tools)
     if len(kept) > 1 and order.random() < 0.35:
         kept = order.sample(kept, order.randint(1, len(kept) - 1))
     known = {tool["name"] for tool in tools}
     guests = [tool for tool in strangers if tool["name"] not in known]
-    shown = kept + order.sample(guests, min(len(guests), order.choice((0, 0, 1, 2, 3))))
+    shown = kept + order.sample(guests, min(len(guests), order.choice((0, 0, 0, 1, 2, 3))))
     order.shuffle(shown)
     rename, rename_argument = _styles(order)
-    plainer = order.random() < 0.15
+    plainer = order.random() < 0.12
     names = {tool["name"] for tool in kept}
     shown_as = [_renamed(tool, rename, rename_argument, plainer=plainer) for tool in shown]
     by_name = {tool["name"]: tool for tool in kept}
@@ -54,10 +71,73 @@ def example(
         possible = all(name in names for name, _ in calls)
         if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.7):
             continue  # half possible has no right answer; and `none` must not become the likeliest one
+        if possible:
+            sentence, calls = varied(sentence, calls, by_name, order)
         said = [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls] if possible else []
         turns.append(Turn(sentence, said))
     order.shuffle(turns)
-    return Example(turns, definitions.render(shown_as))
+    return Example(turns, definitions.render(shown_as, only=only))
+
+
+_NUMBER = r"(?<![\w.,/:$-]){}(?![\w/:]|[.,]\d)"
+
+
+def varied(sentence: str, calls: list[Call], tools: Mapping[str, Tool], order: random.Random) -> Request:
+    """Other numbers in the same places, now and then all in lower case; what was derived stays as it is."""
+    changed = [(name, dict(args)) for name, args in calls]
+    for name, args in changed:
+        properties = definitions.schema_of(tools[name]).get("properties") or {}
+        for argument, value in args.items():
+            plain = isinstance(value, int | float) and not isinstance(value, bool)
+            if not plain or "enum" in properties.get(argument, {}) or order.random() < 0.4:
+                continue
+            found = re.findall(_NUMBER.format(re.escape(str(value))), sentence)
+            twice = sum(value == other for _, others in changed for other in others.values()) > 1
+            if len(found) == 1 and not twice:
+                new = _like(value, order)
+                if str(new) not in sentence:
+                    sentence = re.sub(_NUMBER.format(re.escape(str(value))), str(new), sentence)
+                    args[argument] = new
+    if order.random() < 0.12 and _all_said(sentence, changed, tools):
+        lowered: list[Call] = [(name, _lower(args, tools[name])) for name, args in changed]
+        return sentence.lower(), lowered
+    return sentence, changed
+
+
+def _like(value: float, order: random.Random) -> float:
+    """Another number of the same length; a year stays a year."""
+    if isinstance(value, int) and 1900 <= value <= 2100:
+        return value + order.randint(-9, 9)
+    sign, digits = ("-", str(value)[1:]) if value < 0 else ("", str(value))
+    made = "".join(order.choice("123456789" if at in (0, len(digits) - 1) else "0123456789") if c.isdigit() else c
+                   for at, c in enumerate(digits))  # fmt: skip
+    if digits.startswith("0."):
+        made = "0." + made[2:]
+    elif digits.endswith("00"):
+        made = made[:-2] + "00"
+    text = sign + made
+    try:
+        return int(text) if isinstance(value, int) else float(text)
+    except ValueError:
+        return value
+
+
+def _free(argument: str, tool: Tool) -> bool:
+    part = (definitions.schema_of(tool).get("properties") or {}).get(argument, {})
+    return part.get("type") == "string" and "enum" not in part
+
+
+def _all_said(sentence: str, calls: Sequence[Call], tools: Mapping[str, Tool]) -> bool:
+    """Whether every text stands in the sentence as it is."""
+    values = [(n, a, v) for n, args in calls for a, v in args.items()]
+    return all(
+        isinstance(v, int | float) or (isinstance(v, str) and (not _free(a, tools[n]) or v in sentence or v[0] == "$"))
+        for n, a, v in values
+    )
+
+
+def _lower(args: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
+    return {a: v.lower() if isinstance(v, str) and _free(a, tool) else v for a, v in args.items()}
 
 
 def _arguments(tool: Tool, args: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:

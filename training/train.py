@@ -22,6 +22,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn import functional as F
 
+from training.export import restore
 from training.files import default_base
 from training.model import Model
 from training.rows import Row, Tokenized, empty, pack, size
@@ -54,7 +55,7 @@ class Recipe:
     compiled: bool = False
     checkpoint_seconds: float = 240.0
     start: str = ""
-    """Another run's checkpoint to begin with, its adapter only: a second round, on more sentences."""
+    """Another run's checkpoint, or an exported adapter, to begin with: a further round, on more sentences."""
 
 
 def batches(recipe: Recipe) -> list[list[Row]]:
@@ -120,7 +121,9 @@ def work(worker: int, recipe: Recipe) -> None:
         optimizer.load_state_dict(kept["optimizer"])
         first, spent = kept["step"], kept["seconds"]
     elif recipe.start:
-        model.adapter.restore(torch.load(recipe.start, weights_only=True)["adapter"])
+        shipped = recipe.start.endswith(".gguf")
+        kept = {} if shipped else torch.load(recipe.start, weights_only=True)
+        model.adapter.restore(restore(Path(recipe.start), model.shape) if shipped else kept["adapter"])
     flat = torch.zeros(sum(p.numel() for p in parameters))
     offset = 0
     for parameter in parameters:  # gradients live in one buffer, so that one exchange averages them all
@@ -181,7 +184,7 @@ def main() -> None:
     parser.add_argument("--tokens", required=True)
     parser.add_argument("--run", required=True)
     parser.add_argument("--base", default="")
-    parser.add_argument("--start", default="", help="begin with the adapter of another run's checkpoint")
+    parser.add_argument("--start", default="", help="begin with another run's checkpoint or an exported adapter")
     for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("minutes", float), ("seed", int),
                        ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")

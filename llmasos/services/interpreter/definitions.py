@@ -5,7 +5,8 @@
      coming: boolean - true if they will be there
      event?: string - Which training or match
 
-One block a function; `?` marks what may be left out. Used alike by training and by the interpreter.
+One block a function; `?` marks what may be left out. A first line `only:` says that there are no other functions, the
+catalogue included. Used alike by training and by the interpreter.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+ONLY = "only:"
+
 _LIMIT = 160
 """Characters of a description that are shown; long ones cost prefill and help little."""
 
 
-def render(tools: Iterable[Mapping[str, Any]]) -> str:
-    """The definitions of tools in MCP `tools/list` form (`name`, `description`, `inputSchema`)."""
-    return "\n".join(line for tool in tools for line in _lines(tool))
+def render(tools: Iterable[Mapping[str, Any]], *, only: bool = False) -> str:
+    """The definitions of tools in MCP `tools/list` form (`name`, `description`, `inputSchema`).
+
+    Args:
+        tools: In the order in which they are shown.
+        only: Whether the catalogue can't be called beside them.
+    """
+    lines = [line for tool in tools for line in _lines(tool)]
+    return "\n".join([ONLY, *lines] if only else lines)
 
 
 def schema_of(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ nothing fits. Short and without quoting, so that a small model copies the person
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "none"
@@ -23,8 +23,11 @@ END = "<|im_end|>"
 StringArgument = Callable[[str, str], bool]
 """Whether (syscall, argument) holds a plain string."""
 
+Exchange = tuple[str, str]
+"""A sentence and its program as `write` writes it."""
 
-def prompt_parts(sentence: str, definitions: str = "") -> list[tuple[str, bool]]:
+
+def prompt_parts(sentence: str, definitions: str = "", before: Sequence[Exchange] = ()) -> list[tuple[str, bool]]:
     """What the model reads before it writes a program, as (text, whether it is template).
 
     Only template text may be tokenized with special tokens: `<|im_end|>` typed by a person is plain text.
@@ -32,14 +35,22 @@ def prompt_parts(sentence: str, definitions: str = "") -> list[tuple[str, bool]]
     Args:
         sentence: One line, normalised.
         definitions: Functions described by `definitions.render`, for those that aren't in the adapter's weights.
+        before: Earlier sentences with their programs: what was said just now, or how this person once corrected a
+            reading.
     """
-    described = [("<|im_start|>system\n", True), (definitions, False), (f"{END}\n", True)] if definitions else []
-    return [*described, ("<|im_start|>user\n", True), (sentence, False), (f"{END}\n<|im_start|>assistant\n", True)]
+    parts = [("<|im_start|>system\n", True), (definitions, False), (f"{END}\n", True)] if definitions else []
+    for said, program in before:
+        parts += [*_asked(said), (program, False), (f"{END}\n", True)]
+    return [*parts, *_asked(sentence)]
 
 
-def prompt(sentence: str, definitions: str = "") -> str:
+def _asked(sentence: str) -> list[tuple[str, bool]]:
+    return [("<|im_start|>user\n", True), (sentence, False), (f"{END}\n<|im_start|>assistant\n", True)]
+
+
+def prompt(sentence: str, definitions: str = "", before: Sequence[Exchange] = ()) -> str:
     """The prompt in one piece, as the training data holds it."""
-    return "".join(text for text, _ in prompt_parts(sentence, definitions))
+    return "".join(text for text, _ in prompt_parts(sentence, definitions, before))
 
 
 def write(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
