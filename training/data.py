@@ -38,11 +38,20 @@ PUBLIC = ("dev.jsonl", "test_in_domain.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How much of what a pass holds."""
+    """How much of what a pass holds.
+
+    Attributes:
+        passes: How many.
+        seed: Of all that chance decides.
+        whole: Stems of sentence files of which a pass has every line.
+        share: How much of the other sentence files it has.
+        variants: Variations of each plugin.
+        public_share: How much of the public set.
+    """
 
     passes: int = 4
     seed: int = 1
-    twice: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     share: float = 1.0
     variants: int = 1
     public_share: float = 0.5
@@ -113,8 +122,8 @@ def build(recipe: Mixture, public: Path | None, folder: Path = SENTENCES) -> lis
     for number in range(recipe.passes):
         turns: list[Turn] = []
         for stem, all_of_file in by_stem.items():
-            share = 2.0 if stem in recipe.twice else recipe.share
-            turns += all_of_file * int(share) + order.sample(all_of_file, round(len(all_of_file) * (share % 1)))
+            share = 1.0 if stem in recipe.whole else recipe.share
+            turns += order.sample(all_of_file, round(len(all_of_file) * share))
         examples = [
             *catalogue_pass(turns, values, number, order),
             *tools_pass(everything, folder, recipe.variants, order),
@@ -137,14 +146,14 @@ def main() -> None:
     parser.add_argument("--public", type=Path, help="folder with seal-tools/")
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--twice", nargs="*", default=(), metavar="STEM", help="sentence files that count double")
+    parser.add_argument("--whole", nargs="*", default=(), metavar="STEM", help="sentence files of which a pass has all")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the other sentence files a pass has")
     parser.add_argument("--variants", type=int, default=1, help="variations of each plugin in a pass")
     parser.add_argument("--public-share", type=float, default=0.5, help="how much of the public set a pass has")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.base or default_base())
     mixture = Mixture(
-        options.passes, options.seed, tuple(options.twice), options.share, options.variants, options.public_share
+        options.passes, options.seed, tuple(options.whole), options.share, options.variants, options.public_share
     )
     counts: Counter[str] = Counter()
     options.out.parent.mkdir(parents=True, exist_ok=True)

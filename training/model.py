@@ -1,13 +1,16 @@
 """The forward pass with LoRA, written out, so that attention and packing suit a CPU.
 
-Base weights are frozen bf16; the adapter's are float32, cast once a step. Rows hold several examples behind
-one another, so the attention mask and the positions come with the row (rows.py).
+The adapter is merged into the base before every few steps and rounded as the running system does it
+(core/engine/merge.py), so what is trained is what runs: 4-bit weights that hold the adapter already. Gradients pass through
+the rounding unchanged (straight-through: Bengio et al. 2013, arXiv 1308.3432) and reach the low-rank matrices alone. Rows
+hold several examples behind one another, so the attention mask and the positions come with the row (rows.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,18 +49,61 @@ class Adapter:
                 self.b[name].copy_(state[f"{name}.b"])
 
 
-class Model:
-    """A frozen base and an adapter."""
+class Merged(torch.autograd.Function):
+    """A product with a merged weight; its gradient goes to the low-rank matrices that are merged into it."""
 
-    def __init__(self, base: Path, *, rank: int, alpha: float, seed: int) -> None:
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """`x` (..., in) times `weight` (out, in); `a` (rank, in) and `b` (out, rank) are in the weight."""
+        ctx.save_for_backward(x, weight, a, b)
+        return F.linear(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
+        """Of x, a and b."""
+        x, weight, a, b = ctx.saved_tensors
+        rows, flat = gradient.flatten(0, -2), x.flatten(0, -2)
+        return gradient @ weight, None, (rows @ b).t() @ flat, rows.t() @ (flat @ a.t())
+
+
+def q4_0(weight: Tensor) -> Tensor:
+    """A weight rounded to llama.cpp's Q4_0 and back: blocks of 32 with one float16 scale, 16 steps."""
+    blocks = weight.reshape(-1, 32)
+    high, low = blocks.amax(1, keepdim=True), blocks.amin(1, keepdim=True)
+    step = torch.where(high > -low, high, low) / -8
+    steps = (blocks * torch.where(step == 0, 0.0, 1 / step) + 8.5).floor().clamp(0, 15) - 8
+    return (steps * step.half().float()).view_as(weight)
+
+
+class Model:
+    """A frozen base and an adapter.
+
+    Args:
+        base: The GGUF file.
+        rank: Of the adapter.
+        alpha: The adapter counts `alpha / rank`.
+        seed: Of its first values.
+        rounded: Whether the merged weights are rounded to Q4_0.
+    """
+
+    def __init__(self, base: Path, *, rank: int, alpha: float, seed: int, rounded: bool = True) -> None:
         self.shape, tensors = load(base)
-        self.weights = {name: value.bfloat16() for name, value in tensors.items()}
-        linear = {n: (w.shape[0], w.shape[1]) for n, w in tensors.items() if n.rpartition(".")[2] in LINEAR}
-        self.adapter = Adapter(linear, rank, alpha, seed)
+        self._linear = {name: value for name, value in tensors.items() if name.rpartition(".")[2] in LINEAR}
+        self.weights = {name: value.bfloat16() for name, value in tensors.items() if name not in self._linear}
+        self.adapter = Adapter({n: (w.shape[0], w.shape[1]) for n, w in self._linear.items()}, rank, alpha, seed)
         frequency = self.shape.rope_base ** -(torch.arange(0, self.shape.head_width, 2) / self.shape.head_width)
         angle = torch.outer(torch.arange(4096.0), frequency)
         self.cos, self.sin = angle.cos(), angle.sin()
         self._block: Callable[..., Tensor] = block
+        self._round: Callable[[Tensor], Tensor] = q4_0 if rounded else lambda weight: weight
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Put the adapter, as it is now, into the weights."""
+        scale = self.adapter.alpha / self.adapter.rank
+        for name, weight in self._linear.items():
+            whole = torch.addmm(weight, self.adapter.b[name], self.adapter.a[name], alpha=scale)
+            self.weights[name] = self._round(whole).bfloat16()
 
     def hidden(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """Final normalised states (rows, length, width).
@@ -88,6 +134,8 @@ class Model:
     def compile(self) -> None:
         """Fuse the element-wise work of a block; one compilation for each shape of batch."""
         self._block = torch.compile(block, dynamic=False)
+        if self._round is q4_0:
+            self._round = torch.compile(q4_0, dynamic=False)
 
     def logits(self, states: Tensor) -> Tensor:
         """Next-token scores of the given states; the output layer is the embedding."""
@@ -121,18 +169,17 @@ def block(
     """One transformer block; `w`, `a`, `b` in the order of `LINEAR`."""
     rows, length, width = x.shape
 
-    def linear(index: int, value: Tensor, low: Tensor | None = None) -> Tensor:
-        low = F.linear(value, a[index]) if low is None else low
-        return F.linear(value, w[index]) + F.linear(low, b[index])
+    def linear(index: int, value: Tensor) -> Tensor:
+        merged: Tensor = Merged.apply(value, w[index], a[index], b[index])
+        return merged
 
     def heads(value: Tensor, count: int) -> Tensor:
         return value.view(rows, length, count, shape.head_width).transpose(1, 2)
 
     y = rms_norm(x, attention_norm, shape.norm_epsilon)
-    low = F.linear(y, torch.cat(a[:3])).chunk(3, dim=-1)
-    q = rotate(heads(linear(0, y, low[0]), shape.heads), cos, sin)
-    k = rotate(heads(linear(1, y, low[1]), shape.kv_heads), cos, sin)
-    v = heads(linear(2, y, low[2]), shape.kv_heads)
+    q = rotate(heads(linear(0, y), shape.heads), cos, sin)
+    k = rotate(heads(linear(1, y), shape.kv_heads), cos, sin)
+    v = heads(linear(2, y), shape.kv_heads)
     group = shape.heads // shape.kv_heads
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
     # Written out: the fused kernel's backward pass took 0.87 s of a step's 3.1 s on a CPU.
@@ -140,5 +187,4 @@ def block(
     seen = scores.float().softmax(-1).bfloat16() @ v
     x = x + linear(3, seen.transpose(1, 2).reshape(rows, length, width))
     y = rms_norm(x, feed_norm, shape.norm_epsilon)
-    low = F.linear(y, torch.cat(a[4:6])).chunk(2, dim=-1)
-    return x + linear(6, F.silu(linear(4, y, low[0])) * linear(5, y, low[1]))
+    return x + linear(6, F.silu(linear(4, y)) * linear(5, y))

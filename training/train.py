@@ -51,6 +51,8 @@ class Recipe:
     row: int = 128
     long_row: int = 512
     seed: int = 1
+    merge_every: int = 4
+    """Steps between two roundings: one costs a tenth of a step, and the adapter moves little meanwhile."""
     workers: int = 2
     compiled: bool = False
     checkpoint_seconds: float = 240.0
@@ -124,6 +126,7 @@ def work(worker: int, recipe: Recipe) -> None:
         shipped = recipe.start.endswith(".gguf")
         kept = {} if shipped else torch.load(recipe.start, weights_only=True)
         model.adapter.restore(restore(Path(recipe.start), model.shape) if shipped else kept["adapter"])
+    model.merge()
     flat = torch.zeros(sum(p.numel() for p in parameters))
     offset = 0
     for parameter in parameters:  # gradients live in one buffer, so that one exchange averages them all
@@ -133,6 +136,8 @@ def work(worker: int, recipe: Recipe) -> None:
     seen, smooth = 0, 0.0
     for step in range(first, len(steps)):
         flat.zero_()
+        if step % recipe.merge_every == 0:
+            model.merge()
         answers = sum(target >= 0 for row in steps[step] for target in row.targets)
         length = recipe.row if all(len(row) <= recipe.row for row in steps[step]) else recipe.long_row
         mine = steps[step][worker :: recipe.workers]
@@ -186,7 +191,7 @@ def main() -> None:
     parser.add_argument("--base", default="")
     parser.add_argument("--start", default="", help="begin with another run's checkpoint or an exported adapter")
     for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("minutes", float), ("seed", int),
-                       ("step-tokens", int), ("workers", int), ("row", int), ("long-row", int)):  # fmt: skip
+                       ("step-tokens", int), ("workers", int), ("merge-every", int), ("row", int), ("long-row", int)):  # fmt: skip
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)
     parser.add_argument("--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler")

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,44 +70,64 @@ def requantize(source: Path, quantization: str) -> Path:
     if models.info(source).quantization.lower() == quantization:
         return source
     target = cached(source, quantization)
+    needed = int(models.info(source).parameters * _BITS[quantization] / 8) + (8 << 20)
+    once(target, needed, lambda temporary: _make(source, temporary, quantization))
+    return target
+
+
+def once(target: Path, needed: int, make: Callable[[Path], None]) -> None:
+    """Make a model file unless it is there already.
+
+    Args:
+        target: Where it will be.
+        needed: Bytes that it takes.
+        make: Writes it to the path it is given.
+
+    Raises:
+        ModelError: The cache folder can't be written, the disk is full, or the file can't be made.
+    """
     if _usable(target):
-        return target
+        return
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (target.parent / f"{target.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _usable(target):
-                _make(source, target, quantization)
+                _write(target, needed, make)
     except OSError as error:
         raise ModelError(
             f"The requantized model can't be written to {target.parent}: {error.strerror or error}.",
             "Free some space, or set LLMASOS_CACHE to another folder.",
         ) from None
-    return target
 
 
-def _make(source: Path, target: Path, quantization: str) -> None:
+def _write(target: Path, needed: int, make: Callable[[Path], None]) -> None:
     _sweep(target.parent)
-    needed = int(models.info(source).parameters * _BITS[quantization] / 8) + (8 << 20)
     free = shutil.disk_usage(target.parent).free
     if free < needed:
         raise OSError(28, f"No space left on device ({needed >> 20} MB needed, {free >> 20} MB free)")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    api = native().api
-    parameters = api.llama_model_quantize_default_params()
-    parameters.ftype = _FILE_TYPES[quantization]
-    parameters.allow_requantize = True
-    parameters.nthread = os.cpu_count() or 1
     try:
-        names = os.fsencode(source), os.fsencode(temporary)
-        failed = api.llama_model_quantize(*names, ctypes.byref(parameters))
-        if failed or not _usable(temporary):
-            raise OSError(5, f"llama.cpp could not write it (code {failed})")
+        make(temporary)
+        if not _usable(temporary):
+            raise OSError(5, "what was written is no model")
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make(source: Path, target: Path, quantization: str) -> None:
+    api = native().api
+    parameters = api.llama_model_quantize_default_params()
+    parameters.ftype = _FILE_TYPES[quantization]
+    parameters.allow_requantize = True
+    parameters.nthread = os.cpu_count() or 1
+    names = os.fsencode(source), os.fsencode(target)
+    failed = api.llama_model_quantize(*names, ctypes.byref(parameters))
+    if failed:
+        raise OSError(5, f"llama.cpp could not write it (code {failed})")
 
 
 def _usable(path: Path) -> bool:

@@ -6,12 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Protocol
 
+from llmasos.core.base.errors import ModelError
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, LexicalEmbedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine
 from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.merge import merged
 from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
@@ -27,7 +29,7 @@ class Engines(Protocol):
         """The model that talks."""
 
     async def interpreting(self) -> Engine:
-        """The model that interprets, its adapter attached."""
+        """The model that interprets, its adapter in it."""
 
     def embedder(self) -> Embedder:
         """What turns texts into vectors; starts nothing yet."""
@@ -79,17 +81,28 @@ class LlamaEngines:
             ModelError: Missing, broken, or too large.
         """
         own = self._settings.interpreter_model
-        model = await self._model(own or DEFAULT)
+        adapter = None if own else self._adapter
+        model = None if adapter is None else await asyncio.to_thread(self._merged, adapter)
+        if model is not None:
+            adapter = None
         return await asyncio.to_thread(
             LlamaEngine,
-            model,
+            model or await self._model(own or DEFAULT),
             n_ctx=INTERPRETING_CELLS,
             n_seq=INTERPRETING_SEQUENCES,
             threads=self._settings.threads,
             brisk=self._settings.threads == 0,
-            adapter=None if own else self._adapter,
+            adapter=adapter,
             name="interpreter",
         )
+
+    def _merged(self, adapter: Path) -> LlamaModel | None:
+        """The default model with the adapter in it; None where that can't be made, so that it is attached."""
+        try:
+            return LlamaModel.load(merged(models.locate(DEFAULT), adapter))
+        except ModelError as error:
+            self.notes.append(f"{error} Interpreting is slower.")
+            return None
 
     def embedder(self) -> Embedder:
         """The multilingual embedder in its worker, or the lexical one where it isn't installed."""
