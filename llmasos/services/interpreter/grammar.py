@@ -14,12 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmasos.services.interpreter.definitions import schema_of
+from llmasos.services.interpreter.forms import asks_for_lower_case, forms
 from llmasos.services.interpreter.notation import NOTHING
 from llmasos.services.interpreter.sentence import Sentence
 
 MAX_CALLS = 4
 _DEPTH = 6
 """Nested objects deeper than this are taken as any JSON; schemas of real tools stay above it."""
+_ITEMS = 64
+"""The longest list."""
 _CHUNK = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
 """Where a span may begin and end: a word stays whole, a mark or a Chinese character stands for itself."""
 _QUOTED = re.compile(r"['\"`“‘]([\w./%° -]{1,24})['\"`”’]")
@@ -31,6 +34,8 @@ def grammar(
     *,
     may_be_nothing: bool,
     may_derive: bool = False,
+    names: Sequence[str] = (),
+    earlier: Sequence[str] = (),
     max_calls: int = MAX_CALLS,
 ) -> str:
     """The Lark grammar of programs over functions in MCP form.
@@ -39,18 +44,24 @@ def grammar(
         sentence: Whose words may be used.
         tools: The functions; the order of their properties is the order of argument lines.
         may_be_nothing: Whether `none` is an answer.
-        may_derive: Whether text may also be a value that a description quotes, or the default: a unit or a code.
+        may_derive: Whether text may also be a value that a description quotes, the default, or of a form that the
+            description asks for: a unit, a code, a date.
+        names: Names that the system knows and the person may have meant; text may be one of them.
+        earlier: What was said before; text may be a span of it too.
         max_calls: Calls in one program.
     """
-    return _Writer(sentence, may_derive=may_derive).program(
-        list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls
-    )
+    writer = _Writer(sentence, may_derive=may_derive, names=names, earlier=earlier)
+    return writer.program(list(tools), may_be_nothing=may_be_nothing, max_calls=max_calls)
 
 
 class _Writer:
-    def __init__(self, sentence: Sentence, *, may_derive: bool) -> None:
+    def __init__(
+        self, sentence: Sentence, *, may_derive: bool, names: Sequence[str], earlier: Sequence[str]
+    ) -> None:
         self._sentence = sentence
         self._may_derive = may_derive
+        self._names = [name for name in names if name.strip() == name and name and "\n" not in name]
+        self._earlier = list(earlier)
         self._rules: list[str] = []
         self._needed: set[str] = set()
 
@@ -65,15 +76,18 @@ class _Writer:
             "text: span",
             'textref: span | "$" /[1-3]/',
             # llguidance's substrings may be empty, and begin or end with a space; a value may not.
-            r"span: SPAN",
+            f"span: {' | '.join(['SPAN', *(f'EARLIER{n}' for n in range(len(self._earlier))), *map(_literal, self._names)])}",
             r"SPAN: /[^ ](.*[^ ])?/ & SUBSTRING",
             f"SUBSTRING: %regex {_substring(self._sentence.line)}",
         ]
+        for number, text in enumerate(self._earlier):
+            lines.append(f"EARLIER{number}: /[^ ](.*[^ ])?/ & BEFORE{number}")
+            lines.append(f"BEFORE{number}: %regex {_substring(text)}")
         escaped = json.dumps(self._sentence.line, ensure_ascii=False)[1:-1]
         optional = {
             "quoted": f'quoted: "\\"" %regex {_substring(escaped)} "\\""',
             "integer": r"integer: /-?(0|[1-9][0-9]{0,17})/",
-            "number": r"number: /-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?/",
+            "number": r"number: /-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?(e[+-]?[0-9]{1,3})?/",
             "boolean": 'boolean: "true" | "false"',
             "null": 'null: "null"',
             "anyvalue": "anyvalue: quoted | number | boolean",
@@ -102,9 +116,14 @@ class _Writer:
         if choices is not None:
             plain = [c if isinstance(c, str) else json.dumps(c) for c in choices]
             return "(" + " | ".join(_literal(c) for c in plain) + ")"
-        if schema.get("type", "string") == "string" and not _is_union(schema) and "properties" not in schema:
-            offered = [*(schema.get("examples") or ()), *(_said_in_description(schema) if self._may_derive else ())]
-            return "(" + " | ".join([text, *(_literal(str(word)) for word in offered)]) + ")" if offered else text
+        if schema.get("type", "string") == "string" and not alternatives(schema) and "properties" not in schema:
+            offered = [_literal(str(word)) for word in schema.get("examples") or ()]
+            if self._may_derive:
+                offered += [_literal(word) for word in _said_in_description(schema)] + self._forms(schema)
+            return "(" + " | ".join([text, *offered]) + ")" if offered else text
+        parts = alternatives(schema)
+        if parts:
+            return "(" + " | ".join(self._line_value(part, text) for part in parts) + ")"
         return self._json(schema, 0)
 
     def _json(self, schema: Any, depth: int) -> str:
@@ -113,17 +132,19 @@ class _Writer:
         choices = _choices(schema)
         if choices is not None:
             return "(" + " | ".join(_literal(json.dumps(c, ensure_ascii=False)) for c in choices) + ")"
-        for union in ("anyOf", "oneOf"):
-            if isinstance(schema.get(union), list) and schema[union]:
-                return "(" + " | ".join(self._json(part, depth + 1) for part in schema[union]) + ")"
+        parts = alternatives(schema)
+        if parts:
+            return "(" + " | ".join(self._json(part, depth + 1) for part in parts) + ")"
         kind = schema.get("type", "object" if "properties" in schema else None)
-        if isinstance(kind, list):
-            return "(" + " | ".join(self._json({**schema, "type": one}, depth + 1) for one in kind) + ")"
         if kind == "array":
-            item = self._json(schema.get("items"), depth + 1)
-            return f'("[" {item} (", " {item}){{0,15}} "]")'
+            item = self._json(_within(schema, schema.get("items")), depth + 1)
+            return f'("[" {item} (", " {item}){{0,{_ITEMS - 1}}} "]")'
         if kind == "object":
             return self._object(schema, depth)
+        if kind == "string" and self._may_derive:
+            described = [*map(_literal, _said_in_description(schema)), *self._forms(schema)]
+            if described:
+                return f'({self._need("quoted")} | "\\"" ({" | ".join(described)}) "\\"")'
         name = {"string": "quoted", "integer": "integer", "number": "number", "boolean": "boolean", "null": "null"}
         return self._need(name.get(str(kind), "anyvalue"))
 
@@ -135,7 +156,7 @@ class _Writer:
             item = f'{self._need("quoted")} ": " {self._json(None, depth + 1)}'
             return f'("{{" {item} (", " {item}){{0,7}} "}}")'
         members = [
-            (f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(part, depth + 1)}", name in required)
+            (f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(_within(schema, part), depth + 1)}", name in required)
             for name, part in properties.items()
         ]
         # Rules over "what may follow once something was written", so that commas stand only between members.
@@ -147,6 +168,25 @@ class _Writer:
             self._rules.append(f"{rule}f: {text} {started}{skip_fresh}")
             started, fresh = f"{rule}s", f"{rule}f"
         return f'("{{" {fresh})'
+
+    def _forms(self, schema: Mapping[str, Any]) -> list[str]:
+        """Terminals of the forms that a description asks for."""
+        description = schema.get("description")
+        if not isinstance(description, str):
+            return []
+        found = []
+        for form in forms(description):
+            name = f"FORM{len(self._rules)}"
+            self._rules.append(f"{name}: /{form}/")
+            found.append(name)
+        if asks_for_lower_case(description) and self._sentence.line != self._sentence.line.lower():
+            name = f"LOW{len(self._rules)}"
+            self._rules += [
+                f"{name}: /[^ ](.*[^ ])?/ & {name}S",
+                f"{name}S: %regex {_substring(self._sentence.line.lower())}",
+            ]
+            found.append(name)
+        return found
 
     def _need(self, name: str) -> str:
         self._needed.add(name)
@@ -164,10 +204,19 @@ def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
     return choices if isinstance(choices, list) and choices else None
 
 
-def _is_union(schema: Mapping[str, Any]) -> bool:
-    return any(isinstance(schema.get(union), list) for union in ("anyOf", "oneOf")) or isinstance(
-        schema.get("type"), list
-    )
+def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The schemas that a union is made of; empty where it is none."""
+    for union in ("anyOf", "oneOf"):
+        if isinstance(schema.get(union), list):
+            return [_within(schema, part) for part in schema[union] if isinstance(part, Mapping)]
+    kind = schema.get("type")
+    return [{**schema, "type": one} for one in kind] if isinstance(kind, list) else []
+
+
+def _within(outer: Mapping[str, Any], inner: Any) -> Any:
+    """A part of a schema, which is described by the whole where it isn't described itself."""
+    described = isinstance(inner, Mapping) and "description" not in inner and "description" in outer
+    return {**inner, "description": outer["description"]} if described else inner
 
 
 def _said_in_description(schema: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter import notation, sentence
 from llmasos.services.interpreter.candidates import nearest
 from llmasos.services.interpreter.definitions import render, schema_of
-from llmasos.services.interpreter.grammar import grammar
+from llmasos.services.interpreter.grammar import alternatives, grammar
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.interpreter.sentence import Sentence
 
@@ -181,7 +181,7 @@ def _tokens(engine: Engine, words: Sentence, definitions: str) -> list[int]:
 def _program(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
     schemas = {str(tool["name"]): schema_of(tool).get("properties") or {} for tool in tools}
 
-    def is_string(name: str, argument: str) -> bool:
+    def is_string(name: str, argument: str) -> bool | None:
         return _plain_text(schemas.get(name, {}).get(argument, {}))
 
     try:
@@ -211,13 +211,17 @@ def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call
     return Call(name, said, frozenset(references))
 
 
-def _plain_text(schema: Any) -> bool:
+def _plain_text(schema: Any) -> bool | None:
+    """Whether an argument line holds plain text; None where its union may hold it."""
     if not isinstance(schema, Mapping):
         return False
     if "enum" in schema or "const" in schema:
         choices = schema.get("enum") or [schema.get("const")]
         return all(isinstance(choice, str) for choice in choices)
-    return schema.get("type", "string") == "string" and not {"anyOf", "oneOf", "properties"} & set(schema)
+    parts = alternatives(schema)
+    if parts:
+        return None if any(_plain_text(part) for part in parts) else False
+    return bool(schema.get("type", "string") == "string" and "properties" not in schema)
 
 
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}

@@ -20,8 +20,8 @@ from typing import Any
 NOTHING = "none"
 END = "<|im_end|>"
 
-StringArgument = Callable[[str, str], bool]
-"""Whether (syscall, argument) holds a plain string."""
+StringArgument = Callable[[str, str], bool | None]
+"""Whether (syscall, argument) holds a plain string; None where it may hold one or something else."""
 
 Exchange = tuple[str, str]
 """A sentence and its program as `write` writes it."""
@@ -81,5 +81,16 @@ def read(text: str, is_string: StringArgument) -> list[tuple[str, dict[str, Any]
         if not separator or not calls:
             raise ValueError(f"no argument line: {line!r}")
         name, args = calls[-1]
-        args[argument] = value if is_string(name, argument) else json.loads(value)
+        args[argument] = _value(value, is_string(name, argument))
     return calls
+
+
+def _value(text: str, is_string: bool | None) -> Any:
+    if is_string:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        if is_string is None:
+            return text
+        raise
