@@ -37,6 +37,7 @@ from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
 from llmasos.services.files import Files
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
+from llmasos.services.interpreter.kept import KeptReadings
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
@@ -84,6 +85,7 @@ class Machine:
     kernel: Kernel
     requests: Requests
     interpreter: Interpreter
+    kept: KeptReadings
     characters: Characters
     schedule: Schedule
     files: Files
@@ -187,6 +189,7 @@ async def compose(
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
+        devices = Devices(store, clock)
         system = System(lambda: facts(settings, speech, interpreting))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
@@ -197,7 +200,7 @@ async def compose(
         ])  # fmt: skip
         for service in (
             files, schedule, tasks, memory, search, language, characters,
-            Devices(store, clock), Processes(), system,
+            devices, Processes(), system,
         ):  # fmt: skip
             table.add_service(service)
 
@@ -217,11 +220,13 @@ async def compose(
         problems += await apps.load()
         table.add_service(apps)
 
-        interpreter = Interpreter(interpreting, table)
-        requests = Requests(kernel, interpreter, private=(home,))
+        interpreter = Interpreter(interpreting, table, embedder)
+        kept = KeptReadings(store, clock)
+        names = (devices.names, files.names, characters.names, apps.names)
+        requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,))
 
         return Machine(
-            settings, person, kernel, requests, interpreter, characters, schedule, files, plugins, speech, interpreting,
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, files, plugins, speech, interpreting,
             embedder, keyring, bell, OwnerLock(home), problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")

@@ -209,7 +209,9 @@ def problems(kit: Kit) -> Iterator[tuple[bool, str]]:
                     continue
                 if not fits(value, part):
                     yield True, f"> {sentence}\n    {name}.{argument}: {value!r} is no {json.dumps(part)}"
-                yield from ((False, f"> {sentence}\n    {argument}: {text!r}") for text in _unsaid(value, part, sentence))
+                yield from (
+                    (False, f"> {sentence}\n    {argument}: {text!r}") for text in _unsaid(value, part, sentence)
+                )
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
@@ -228,7 +230,14 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
             and set(schema["required"]) <= set(value) <= set(known)
             and all(fits(item, known[name]) for name, item in value.items())
         )
-    wanted = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "null": type(None)}
+    wanted = {
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "object": dict,
+        "null": type(None),
+    }
     return kind is None or (isinstance(value, wanted[kind]) and (kind == "boolean" or not isinstance(value, bool)))
 
 

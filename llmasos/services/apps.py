@@ -6,7 +6,7 @@ plugin's, its code runs in a child process; its process in the table lives until
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.sandbox import PluginHost
+from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.syscall import Kind, Syscall, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services import matching
@@ -43,6 +44,10 @@ class Apps:
             *map(str, problems),
             *(f"The app {name} is left out: it has no function open(request)." for name in lacking),
         ]
+
+    async def names(self, _: Session) -> Iterable[str]:
+        """What the apps are called."""
+        return self._rows
 
     async def close_all(self) -> None:
         """End the children."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +15,19 @@ from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.files import cd, pwd
+from llmasos.services.interpreter import dialogue, names
+from llmasos.services.interpreter.dialogue import Dialogue
 from llmasos.services.interpreter.explicit import habit, written_call
-from llmasos.services.interpreter.interpreter import Interpreter
+from llmasos.services.interpreter.interpreter import Context, Interpreter
+from llmasos.services.interpreter.kept import KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
 
-Way = Literal["habit", "call", "model"]
+Way = Literal["habit", "call", "kept", "model"]
+NamesOf = Callable[[Session], Awaitable[Iterable[str]]]
+"""Names of the things there are in a session's view."""
+NEITHER = "neither"
+_CHOSEN = frozenset({"status", "priority", "setting"})
+"""Arguments whose values are chosen from a list and need not be said."""
 OnReading = Callable[[Reading], None]
 
 
@@ -30,7 +38,7 @@ class Outcome:
     Attributes:
         reading: The program and how sure it was; written calls are certain.
         results: One for each call that was tried.
-        way: How it was understood: as a habit, a written call, or by the model.
+        way: How it was understood: as a habit, a written call, as the person once explained it, or by the model.
     """
 
     reading: Reading
@@ -49,12 +57,24 @@ class Requests:
     Args:
         kernel: Whose door the calls go through.
         interpreter: What reads sentences.
+        kept: Readings that persons corrected or confirmed; None keeps none.
+        names: Where names of things come from.
         private: Folders that `cd` can't enter.
     """
 
-    def __init__(self, kernel: Kernel, interpreter: Interpreter, *, private: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        interpreter: Interpreter,
+        *,
+        kept: KeptReadings | None = None,
+        names: Sequence[NamesOf] = (),
+        private: Sequence[Path] = (),
+    ) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
+        self._kept = kept
+        self._names = tuple(names)
         self._private = tuple(private)
 
     async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:
@@ -76,8 +96,20 @@ class Requests:
             habitual = habit(line, lambda path: _exists(session, path))
             if habitual:
                 return Reading(habitual, 1.0), "habit"
+            explained = self._kept.recall(session.person, line) if self._kept else None
+            if explained is not None and all(call.syscall in self._kernel.table for call in explained):
+                return Reading(explained, 1.0), "kept"
         said = f"{line.strip()}\n\n{appended}" if appended else line
-        return await self._interpreter.interpret(said), "model"
+        return await self._interpreter.interpret(said, context=await self._context(session, line)), "model"
+
+    async def _context(self, session: Session, line: str) -> Context:
+        """What is known beside a sentence."""
+        there = [name for names_of in self._names for name in await names_of(session)]
+        return Context(
+            before=_dialogue(session).before(line),
+            like=self._kept.like(session.person, line) if self._kept else None,
+            names=names.meant(line, there),
+        )
 
     async def handle(
         self, process: Process, session: Session, line: str, *, appended: str = "", on_reading: OnReading | None = None
@@ -98,17 +130,42 @@ class Requests:
         moved = await self._moved(session, line)
         if moved:
             return Outcome(Reading((), 1.0), (moved,), "habit")
-        reading, way = await self.understand(session, line, appended=appended)
+        talk = _dialogue(session)
+        said = dialogue.meant(line)
+        corrects = bool(said and talk.said)
+        reading, way = await self.understand(session, said if corrects else line, appended=appended)
         if reading.alternative is not None:
-            reading = await self._asked(session, reading)
-        elif on_reading and way == "model" and reading.program:
-            on_reading(reading)
+            reading = await self._asked(session, line, reading)
+        if way in ("model", "kept"):
+            reading = await self._resolved(session, reading)
+            if on_reading and reading.alternative is None and reading.program:
+                on_reading(reading)
         if not reading.program:
             raise NotUnderstood(
                 "I don't know what to do with that.", "Say it in other words, or '?' for what can be said."
             )
+        if corrects and _said_in(reading.program, talk.said):
+            self._keep(session, talk.said, reading.program)
         results = await programs.run(self._kernel, process, session, reading.program, request=line)
+        talk.note(line, reading.program, results)
         return Outcome(reading, tuple(results), way)
+
+    async def _resolved(self, session: Session, reading: Reading) -> Reading:
+        """The reading with "it" and "the second one" replaced by what was shown; asks where several are meant."""
+        talk = _dialogue(session)
+        picked: dict[tuple[int, str], str] = {}
+        for number, call in enumerate(reading.program):
+            for argument in call.args:
+                meant = talk.candidates(call, argument)
+                if len(meant) > 1 and not dialogue.points_at_many(str(call.args[argument])):
+                    index = await session.front.choose(f"Which one is {call.args[argument]!r}?", meant)
+                    if index is None:
+                        raise NeedsAnswer(
+                            f"{call.args[argument]!r} could be {len(meant)} things: {', '.join(meant[:8])}.",
+                            "Say which one.",
+                        )
+                    picked[number, argument] = meant[index]
+        return replace(reading, program=talk.resolved(reading.program, picked))
 
     async def _moved(self, session: Session, line: str) -> Result | None:
         """The result of `cd` and `pwd`, which concern the session alone; None for any other line."""
@@ -125,22 +182,53 @@ class Requests:
         await session.front.after(result)
         return result
 
-    async def _asked(self, session: Session, reading: Reading) -> Reading:
-        """The reading that the person picks of the two likeliest ones."""
+    async def _asked(self, session: Session, line: str, reading: Reading) -> Reading:
+        """The reading that the person picks of the two likeliest ones, or explains in other words; it is kept."""
         assert reading.alternative is not None
-        options = [say(reading.program), say(reading.alternative), "neither"]
-        index = await session.front.choose("I'm not sure what you mean:", options)
-        if index is None and self._changes(reading.program):
-            raise NeedsAnswer(
-                f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out."
-            )
-        chosen: Program = (reading.program, reading.alternative, ())[index or 0]
+        options = [say(reading.program), say(reading.alternative), NEITHER]
+        answer = await session.front.explain("I'm not sure what you mean:", options)
+        if answer is None:
+            if self._changes(reading.program):
+                raise NeedsAnswer(
+                    f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out."
+                )
+            return reading
+        if isinstance(answer, str):
+            explained, _ = await self.understand(session, answer)
+            chosen = explained.program
+        else:
+            choices: tuple[Program, ...] = (reading.program, reading.alternative, ())
+            chosen = choices[answer]
+        if chosen and _said_in(chosen, line):
+            self._keep(session, line, chosen)
         return Reading(chosen, reading.confidence, ms=reading.ms)
+
+    def _keep(self, session: Session, line: str, program: Program) -> None:
+        if self._kept:
+            self._kept.keep(session.person, line, program)
 
     def _changes(self, program: Program) -> bool:
         return any(
             call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program
         )
+
+
+def _dialogue(session: Session) -> Dialogue:
+    """The memory of a session's conversation."""
+    talk = session.state.setdefault("dialogue", Dialogue())
+    assert isinstance(talk, Dialogue)
+    return talk
+
+
+def _said_in(program: Program, line: str) -> bool:
+    """Whether a program could be read from a sentence: all its text stands there, or it has none."""
+    folded = line.casefold()
+    return all(
+        value.casefold() in folded or argument in call.references or argument in _CHOSEN
+        for call in program
+        for argument, value in call.args.items()
+        if isinstance(value, str)
+    )
 
 
 def _exists(session: Session, path: str) -> bool:

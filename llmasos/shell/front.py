@@ -120,6 +120,16 @@ class TerminalFront:
             self.console.print(views.note(questions.NOT_ONE))
         return None
 
+    async def explain(self, question: str, options: Sequence[str]) -> int | str | None:
+        """Ask which reading is right; any other words say what was meant, an empty line nothing."""
+        self._settle()
+        self.console.print(questions.options(question, options))
+        self.console.print(views.note(questions.OR_EXPLAIN))
+        keyboard.forget_typed()
+        typed = await questions.ask(questions.CHOICE)
+        index = questions.picked(typed, options)
+        return typed or None if index is None else index
+
     def interrupted(self) -> None:
         """Say what an interrupted request has already done."""
         self._settle()
@@ -210,6 +220,10 @@ class PipeFront:
 
     async def choose(self, question: str, options: Sequence[str]) -> int | None:
         """Nobody chooses; the error that follows lists the options."""
+        return None
+
+    async def explain(self, question: str, options: Sequence[str]) -> int | str | None:
+        """Nobody explains."""
         return None
 
     async def words(self, piece: str) -> None:

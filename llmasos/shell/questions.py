@@ -22,6 +22,7 @@ NO = "no"
 WANTED_BY = "wanted by"
 RULE = "rule"
 NOT_ONE = "That is none of them. A number, a word of one, or nothing for none of them."
+OR_EXPLAIN = "A number, or say it in other words; it is remembered."
 MORE = "{count} more; a word of one chooses it too"
 REACH = {
     "read": "only looks",

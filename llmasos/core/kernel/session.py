@@ -47,6 +47,9 @@ class FrontEnd(Protocol):
     async def choose(self, question: str, options: Sequence[str]) -> int | None:
         """The index of one of several options, or None where nobody can or wants to answer."""
 
+    async def explain(self, question: str, options: Sequence[str]) -> int | str | None:
+        """The index of one of several readings of a sentence, other words for what was meant, or None."""
+
     async def words(self, piece: str) -> None:
         """A piece of streamed text that belongs to the running call."""
 
@@ -70,6 +73,10 @@ class Nobody:
     async def choose(self, question: str, options: Sequence[str]) -> int | None:
         """Nobody chooses."""
         return None
+
+    async def explain(self, question: str, options: Sequence[str]) -> int | str | None:
+        """As for `choose`: who can't choose can't explain."""
+        return await self.choose(question, options)
 
     async def words(self, piece: str) -> None:
         """Not shown; the whole text is in the result."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.values import done, items, record, text
+from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, syscall
 from llmasos.core.kernel.trap import Caller
@@ -53,6 +54,10 @@ class Characters(CharacterApi, Undo):
         super().__init__(cast, Conversations(cast, clock, speaker))
         self._speaker = speaker
         self._private = private
+
+    async def names(self, session: Session) -> list[str]:
+        """What a person's characters are called."""
+        return [character.name for character in self._cast.of(session.person)]
 
     @syscall("character.create", effect="write")
     async def create_call(

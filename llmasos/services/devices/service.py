@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items, record
+from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind as Completes
 from llmasos.core.kernel.syscall import Offers, syscall
@@ -208,6 +209,10 @@ class Devices:
         state = await placed.backend.state(device)
         new, note = said.parse(chosen, value, state.settings.get(chosen.name), device.name)
         return placed, chosen, new, note
+
+    async def names(self, _: Session) -> list[str]:
+        """What the devices are called."""
+        return [placed.device.name for placed in await self._all()]
 
     async def _all(self) -> list[_Placed]:
         found = await asyncio.gather(*(backend.devices() for backend in self.backends))

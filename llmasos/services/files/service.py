@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.values import text
+from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.syscall import Kind, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.files import changes, reading
@@ -24,6 +28,9 @@ from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.undo import Undo
 from llmasos.services.language import extract
+
+NAMED = 300
+"""Names of a folder that are known to the interpreter."""
 
 PathArgument = Annotated[str, Kind("path")]
 OptionalPath = Annotated[str | None, Kind("path")]
@@ -51,6 +58,16 @@ class Files(Undo):
         self._span = span
         self._targets: Plans[Target] = Plans()
         self._transfers: Plans[Transfer] = Plans()
+
+    async def names(self, session: Session) -> Iterable[str]:
+        """What stands in the session's current folder."""
+
+        def entries() -> Iterable[str]:
+            with contextlib.suppress(OSError), os.scandir(session.workspace / session.cwd) as found:
+                return [entry.name for entry in itertools.islice(found, NAMED) if not entry.name.startswith(".")]
+            return []
+
+        return await asyncio.to_thread(entries)
 
     @syscall("files.list", effect="read", preview="preview_list")
     async def list(self, caller: Caller, path: OptionalPath = None) -> dict[str, Any]:

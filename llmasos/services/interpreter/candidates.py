@@ -1,7 +1,8 @@
-"""Which of many definitions a sentence may be about: by shared words, rarer words counting more."""
+"""Which of many definitions a sentence may be about: by shared words, rarer words counting more, and by meaning."""
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections import Counter
@@ -9,21 +10,75 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from llmasos.core.base.errors import EngineError
+from llmasos.core.engine.embed import Embedder, Vectors
 from llmasos.services.interpreter.definitions import schema_of
+
+log = logging.getLogger(__name__)
+
+Tool = Mapping[str, Any]
 
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_DAMPING = 5
+"""Of reciprocal rank fusion: how little the first places count before the next ones."""
+_REMEMBERED = 2000
 
 
-def nearest(line: str, tools: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
-    """Up to `count` tools in their own order, those that share the most telling words with the sentence."""
-    if len(tools) <= count:
-        return list(tools)
+class Candidates:
+    """Finds definitions.
+
+    Args:
+        embedder: Finds by meaning, across languages; None finds by words alone.
+    """
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+        self._vectors: dict[str, Any] = {}
+
+    async def nearest(self, line: str, tools: Sequence[Tool], count: int) -> list[Tool]:
+        """Up to `count` tools in their own order: those that come first by words or by meaning.
+
+        The two orders are joined by reciprocal rank (Cormack, Clarke, Buettcher 2009).
+        """
+        if len(tools) <= count:
+            return list(tools)
+        scores = [_places(by_words(line, tools))]
+        by_meaning = await self._by_meaning(line, tools)
+        if by_meaning is not None:
+            scores.append(_places(by_meaning))
+        joined = [sum(1 / (_DAMPING + place) for place in places) for places in zip(*scores, strict=True)]
+        best = sorted(range(len(tools)), key=lambda number: (-joined[number], number))[:count]
+        return [tools[number] for number in sorted(best)]
+
+    async def _by_meaning(self, line: str, tools: Sequence[Tool]) -> list[float] | None:
+        if self._embedder is None:
+            return None
+        documents = [_document(tool) for tool in tools]
+        try:
+            new = [text for text in dict.fromkeys(documents) if text not in self._vectors]
+            if new:
+                if len(self._vectors) + len(new) > _REMEMBERED:
+                    self._vectors.clear()
+                    new = list(dict.fromkeys(documents))
+                self._vectors.update(zip(new, await self._embedder.embed(new, "passage"), strict=True))
+            (asked,) = await self._embedder.embed([line], "query")
+        except EngineError as error:
+            log.warning("definitions are found by words alone: %s", error)
+            return None
+        matrix: Vectors = np.stack([self._vectors[text] for text in documents])
+        return [float(score) for score in matrix @ asked]
+
+
+def by_words(line: str, tools: Sequence[Tool]) -> list[float]:
+    """How many telling words each tool shares with a sentence."""
     documents = [Counter(_words(_document(tool))) for tool in tools]
     frequency = Counter(word for document in documents for word in document)
     asked = set(_words(line))
-    scores = [
+    return [
         sum(
             math.log(1 + len(tools) / frequency[word]) * (1 + math.log(document[word]))
             for word in asked
@@ -31,11 +86,18 @@ def nearest(line: str, tools: Sequence[Mapping[str, Any]], count: int) -> list[M
         )
         for document in documents
     ]
-    best = sorted(range(len(tools)), key=lambda number: (-scores[number], number))[:count]
-    return [tools[number] for number in sorted(best)]
 
 
-def _document(tool: Mapping[str, Any]) -> str:
+def _places(scores: Sequence[float]) -> list[int]:
+    """The place of each, 0 for the best; equal scores share the better place."""
+    ordered = sorted(scores, reverse=True)
+    first: dict[float, int] = {}
+    for place, score in enumerate(ordered):
+        first.setdefault(score, place)
+    return [first[score] for score in scores]
+
+
+def _document(tool: Tool) -> str:
     name = _CAMEL.sub(" ", str(tool["name"]))
     properties = schema_of(tool).get("properties") or {}
     arguments = (f"{key} {_described(value)}" for key, value in properties.items())

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_TEMPLATE = re.compile(r"(?<![A-Za-z])(?:YYYY|yyyy|YY|MM|DD|dd|HH|hh)(?:[-/.: ]|'?T'?)(?:YYYY|yyyy|YY|MM|mm|DD|dd|HH|hh|SS|ss|[-/.: T])*")
+_TEMPLATE = re.compile(
+    r"(?<![A-Za-z])(?:YYYY|yyyy|YY|MM|DD|dd|HH|hh)(?:[-/.: ]|'?T'?)(?:YYYY|yyyy|YY|MM|mm|DD|dd|HH|hh|SS|ss|[-/.: T])*"
+)
 _FIELD = re.compile(r"YYYY|yyyy|YY|MM|mm|DD|dd|HH|hh|SS|ss")
 _DATE, _TIME = "[12][0-9]{3}-[01][0-9]-[0-3][0-9]", "[0-2][0-9]:[0-5][0-9]"
 _OTHERS = (

@@ -55,9 +55,7 @@ def grammar(
 
 
 class _Writer:
-    def __init__(
-        self, sentence: Sentence, *, may_derive: bool, names: Sequence[str], earlier: Sequence[str]
-    ) -> None:
+    def __init__(self, sentence: Sentence, *, may_derive: bool, names: Sequence[str], earlier: Sequence[str]) -> None:
         self._sentence = sentence
         self._may_derive = may_derive
         self._names = [name for name in names if name.strip() == name and name and "\n" not in name]
@@ -156,7 +154,10 @@ class _Writer:
             item = f'{self._need("quoted")} ": " {self._json(None, depth + 1)}'
             return f'("{{" {item} (", " {item}){{0,7}} "}}")'
         members = [
-            (f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(_within(schema, part), depth + 1)}", name in required)
+            (
+                f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(_within(schema, part), depth + 1)}",
+                name in required,
+            )
             for name, part in properties.items()
         ]
         # Rules over "what may follow once something was written", so that commas stand only between members.

@@ -7,60 +7,77 @@ or `none`; after `none` the sentence is read once more by the catalogue alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
-import math
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import NotUnderstood
-from llmasos.core.base.types import REFERENCE, Call, Program
-from llmasos.core.engine.base import Engine, Sampling
+from llmasos.core.base.types import Program
+from llmasos.core.engine.base import Engine, LiveSequence
+from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.syscall import SyscallTable
-from llmasos.services.interpreter import notation, sentence
-from llmasos.services.interpreter.candidates import nearest
-from llmasos.services.interpreter.definitions import render, schema_of
-from llmasos.services.interpreter.grammar import alternatives, grammar
+from llmasos.services.interpreter import calibration, notation, sentence
+from llmasos.services.interpreter.candidates import Candidates
+from llmasos.services.interpreter.decoding import Decoded, Question, decode
+from llmasos.services.interpreter.definitions import render
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.interpreter.sentence import Sentence
 
-log = logging.getLogger(__name__)
-
 ADAPTER = Path(__file__).parent / "adapter" / "llmasos-interpreter.gguf"
-THRESHOLD = 0.5
-"""Below this confidence in the syscall's name the second reading is looked for and the person is asked."""
 SHOWN = 8
-"""Definitions in one prompt at most; more are narrowed down by words."""
-_SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
+"""Definitions in one prompt at most; more are narrowed down."""
 
 Tool = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known beside the sentence.
+
+    Attributes:
+        before: What was said just before with its program, where the sentence leans on it; values may come from it.
+        like: A sentence that the person once explained, with its program: an example of how they speak.
+        names: Names of devices, files, characters and apps that the sentence may mean.
+    """
+
+    before: tuple[str, Program] | None = None
+    like: tuple[str, Program] | None = None
+    names: Sequence[str] = ()
+
+
+NOTHING_KNOWN = Context()
 
 
 class Interpreter:
     """Reads sentences.
 
     Args:
-        slot: The engine with the adapter attached.
+        slot: The engine with the adapter in it.
         table: The live syscalls.
+        embedder: Finds the few definitions that matter among many; None finds them by words alone.
     """
 
-    def __init__(self, slot: EngineSlot, table: SyscallTable) -> None:
+    def __init__(self, slot: EngineSlot, table: SyscallTable, embedder: Embedder | None = None) -> None:
         self._slot = slot
         self._table = table
+        self._candidates = Candidates(embedder)
 
-    async def interpret(self, said: str, *, tools: Sequence[Tool] = (), only_tools: bool = False) -> Reading:
+    async def interpret(
+        self, said: str, *, tools: Sequence[Tool] = (), only_tools: bool = False, context: Context = NOTHING_KNOWN
+    ) -> Reading:
         """The likeliest program for a sentence.
 
         Args:
             said: What the person typed, with what was piped in.
             tools: Further functions in MCP `tools/list` form, known only for this sentence.
             only_tools: Whether the catalogue is left out.
+            context: What is known beside the sentence.
 
         Raises:
             NotUnderstood: The sentence is empty or longer than the model can read.
@@ -72,13 +89,13 @@ class Interpreter:
                 "There is nothing to understand: the sentence is empty.", "Say what you want, or '?' for help."
             )
         engine = await self._slot.get()
+        question = _question(words, context)
         reading: Reading | None = None
         described = [*tools, *([] if only_tools else self._added())]
         if described:
-            reading = await self._by_definitions(engine, words, described, only_tools=only_tools)
+            reading = await self._by_definitions(engine, question, described, only_tools=only_tools)
         if not only_tools and (reading is None or not reading.program):
-            reading = await self._by_catalogue(engine, words)
-        assert reading is not None or only_tools
+            reading = await self._by_catalogue(engine, question)
         return replace(reading or Reading((), 1.0), ms=(time.perf_counter() - started) * 1000)
 
     def _added(self) -> list[Tool]:
@@ -99,70 +116,64 @@ class Interpreter:
             if row.name in trained()
         ]
 
-    async def _by_catalogue(self, engine: Engine, words: Sentence) -> Reading:
+    async def _by_catalogue(self, engine: Engine, question: Question) -> Reading:
         tools = self._catalogue()
-        best = await self._decode(engine, words, tools, may_be_nothing=False)
-        if best.sure >= THRESHOLD or not best.program:
-            return Reading(best.program, best.confidence)
-        first = best.program[0].syscall
-        others = [tool for tool in tools if tool["name"] != first]
-        second = await self._decode(engine, words, others, may_be_nothing=False)
-        return Reading(best.program, best.confidence, alternative=second.program)
+        async with _opened(engine) as sequence:
+            best = await decode(engine, sequence, replace(question, tools=tools))
+            confidence = calibration.of_catalogue(best)
+            if best.sure >= calibration.ASKS_BELOW or not best.program:
+                return Reading(best.program, confidence)
+            others = [tool for tool in tools if tool["name"] != best.program[0].syscall]
+            async with _opened(engine) as again:  # beside the first one, whose prompt it shares
+                second = await decode(engine, again, replace(question, tools=others))
+        return Reading(best.program, confidence, alternative=second.program)
 
     async def _by_definitions(
-        self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, only_tools: bool
+        self, engine: Engine, question: Question, tools: Sequence[Tool], *, only_tools: bool
     ) -> Reading:
-        chosen = nearest(words.line, tools, SHOWN)
+        chosen = await self._candidates.nearest(question.words.line, tools, SHOWN)
         offered = {tool["name"] for tool in chosen}
-        beside = [tool for tool in self._catalogue() if tool["name"] not in offered]
-        best = await self._decode(engine, words, [*chosen, *beside], may_be_nothing=True, definitions=render(chosen))
-        if only_tools and any(call.syscall not in offered for call in best.program):
-            # The model knows what the catalogue is for: a sentence that it gives to the catalogue fits nothing here.
-            return Reading((), best.confidence)
-        derived = tuple(
-            f"{call.syscall}.{name}"
-            for call in best.program
-            for name, value in call.args.items()
-            if isinstance(value, str) and name not in call.references and value.casefold() not in words.line.casefold()
+        beside = [] if only_tools else [tool for tool in self._catalogue() if tool["name"] not in offered]
+        question = replace(
+            question, tools=[*chosen, *beside], definitions=render(chosen, only=only_tools), may_be_nothing=True
         )
-        return Reading(best.program, best.confidence, derived=derived)
-
-    async def _decode(
-        self, engine: Engine, words: Sentence, tools: Sequence[Tool], *, may_be_nothing: bool, definitions: str = ""
-    ) -> _Decoded:
-        constraint = engine.constrain(
-            grammar(words, tools, may_be_nothing=may_be_nothing, may_derive=bool(definitions))
-        )
-        prompt = _tokens(engine, words, definitions)
-        if len(prompt) + _SAMPLING.max_tokens > engine.n_ctx:
-            raise NotUnderstood(
-                f"The sentence and its definitions take {len(prompt)} tokens; the interpreter reads {engine.n_ctx}.",
-                "Say it in fewer words, or offer fewer tools.",
-            )
-        sequence = await engine.open()
-        text, pieces = "", []
-        try:
-            async for piece in engine.generate(sequence, prompt, sampling=_SAMPLING, constraint=constraint):
-                text += piece.text
-                pieces.append((piece.text, sum(piece.log_probs)))
-        finally:
-            await engine.close(sequence)
-        return _Decoded(_program(text, words, tools), *_confidence(pieces))
+        async with _opened(engine) as sequence:
+            best = await decode(engine, sequence, question)
+        return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """One decoded program.
+@contextlib.asynccontextmanager
+async def _opened(engine: Engine) -> AsyncIterator[LiveSequence]:
+    sequence = await engine.open()
+    try:
+        yield sequence
+    finally:
+        await engine.close(sequence)
 
-    Attributes:
-        program: The calls.
-        confidence: Probability of the whole text under the grammar.
-        sure: Probability of the least certain of the calls' names.
-    """
 
-    program: Program
-    confidence: float
-    sure: float
+def _question(words: Sentence, context: Context) -> Question:
+    """The sentence with what was said before; no functions yet."""
+    told = [exchange for exchange in (context.like, context.before) if exchange]
+    before = [
+        (sentence.read(said).line, notation.write((call.syscall, call.args) for call in program))
+        for said, program in told
+    ]
+    earlier: list[str] = []
+    if context.before:
+        said, program = context.before
+        values = [value for call in program for value in call.args.values() if isinstance(value, str)]
+        earlier = list(dict.fromkeys([sentence.read(said).line, *(sentence.read(v).line for v in values)]))
+    return Question(words, (), before=before, earlier=[text for text in earlier if text], names=context.names)
+
+
+def _derived(best: Decoded, words: Sentence) -> tuple[str, ...]:
+    """The arguments whose text wasn't said."""
+    return tuple(
+        f"{call.syscall}.{name}"
+        for call in best.program
+        for name, value in call.args.items()
+        if isinstance(value, str) and name not in call.references and value.casefold() not in words.line.casefold()
+    )
 
 
 @cache
@@ -170,82 +181,3 @@ def trained() -> frozenset[str]:
     """The names that the shipped adapter knows without a definition."""
     listed = json.loads((ADAPTER.parent / "catalogue.json").read_text(encoding="utf-8"))
     return frozenset(listed["syscalls"])
-
-
-def _tokens(engine: Engine, words: Sentence, definitions: str) -> list[int]:
-    """The prompt's tokens; marks in the person's words or in definitions are plain text, never special tokens."""
-    parts = notation.prompt_parts(words.line, definitions)
-    return [token for text, template in parts for token in engine.tokenize(text, special=template)]
-
-
-def _program(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
-    schemas = {str(tool["name"]): schema_of(tool).get("properties") or {} for tool in tools}
-
-    def is_string(name: str, argument: str) -> bool | None:
-        return _plain_text(schemas.get(name, {}).get(argument, {}))
-
-    try:
-        calls = notation.read(text, is_string)
-    except ValueError:
-        # Only a text cut at the token limit gets here: a value that never ended.
-        log.info("cut off: %r", text[-80:])
-        raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
-    return tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
-
-
-def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call:
-    said: dict[str, Any] = {}
-    references = set()
-    for argument, value in args.items():
-        if not isinstance(value, str):
-            said[argument] = value
-            continue
-        value = value.strip()
-        reference = REFERENCE.fullmatch(value)
-        # A "$1" that the person typed is text.
-        if reference and 0 < int(reference[1]) <= number and not re.search(rf"\{value}(?!\w)", words.line):
-            references.add(argument)
-            said[argument] = value
-        elif value:
-            said[argument] = _unquoted(words.original(value))
-    return Call(name, said, frozenset(references))
-
-
-def _plain_text(schema: Any) -> bool | None:
-    """Whether an argument line holds plain text; None where its union may hold it."""
-    if not isinstance(schema, Mapping):
-        return False
-    if "enum" in schema or "const" in schema:
-        choices = schema.get("enum") or [schema.get("const")]
-        return all(isinstance(choice, str) for choice in choices)
-    parts = alternatives(schema)
-    if parts:
-        return None if any(_plain_text(part) for part in parts) else False
-    return bool(schema.get("type", "string") == "string" and "properties" not in schema)
-
-
-_PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
-
-
-def _unquoted(value: str) -> str:
-    """A value without the quotes around it: quotes delimit and aren't part."""
-    if len(value) > 2 and _PAIRS.get(value[0]) == value[-1] and value[0] not in value[1:-1]:
-        return value[1:-1]
-    return value
-
-
-def _confidence(pieces: Sequence[tuple[str, float]]) -> tuple[float, float]:
-    """(probability of the whole text, that of its least certain name), from (text, log-probability) of each piece."""
-    whole, names = 0.0, [0.0]
-    at_line_start, in_name = True, True
-    for text, log_prob in pieces:
-        if at_line_start:
-            in_name = not text.startswith(" ")
-            if in_name:
-                names.append(0.0)
-        whole += log_prob
-        if in_name:
-            names[-1] += log_prob
-        if text:
-            at_line_start = text.endswith("\n")
-    return math.exp(whole), math.exp(min(names))

@@ -8,7 +8,7 @@ from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.session import Nobody
 from llmasos.core.kernel.syscall import SyscallTable, syscall
-from llmasos.services.interpreter.candidates import nearest
+from llmasos.services.interpreter.candidates import Candidates
 from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.requests import Requests
@@ -114,12 +114,13 @@ async def test_nothing_said_is_not_understood(said):
         await interpreter.interpret(said)
 
 
-def test_of_many_definitions_the_telling_ones_are_shown():
+async def test_of_many_definitions_the_telling_ones_are_shown():
+    nearest = Candidates().nearest
     tools = [{"name": f"tool{n}", "description": f"about thing{n}"} for n in range(30)]
     tools.append({"name": "parcelTrack", "description": "Where a parcel is."})
-    assert tools[-1] in nearest("where's my parcel", tools, 5)
-    assert len(nearest("where's my parcel", tools, 5)) == 5
-    assert nearest("anything", tools[:3], 5) == tools[:3]
+    assert tools[-1] in await nearest("where's my parcel", tools, 5)
+    assert len(await nearest("where's my parcel", tools, 5)) == 5
+    assert await nearest("anything", tools[:3], 5) == tools[:3]
 
 
 class Choosing(Nobody):

@@ -1,0 +1,175 @@
+"""One decoding: a prompt, a grammar, the text that the model writes, and the program in it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmasos.core.base.errors import NotUnderstood
+from llmasos.core.base.types import REFERENCE, Call, Program
+from llmasos.core.engine.base import Engine, LiveSequence, Sampling
+from llmasos.services.interpreter import notation
+from llmasos.services.interpreter.definitions import schema_of
+from llmasos.services.interpreter.grammar import alternatives, grammar
+from llmasos.services.interpreter.notation import Exchange
+from llmasos.services.interpreter.sentence import Sentence
+
+log = logging.getLogger(__name__)
+
+Tool = Mapping[str, Any]
+
+_SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
+_PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the model.
+
+    Attributes:
+        words: The sentence.
+        tools: The functions that may be called.
+        definitions: Those that are described in the prompt, rendered.
+        before: Earlier exchanges that stand in the prompt.
+        earlier: Texts of them that values may be copied from.
+        names: Known names that values may be.
+        may_be_nothing: Whether `none` is an answer.
+    """
+
+    words: Sentence
+    tools: Sequence[Tool]
+    definitions: str = ""
+    before: Sequence[Exchange] = ()
+    earlier: Sequence[str] = ()
+    names: Sequence[str] = ()
+    may_be_nothing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One decoded program.
+
+    Attributes:
+        program: The calls.
+        likelihood: Probability of the whole text under the grammar.
+        sure: Probability of the least certain of the calls' names.
+    """
+
+    program: Program
+    likelihood: float
+    sure: float
+
+
+async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> Decoded:
+    """The likeliest program.
+
+    Args:
+        engine: The model.
+        sequence: An empty one; while it is open, a second decoding of the same sentence shares its prompt.
+        question: What is asked.
+
+    Raises:
+        NotUnderstood: The sentence is longer than the model can read, or its program than it may write.
+    """
+    constraint = engine.constrain(
+        grammar(
+            question.words,
+            question.tools,
+            may_be_nothing=question.may_be_nothing,
+            may_derive=bool(question.definitions),
+            names=question.names,
+            earlier=question.earlier,
+        )
+    )
+    parts = notation.prompt_parts(question.words.line, question.definitions, question.before)
+    # Marks in the person's words or in definitions are plain text, never special tokens.
+    prompt = [token for text, template in parts for token in engine.tokenize(text, special=template)]
+    if len(prompt) + _SAMPLING.max_tokens > engine.n_ctx:
+        raise NotUnderstood(
+            f"The sentence and its definitions take {len(prompt)} tokens; the interpreter reads {engine.n_ctx}.",
+            "Say it in fewer words, or offer fewer tools.",
+        )
+    text, pieces = "", []
+    async for piece in engine.generate(sequence, prompt, sampling=_SAMPLING, constraint=constraint):
+        text += piece.text
+        pieces.append((piece.text, sum(piece.log_probs)))
+    return Decoded(program_of(text, question.words, question.tools), *_confidence(pieces))
+
+
+def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
+    """The calls in what the model wrote.
+
+    Raises:
+        NotUnderstood: The text was cut off inside a value.
+    """
+    schemas = {str(tool["name"]): schema_of(tool).get("properties") or {} for tool in tools}
+
+    def is_string(name: str, argument: str) -> bool | None:
+        return _plain_text(schemas.get(name, {}).get(argument, {}))
+
+    try:
+        calls = notation.read(text, is_string)
+    except ValueError:
+        # Only a text cut at the token limit gets here: a value that never ended.
+        log.info("cut off: %r", text[-80:])
+        raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
+    return tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
+
+
+def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call:
+    said: dict[str, Any] = {}
+    references = set()
+    for argument, value in args.items():
+        if not isinstance(value, str):
+            said[argument] = value
+            continue
+        value = value.strip()
+        reference = REFERENCE.fullmatch(value)
+        # A "$1" that the person typed is text.
+        if reference and 0 < int(reference[1]) <= number and not re.search(rf"\{value}(?!\w)", words.line):
+            references.add(argument)
+            said[argument] = value
+        elif value:
+            said[argument] = _unquoted(words.original(value))
+    return Call(name, said, frozenset(references))
+
+
+def _plain_text(schema: Any) -> bool | None:
+    """Whether an argument line holds plain text; None where its union may hold it."""
+    if not isinstance(schema, Mapping):
+        return False
+    if "enum" in schema or "const" in schema:
+        choices = schema.get("enum") or [schema.get("const")]
+        return all(isinstance(choice, str) for choice in choices)
+    parts = alternatives(schema)
+    if parts:
+        return None if any(_plain_text(part) for part in parts) else False
+    return bool(schema.get("type", "string") == "string" and "properties" not in schema)
+
+
+def _unquoted(value: str) -> str:
+    """A value without the quotes around it: quotes delimit and aren't part."""
+    if len(value) > 2 and _PAIRS.get(value[0]) == value[-1] and value[0] not in value[1:-1]:
+        return value[1:-1]
+    return value
+
+
+def _confidence(pieces: Sequence[tuple[str, float]]) -> tuple[float, float]:
+    """(probability of the whole text, that of its least certain name), from (text, log-probability) of each piece."""
+    whole, names = 0.0, [0.0]
+    at_line_start, in_name = True, True
+    for text, log_prob in pieces:
+        if at_line_start:
+            in_name = not text.startswith(" ")
+            if in_name:
+                names.append(0.0)
+        whole += log_prob
+        if in_name:
+            names[-1] += log_prob
+        if text:
+            at_line_start = text.endswith("\n")
+    return math.exp(whole), math.exp(min(names))
