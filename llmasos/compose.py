@@ -226,8 +226,8 @@ async def compose(
         requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,))
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, files, plugins, speech, interpreting,
-            embedder, keyring, bell, OwnerLock(home), problems, closing.pop_all(),
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, files, plugins, speech,
+            interpreting, embedder, keyring, bell, OwnerLock(home), problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

@@ -16,7 +16,16 @@ _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 def plain(value: Any) -> str:
-    """Without case, surrounding quotes and punctuation, articles; Chinese also without spaces, particles."""
+    """Without case, surrounding quotes and punctuation, articles; Chinese also without spaces, particles.
+
+    Numbers count by value (5 is 5.0), lists and objects by their parts.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(plain, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {plain(part)}" for key, part in sorted(value.items())) + "}"
     text = " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split())
     if re.fullmatch(r"\$\d", text):
         return text

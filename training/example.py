@@ -44,7 +44,7 @@ class Example:
 
 
 def turn_of(line: Mapping[str, Any]) -> Turn:
-    """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`, perhaps with `before`, lines alike."""
+    """A line of a sentence file: `{"utterance", "program": [{"syscall", "args"}]}`, and perhaps `before`, more."""
     before = tuple(turn_of(earlier) for earlier in line.get("before") or ())
     calls = [(call["syscall"], ordered(call["syscall"], call["args"])) for call in line["program"]]
     return Turn(" ".join(str(line["utterance"]).split()), calls, before)

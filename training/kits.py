@@ -254,6 +254,14 @@ def _unsaid(value: Any, schema: dict[str, Any], sentence: str) -> Iterator[str]:
             yield from _unsaid(item, schema.get("properties", {}).get(name, schema), sentence)
 
 
+def _counted(kits: list[Kit]) -> str:
+    requests = [request for kit in kits for request in kit.requests]
+    nothing = sum(not calls for _, calls in requests)
+    several = sum(len(calls) > 1 for _, calls in requests)
+    functions = sum(len(kit.tools) for kit in kits)
+    return f"{len(kits)} kits, {functions} functions, {len(requests)} requests, {nothing} none, {several} with several calls"
+
+
 def main() -> int:
     """Check files; exit code 1 where one has an error."""
     wrong = False
@@ -272,12 +280,7 @@ def main() -> int:
         wrong = wrong or len(unsaid) < len(found)
         for text in unsaid[-400:]:
             print(f"not a literal span (fine only where the definition asks for such a form) {text}")
-        requests = [request for kit in kits for request in kit.requests]
-        print(
-            f"{path}: {len(kits)} kits, {sum(len(kit.tools) for kit in kits)} functions, {len(requests)} requests, "
-            f"{sum(not calls for _, calls in requests)} none, {sum(len(calls) > 1 for _, calls in requests)} with several "
-            f"calls, {len(unsaid)} values that are no literal span"
-        )
+        print(f"{path}: {_counted(kits)}, {len(unsaid)} values that are no literal span")
     return 1 if wrong else 0
 
 

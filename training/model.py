@@ -1,9 +1,10 @@
 """The forward pass with LoRA, written out, so that attention and packing suit a CPU.
 
 The adapter is merged into the base before every few steps and rounded as the running system does it
-(core/engine/merge.py), so what is trained is what runs: 4-bit weights that hold the adapter already. Gradients pass through
-the rounding unchanged (straight-through: Bengio et al. 2013, arXiv 1308.3432) and reach the low-rank matrices alone. Rows
-hold several examples behind one another, so the attention mask and the positions come with the row (rows.py).
+(core/engine/merge.py), so what is trained is what runs: 4-bit weights that hold the adapter already. Gradients pass
+through the rounding unchanged (straight-through: Bengio et al. 2013, arXiv 1308.3432) and reach the low-rank matrices
+alone. Rows hold several examples behind one another, so the attention mask and the positions come with the row
+(rows.py).
 """
 
 from __future__ import annotations

@@ -190,8 +190,9 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     parser.add_argument("--base", default="")
     parser.add_argument("--start", default="", help="begin with another run's checkpoint or an exported adapter")
-    for name, kind in (("rank", int), ("alpha", float), ("rate", float), ("minutes", float), ("seed", int),
-                       ("step-tokens", int), ("workers", int), ("merge-every", int), ("row", int), ("long-row", int)):  # fmt: skip
+    integers = ("rank", "seed", "merge-every", "step-tokens", "workers", "row", "long-row")
+    for name in (*integers, "alpha", "rate", "minutes"):
+        kind = int if name in integers else float
         attribute = name.replace("-", "_")
         parser.add_argument(f"--{name}", type=kind, default=Recipe.__dataclass_fields__[attribute].default)
     parser.add_argument("--compiled", action="store_true", help="fuse with torch.compile; needs a C++ compiler")

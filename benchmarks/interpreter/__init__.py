@@ -1,42 +1,39 @@
-"""How well unseen sentences are understood, and how fast: the shipped interpreter under its grammar.
+"""How many unseen sentences become the right program, and how fast; on the real model that ships.
 
-The sentences beside this file were written by hand by people who saw the catalogue and no training sentence; none is
-used in training or as an example. A value counts as right by the rules of docs/interpreter.md.
+    llmasos bench interpreter                                  # rows
+    python -m benchmarks.interpreter en zh --wrong             # every sentence that was misread
+    python -m benchmarks.interpreter --every=5                 # a fifth of them, for a quick look
+    python -m benchmarks.interpreter --reliability --calibrate # what a confidence is worth, and the fit
+
+The sentences (sets.py) were written by people who saw the catalogue and no training sentence. Exact means: the right calls
+in order, with every value the same by the rules of `training.compare`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.interpreter import fit
+from benchmarks.interpreter.sets import BARS, ONLY_TOOLS, Case, all_sets
 from benchmarks.row import at_least, at_most, row
-from llmasos.compose import compose
+from llmasos.compose import Machine, compose
+from llmasos.core.base.errors import NotUnderstood
 from llmasos.core.base.settings import Settings
-from llmasos.core.base.types import Program
-from llmasos.services.interpreter.interpreter import Interpreter
-from training.compare import plain, same
-from training.files import SENTENCES
+from llmasos.core.base.types import Call
+from llmasos.services.interpreter.interpreter import Context, Interpreter
+from llmasos.services.interpreter.reading import Reading
+from training.compare import same
 
-HERE = Path(__file__).parent
 COMMAND = "llmasos bench interpreter --json"
-BARS = {"en": (0.80, None), "zh": (0.65, None), "programs_en": (None, None), "programs_zh": (None, None)}
-"""Set -> (syscall, exact) that must be reached; issue by issue they go up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A sentence with the program that it should become."""
-
-    utterance: str
-    program: list[tuple[str, dict[str, Any]]]
-    tools: tuple[dict[str, Any], ...] = ()
+P50, P95 = 150.0, 400.0
+"""Milliseconds for a sentence of the catalogue, English and Chinese together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +41,12 @@ class Answer:
     """What came of a case."""
 
     case: Case
-    program: Program
-    confidence: float
-    ms: float
-    asked: bool
+    reading: Reading
 
     @property
     def calls(self) -> list[tuple[str, dict[str, Any]]]:
         """The program in the form of the case."""
-        return [(call.syscall, call.args) for call in self.program]
+        return [(call.syscall, call.args) for call in self.reading.program]
 
     @property
     def syscall(self) -> bool:
@@ -64,112 +58,88 @@ class Answer:
         """Whether all arguments are right too."""
         return same(self.calls, self.case.program)
 
-
-def cases(path: Path) -> list[Case]:
-    """The cases of a file: sentences for the catalogue, or plugins with requests."""
-    found: list[Case] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        item = json.loads(line)
-        if "requests" in item:
-            tools = tuple(item["tools"])
-            requests = ((r["utterance"], [(c["name"], c["arguments"]) for c in r["calls"]]) for r in item["requests"])
-            found.extend(Case(said, program, tools) for said, program in requests)
-        else:
-            found.append(Case(item["utterance"], [(c["syscall"], c["args"]) for c in item["program"]]))
-    return found
+    @property
+    def asked(self) -> bool:
+        """Whether the person would be asked."""
+        return self.reading.alternative is not None
 
 
 async def answer(interpreter: Interpreter, wanted: Iterable[Case], *, only_tools: bool = False) -> list[Answer]:
     """Interpret cases one after another, as a person at a warm shell would."""
     answers = []
     for case in wanted:
-        reading = await interpreter.interpret(case.utterance, tools=case.tools, only_tools=only_tools)
-        answers.append(Answer(case, reading.program, reading.confidence, reading.ms, reading.alternative is not None))
+        context = Context()
+        if case.before:
+            said, calls = case.before
+            context = Context(before=(said, tuple(Call(name, args) for name, args in calls)))
+        try:
+            reading = await interpreter.interpret(
+                case.utterance, tools=case.tools, only_tools=only_tools, context=context
+            )
+        except NotUnderstood:
+            reading = Reading((), 0.0)
+        answers.append(Answer(case, reading))
     return answers
 
 
-async def measure(sets: dict[str, list[Case]]) -> dict[str, list[Answer]]:
-    """The answers of every set, by the interpreter of a fresh home."""
+async def measure(
+    sets: dict[str, list[Case]],
+    settings: dict[str, Any] | None = None,
+    change: Callable[[Machine], None] | None = None,
+) -> dict[str, list[Answer]]:
+    """The answers of every set, by the interpreter of a fresh home.
+
+    Args:
+        sets: Set name -> cases.
+        settings: What differs from the defaults.
+        change: What is done to the machine first.
+    """
     with tempfile.TemporaryDirectory() as home:
-        machine = await compose(Settings.load(home=Path(home), seed=0))
+        machine = await compose(Settings.load(home=Path(home), seed=0, **(settings or {})))
         try:
+            if change:
+                change(machine)
             await machine.interpreter.interpret("what time is it")  # load and warm up
             return {
-                name: await answer(machine.interpreter, wanted, only_tools=name == "tools_only")
+                name: await answer(machine.interpreter, wanted, only_tools=name in ONLY_TOOLS)
                 for name, wanted in sets.items()
             }
         finally:
             await machine.close()
 
 
-def all_sets() -> dict[str, list[Case]]:
-    """Set name -> cases; the plugins twice: with the catalogue beside them, and alone.
-
-    Two people can hit on the same sentence: those that stand in the training data too are left out.
-    """
-    trained = {plain(case.utterance) for path in SENTENCES.glob("*.jsonl") for case in cases(path)}
-    sets = {
-        path.stem: [case for case in cases(path) if plain(case.utterance) not in trained]
-        for path in sorted(HERE.glob("*.jsonl"))
-    }
-    sets["tools_only"] = sets["tools"]
-    # Beside the catalogue, what fits no plugin may well be a call of the catalogue.
-    sets["tools"] = [case for case in sets["tools"] if case.program]
-    return sets
-
-
 def rows() -> list[dict[str, Any]]:
     """The figures."""
     told: list[dict[str, Any]] = []
-    for name, answers in asyncio.run(measure(all_sets())).items():
-        count = len(answers)
-        syscall_bar, exact_bar = BARS.get(name, (None, None))
-        for what, bar in (("syscall", syscall_bar), ("exact", exact_bar)):
+    measured = asyncio.run(measure(all_sets()))
+    for name, answers in measured.items():
+        bars, count = BARS[name], len(answers)
+        for what, bar in (("syscall", bars.syscall), ("exact", bars.exact)):
             share = sum(getattr(a, what) for a in answers) / count
-            told.append(
-                row(f"{name}_{what}", share, "share", n=count, command=COMMAND, **(at_least(share, bar) if bar else {}))
-            )
-        questions = [
-            a
-            for a in answers
-            if a.case.program and a.case.program[0][0] == "assistant.answer" and len(a.case.program) == 1
-        ]
-        if questions:
-            share = sum(a.syscall for a in questions) / len(questions)
-            told.append(row(f"{name}_questions", share, "share", n=len(questions), command=COMMAND))
-        nothing = [a for a in answers if not a.case.program]
-        if nothing:
-            told.append(
-                row(
-                    f"{name}_nothing_fits",
-                    sum(a.exact for a in nothing) / len(nothing),
-                    "share",
-                    n=len(nothing),
-                    command=COMMAND,
-                )
-            )
-        asked = sum(a.asked for a in answers) / count
-        told.append(row(f"{name}_asked", asked, "share", n=count, command=COMMAND))
-        times = sorted(a.ms for a in answers)
-        p50, p95 = statistics.median(times), times[int(len(times) * 0.95)]
-        told.append(
-            row(
-                f"{name}_p50",
-                p50,
-                "ms",
-                n=count,
-                command=COMMAND,
-                samples=times,
-                **(at_most(p50, 300) if name in ("en", "zh") else {}),
-            )
-        )
-        told.append(row(f"{name}_p95", p95, "ms", n=count, command=COMMAND))
+            promised = {} if bar is None else at_least(share, bar)
+            told.append(row(f"{name}_{what}", share, "share", n=count, command=COMMAND, **promised))
+        told.append(row(f"{name}_asked", sum(a.asked for a in answers) / count, "share", n=count, command=COMMAND))
+        told += _times(name, answers)
+    catalogue = [*measured["en"], *measured["zh"]]
+    told += _times("catalogue", catalogue, P50, P95)
     return told
+
+
+def _times(
+    name: str, answers: list[Answer], p50_bar: float | None = None, p95_bar: float | None = None
+) -> list[dict[str, Any]]:
+    times = sorted(a.reading.ms for a in answers)
+    p50, p95 = statistics.median(times), times[int(len(times) * 0.95)]
+    count = len(times)
+    return [
+        row(f"{name}_{what}", value, "ms", n=count, command=COMMAND, **({} if bar is None else at_most(value, bar)))
+        for what, value, bar in (("p50", p50, p50_bar), ("p95", p95, p95_bar))
+    ]
 
 
 def summary(name: str, answers: list[Answer]) -> str:
     """A set's figures in one line."""
-    count, times = len(answers), sorted(a.ms for a in answers)
+    count, times = len(answers), sorted(a.reading.ms for a in answers)
     shares = {what: sum(getattr(a, what) for a in answers) / count for what in ("syscall", "exact", "asked")}
     told = " ".join(f"{what} {share:6.1%}" for what, share in shares.items())
     return f"{name:14} n={count:4} {told} p50 {times[count // 2]:4.0f} ms p95 {times[int(count * 0.95)]:4.0f} ms"
@@ -179,23 +149,29 @@ def reliability(answers: list[Answer]) -> str:
     """How often a confidence is right: for each tenth of confidence, how many programs and how many of them exact."""
     lines = ["confidence  programs  exact"]
     for tenth in range(10):
-        inside = [a for a in answers if min(int(a.confidence * 10), 9) == tenth]
+        inside = [a for a in answers if min(int(a.reading.confidence * 10), 9) == tenth]
         if inside:
-            lines.append(
-                f"{tenth / 10:.1f} - {tenth / 10 + 0.1:.1f} {len(inside):9} {sum(a.exact for a in inside) / len(inside):6.0%}"
-            )
+            share = sum(a.exact for a in inside) / len(inside)
+            lines.append(f"{tenth / 10:.1f} - {tenth / 10 + 0.1:.1f} {len(inside):9} {share:6.0%}")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the figures; with --wrong every sentence that was misread, with --reliability what a confidence is worth."""
-    sets = all_sets()
+    """Print the figures; `--wrong`, `--reliability` and `--calibrate` as above."""
+    every = next((int(word.partition("=")[2]) for word in sys.argv if word.startswith("--every=")), 1)
+    sets = {name: found[::every] for name, found in all_sets().items()}
     names = [name for name in sys.argv[1:] if name in sets] or list(sets)
     measured = asyncio.run(measure({name: sets[name] for name in names}))
     for name, answers in measured.items():
         print(summary(name, answers))
         for a in answers:
             if "--wrong" in sys.argv and not a.exact:
-                print(f"  {a.case.utterance!r}\n    want {a.case.program}\n    got  {a.calls} {a.confidence:.2f}")
+                print(
+                    f"  {a.case.utterance!r}\n    want {a.case.program}\n    got  {a.calls} {a.reading.confidence:.2f}"
+                )
     if "--reliability" in sys.argv:
         print(reliability([a for answers in measured.values() for a in answers]))
+    if "--calibrate" in sys.argv:
+        for kind in ("catalogue", "tools"):
+            told = [a for answers in measured.values() for a in answers if bool(a.case.tools) == (kind == "tools")]
+            print(kind, fit.logistic([(a.reading.features, a.exact) for a in told]))

@@ -1,8 +1,8 @@
 """An adapter merged into its model once, into the cache: a model of its own that computes what the pair computes.
 
-Attached at run time, the low-rank products are some 400 small steps more for every token. Merged and rounded to Q4_0, a
-step costs half as much, and nothing is lost that wasn't lost in training already: the adapter is trained against weights
-rounded in the same way (training/model.py).
+Attached at run time, the low-rank products are some 400 small steps more for every token. Merged and rounded to Q4_0,
+a step costs half as much, and nothing is lost that wasn't lost in training already: the adapter is trained against
+weights rounded in the same way (training/model.py).
 """
 
 from __future__ import annotations

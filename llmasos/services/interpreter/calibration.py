@@ -1,4 +1,4 @@
-"""From probabilities of the text to the share of programs that are right: logistic, fitted on sentences never trained on.
+"""From probabilities of the text to how many such programs are right: logistic, fitted on sentences never trained on.
 
 A model of this size is too sure of itself. `python -m benchmarks.interpreter --calibrate` fits the numbers below (Platt
 1999) and prints how well they hold (docs/interpreter.md).
@@ -11,7 +11,7 @@ import math
 from llmasos.services.interpreter.decoding import Decoded
 
 ASKS_BELOW = 0.5
-"""Below this probability of the least certain syscall's name the second reading is looked for and the person is asked."""
+"""Below this probability of the least certain syscall's name a second reading is looked for and the person is asked."""
 
 # Weights of: 1, log-probability of the whole text, of its least certain name.
 CATALOGUE = (0.0, 1.0, 0.0)

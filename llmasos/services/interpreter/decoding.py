@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmasos.core.base.errors import NotUnderstood
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 Tool = Mapping[str, Any]
 
 _SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
+OPTIONAL = 0.6
+"""An optional argument of a foreign function that was begun with less probability is left out."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
 
 
@@ -50,6 +52,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """How sure an argument is: the probabilities that it was written at all, and of its value."""
+
+    begun: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """One decoded program.
 
@@ -57,11 +67,16 @@ class Decoded:
         program: The calls.
         likelihood: Probability of the whole text under the grammar.
         sure: Probability of the least certain of the calls' names.
+        doubts: For each argument in the order it was written, how likely it was begun, and its value.
     """
 
     program: Program
     likelihood: float
     sure: float
+    doubts: tuple[Doubt, ...] = ()
+
+
+_CERTAIN = Doubt(1.0, 1.0)
 
 
 async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> Decoded:
@@ -97,7 +112,11 @@ async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> 
     async for piece in engine.generate(sequence, prompt, sampling=_SAMPLING, constraint=constraint):
         text += piece.text
         pieces.append((piece.text, sum(piece.log_probs)))
-    return Decoded(program_of(text, question.words, question.tools), *_confidence(pieces))
+    doubts = _doubts(pieces)
+    program = program_of(text, question.words, question.tools)
+    if question.definitions:
+        program = _without_unsure(program, question.tools, doubts)
+    return Decoded(program, *_confidence(pieces), tuple(doubts))
 
 
 def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
@@ -118,6 +137,40 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
         log.info("cut off: %r", text[-80:])
         raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
     return tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
+
+
+def _without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Doubt]) -> Program:
+    """The program without optional arguments that the model was in two minds about.
+
+    What isn't said is left out; a model that has hardly seen a definition likes to fill in what it could.
+    """
+    required = {str(tool["name"]): set(schema_of(tool).get("required") or ()) for tool in tools}
+    left = iter(doubts)
+    calls = []
+    for call in program:
+        doubt = {name: next(left, _CERTAIN) for name in call.args}
+        needed = required.get(call.syscall, set())
+        sure = [(n, v) for n, v in call.args.items() if n in needed or doubt[n].begun >= OPTIONAL]
+        calls.append(replace(call, args=dict(sure), references=call.references & {n for n, _ in sure}))
+    return tuple(calls)
+
+
+def _doubts(pieces: Sequence[tuple[str, float]]) -> list[Doubt]:
+    """One for each argument line, from (text, log-probability) of each piece."""
+    found: list[Doubt] = []
+    line, begun, value = "", 0.0, 0.0
+    for text, log_prob in pieces:
+        if ": " in line:
+            value += log_prob
+        else:
+            begun += log_prob
+        line += text
+        while "\n" in line:
+            whole, _, line = line.partition("\n")
+            if whole.startswith(" "):
+                found.append(Doubt(math.exp(begun), math.exp(value)))
+            begun = value = 0.0
+    return found
 
 
 def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call:

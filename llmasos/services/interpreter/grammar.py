@@ -16,11 +16,15 @@ from typing import Any
 from llmasos.services.interpreter.definitions import schema_of
 from llmasos.services.interpreter.forms import asks_for_lower_case, forms
 from llmasos.services.interpreter.notation import NOTHING
+from llmasos.services.interpreter.numbers import texts
 from llmasos.services.interpreter.sentence import Sentence
 
 MAX_CALLS = 4
 _DEPTH = 6
 """Nested objects deeper than this are taken as any JSON; schemas of real tools stay above it."""
+_NEGATIVE = re.compile(r"negative|-\d|minus|below zero|BCE", re.IGNORECASE)
+"""In a description: the number may be one that was said without its sign ("back by four")."""
+_FRACTION = r"(\.[0-9]{1,12})?(e[+-]?[0-9]{1,3})?"
 _ITEMS = 64
 """The longest list."""
 _CHUNK = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
@@ -67,6 +71,7 @@ class _Writer:
         first = [self._call(number, tool) for number, tool in enumerate(tools)]
         body = "first later?" if max_calls == 2 else f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
         nothing = f' | "{NOTHING}\\n"' if may_be_nothing else ""
+        spans = ["SPAN", *(f"EARLIER{n}" for n in range(len(self._earlier))), *map(_literal, self._names)]
         lines = [
             f"start: {body}{nothing}",
             f"first: {' | '.join(f'c{n}' for n in first)}",
@@ -74,7 +79,7 @@ class _Writer:
             "text: span",
             'textref: span | "$" /[1-3]/',
             # llguidance's substrings may be empty, and begin or end with a space; a value may not.
-            f"span: {' | '.join(['SPAN', *(f'EARLIER{n}' for n in range(len(self._earlier))), *map(_literal, self._names)])}",
+            f"span: {' | '.join(spans)}",
             r"SPAN: /[^ ](.*[^ ])?/ & SUBSTRING",
             f"SUBSTRING: %regex {_substring(self._sentence.line)}",
         ]
@@ -84,8 +89,7 @@ class _Writer:
         escaped = json.dumps(self._sentence.line, ensure_ascii=False)[1:-1]
         optional = {
             "quoted": f'quoted: "\\"" %regex {_substring(escaped)} "\\""',
-            "integer": r"integer: /-?(0|[1-9][0-9]{0,17})/",
-            "number": r"number: /-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?(e[+-]?[0-9]{1,3})?/",
+            **{name: self._number(name) for name in ("integer", "number", "integersigned", "numbersigned")},
             "boolean": 'boolean: "true" | "false"',
             "null": 'null: "null"',
             "anyvalue": "anyvalue: quoted | number | boolean",
@@ -101,6 +105,8 @@ class _Writer:
         for rule, text in (("c", "text"), ("d", "textref")):
             parts = [_literal(f"{tool['name']}\n")]
             for name, argument in (schema.get("properties") or {}).items():
+                if name not in required and self._unsaid(argument):
+                    continue
                 line = f"{_literal(f' {name}: ')} {self._line_value(argument, text)} {_literal(chr(10))}"
                 parts.append(line if name in required else f"({line})?")
             self._rules.append(f"{rule}{number}: {' '.join(parts)}")
@@ -143,7 +149,9 @@ class _Writer:
             described = [*map(_literal, _said_in_description(schema)), *self._forms(schema)]
             if described:
                 return f'({self._need("quoted")} | "\\"" ({" | ".join(described)}) "\\"")'
-        name = {"string": "quoted", "integer": "integer", "number": "number", "boolean": "boolean", "null": "null"}
+        if kind in ("integer", "number"):
+            return self._need(f"{kind}signed" if _NEGATIVE.search(str(schema.get("description"))) else str(kind))
+        name = {"string": "quoted", "boolean": "boolean", "null": "null"}
         return self._need(name.get(str(kind), "anyvalue"))
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> str:
@@ -169,6 +177,25 @@ class _Writer:
             self._rules.append(f"{rule}f: {text} {started}{skip_fresh}")
             started, fresh = f"{rule}s", f"{rule}f"
         return f'("{{" {fresh})'
+
+    def _number(self, name: str) -> str:
+        """The rule of a number: one that the sentence says, or any where it says none."""
+        kind = name.removesuffix("signed")
+        said = texts(self._sentence.line, whole=kind == "integer", negative=kind != name)
+        if said:
+            return f"{name}: {' | '.join(map(_literal, said))}"
+        return f"{name}: /-?(0|[1-9][0-9]{{0,17}}){'' if kind == 'integer' else _FRACTION}/"
+
+    def _unsaid(self, schema: Any) -> bool:
+        """Whether an argument is a number, or a list of them, and the sentence says none."""
+        while isinstance(schema, Mapping) and schema.get("type") == "array":
+            schema = schema.get("items")
+        return (
+            isinstance(schema, Mapping)
+            and schema.get("type") in ("integer", "number")
+            and _choices(schema) is None
+            and not texts(self._sentence.line, whole=schema["type"] == "integer")
+        )
 
     def _forms(self, schema: Mapping[str, Any]) -> list[str]:
         """Terminals of the forms that a description asks for."""

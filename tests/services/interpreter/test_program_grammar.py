@@ -78,10 +78,10 @@ def fits(model):
         ("把报税的PDF移到归档", "files.move\n source: 报税的PDF\n destination: 归档\n"),
         ("find x and move it to y", "files.find\n query: x\nfiles.move\n source: $1\n destination: y\n"),
         ("buy milk", "tasks.add\n title: buy milk\n priority: high\n"),
-        ("a b", "light\n level: -40\n on: true\n"),
+        ("down to minus forty", "light\n level: -40\n on: true\n"),
         ("red and blue", 'light\n rooms: ["red", "blue"]\n'),
-        ("at noon", 'light\n plan: {"at": "noon", "warm": 2.5, "soft": null}\n'),
-        ("at noon", 'light\n plan: {"warm": 2}\n'),
+        ("at noon 2.5 warm", 'light\n plan: {"at": "noon", "warm": 2.5, "soft": null}\n'),
+        ("two", 'light\n plan: {"warm": 2}\n'),
         ("at noon", "light\n"),
         ("at noon", "light\n anything: noon\n"),
     ],
@@ -102,6 +102,8 @@ def test_what_can_be_written(fits, said, text):
         ("buy milk", "tasks.add\n title: milk\n priority: huge\n"),  # not in the list
         ("buy milk", "tasks.add\n priority: high\n title: milk\n"),  # not the order
         ("a b", "light\n level: many\n"),
+        ("switch it on", "light\n level: 40\n"),  # a number that nobody said
+        ("level 40", "light\n level: 41\n"),
         ("at noon", 'light\n plan: {"at": "noon"}\n'),  # lacks warm
         ("at noon", 'light\n plan: {"at": "noon" "warm": 2}\n'),
         ("at noon", 'light\n plan: {, "warm": 2}\n'),

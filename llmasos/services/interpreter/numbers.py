@@ -1,0 +1,160 @@
+"""The numbers that a sentence says, so that none can be invented: digits, words, and what units make of them.
+
+"an hour and a half" is 1.5, and 90 where minutes are asked for; "5 %" is 5 or 0.05; 一万二 is 12000. What the model
+decodes for a foreign function's number is one of these.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from itertools import pairwise
+
+from llmasos.services import numerals
+
+MOST = 40
+"""Numbers of a sentence that are followed up; a longer list is taken as it stands."""
+
+_DIGITS = re.compile(r"[-−–]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−–]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?|[-−–]?\.\d+")
+_DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+,\d{1,2}(?!\d)")
+"""As written on the Continent: 1.250,50."""
+_SCALE = {"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000, "million": 10**6, "m": 10**6, "mio": 10**6,
+          "billion": 10**9, "bn": 10**9, "trillion": 10**12, "dozen": 12, "score": 20, "lakh": 10**5, "crore": 10**7,
+          "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "打": 12}  # fmt: skip
+_SCALED = re.compile(rf"(\d+(?:\.\d+)?)[ -]?({'|'.join(sorted(_SCALE, key=len, reverse=True))})(?![a-z])")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\b")
+_WORDS = {
+    r"\b(?:an?|single|once|one|sole|alone|just me|myself|1st|per|each|every)\b|一|单|每": (1,),
+    r"\b(?:daily|weekly|monthly|yearly|annually)\b": (1,),
+    r"\b(?:couple|pair|both|twice|double|duplex|two|twins?|fortnight|us)\b|两|双|俩|倍": (2,),
+    r"\b(?:triple|thrice|trio|three times|quarterly)\b|仨": (3,),
+    r"\b(?:quadruple|quarterly|quartet)\b": (4,),
+    r"\bdozen\b|一打": (12,),
+    r"\bweek\b|周|星期": (7,),
+    r"\bmonth\b|月": (30, 31),
+    r"\b(?:year|annual)\b|年": (365, 12),
+    r"\bday\b|天": (1, 24),
+    r"\bhour\b|小时|钟头": (1, 60),
+    r"\b(?:binary|squared?)\b|二进制|平方": (2,),
+    r"\b(?:cubed?|cubic|triangle)\b|立方|三角": (3,),
+    r"\boctal\b|八进制": (8,),
+    r"\bdecimal\b|十进制": (10,),
+    r"\bhex(?:adecimal)?\b|十六进制": (16,),
+    r"\bnorth\b": (0, 360),
+    r"\beast\b": (90,),
+    r"\bsouth\b": (180,),
+    r"\bwest\b": (270,),
+    r"\b(?:ground|cent(?:re|er)|middle|neutral|level|goalless|weightless\w*)\b|中间": (0,),
+    r"\bsolo\b|自己|独自": (1,),
+    r"\b(?:monthly|a year|year round)\b": (12,),
+    r"\b(?:weekly)\b": (52,),
+    r"\b(?:daily)\b": (365,),
+    r"\b(?:semi-?annual(?:ly)?|half-?yearly|twice a year|biannual(?:ly)?)\b": (2, 6),
+    r"\b(?:fortnight|two weeks)\b": (14,),
+    r"\b(?:no|none|zero|without|never|nothing|free|nil|off|empty)\b|不|没|无|零|免": (0,),
+    r"\b(?:max(?:imum)?|full|fully|all the way|wide open|completely|entire(?:ly)?|whole)\b|全|最|满": (100, 1),
+    r"\bhalf\b|半": (0.5, 30, 50, 6),
+    r"\b(?:quarter)\b|一刻|刻钟": (0.25, 15, 25, 4),
+    r"\b(?:three[ -]quarters?|3 quarters?)\b|三刻": (0.75, 45, 75),
+    r"\b(?:third)\b": (1 / 3, 3),
+    r"\bnoon\b|\bmidday\b|中午|正午": (12,),
+    r"\bmidnight\b|午夜|半夜|零点": (0, 24),
+    r"\b(?:one and a half|a ?.* and a half)\b": (1.5,),
+}  # fmt: skip
+_LOWER = re.compile(r"([一二两三四五六七八九\d])([百千万亿块])([一二三四五六七八九\d])(?![十百千万\d])")
+_PARTS = {"third": 3, "3rd": 3, "quarter": 4, "fifth": 5, "5th": 5, "tenth": 10, "10th": 10}
+_PART = re.compile(rf"(\d+)[ -]({'|'.join(_PARTS)})")
+_FACTORS = (60, 3600, 1000, 12, 7, 24, 100, 10, 365, 30, 1440, 86400, 2, 50, 500, 16, 2.54, 1609.344)
+_ZH_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"两": 2}
+_NEGATIVE = re.compile(r"\b(?:minus|negative|below zero|sub-?zero|debit|west|south)\b|[−–-]\s?\d|负|零下")
+
+
+def said(line: str, *, negative: bool = False) -> list[float]:
+    """Every number that a sentence says or that its units can make of one; without doubles.
+
+    Args:
+        line: The sentence.
+        negative: Whether each may be negative too ("back by four", where negative moves back).
+    """
+    folded = line.casefold()
+    plain = numerals.chinese(numerals.english(folded.replace("-", " - ") if " - " in folded else folded))
+    base = list(dict.fromkeys([*_read(folded), *_read(plain), *_scaled(folded), *_scaled(plain), *_mixed(plain)]))
+    for pattern, values in _WORDS.items():
+        if re.search(pattern, folded):
+            base += [value for value in values if value not in base]
+    base += [_MONTHS.index(month) + 1.0 for month in _MONTH.findall(folded)]
+    if re.search(r"\b(?:p\.?m\.?|afternoon|evening|tonight|night)\b|下午|晚|傍晚", folded):
+        base += [value + 12 for value in base if 0 < value < 12]
+    found = dict.fromkeys(base)
+    if len(base) <= MOST:
+        for value in base:
+            found |= dict.fromkeys(_made(value))
+        for one, next_ in pairwise(base):
+            found |= dict.fromkeys((one * 60 + next_, one * 3600 + next_ * 60, one * 12 + next_, one * 7 + next_,
+                                    one * 1000 + next_, one + next_ / 100, one + next_ / 10, one + next_ / 60,
+                                    one + next_, one * next_, one * 100 + next_))  # fmt: skip
+        if re.search("hour|minute|小时|分", folded):
+            found |= dict.fromkeys(60 + value for value in base)
+    if negative or _NEGATIVE.search(folded):
+        found |= dict.fromkeys(-value for value in list(found))
+    found |= dict.fromkeys(abs(value) for value in list(found))
+    return list(found)
+
+
+@lru_cache(maxsize=64)
+def texts(line: str, *, whole: bool, negative: bool = False) -> tuple[str, ...]:
+    """The numbers as JSON writes them; only the whole ones where `whole`."""
+    written = (_text(value) for value in said(line, negative=negative))
+    # As it was written too: 21.0 is 21, but the model copies what it sees.
+    found = [*written, *re.findall(r"(?<![\d.])-?\d+\.0(?!\d)", line)]
+    return tuple(dict.fromkeys(text for text in found if not whole or re.fullmatch(r"-?\d+", text)))
+
+
+def _text(value: float) -> str:
+    value = round(value, 9)
+    return str(int(value)) if value == int(value) and abs(value) < 10**15 else json.dumps(value)
+
+
+def _read(text: str) -> list[float]:
+    found = []
+    for digits in _DIGITS.findall(text):
+        value = float(digits.replace(",", "").replace("−", "-").replace("–", "-"))
+        found += [value, abs(value)]
+    for digits in _DOTTED.findall(text):
+        found.append(float(digits.replace(".", "").replace(",", ".")))
+    return found
+
+
+def _scaled(text: str) -> list[float]:
+    found = []
+    for number, word in _SCALED.findall(text.replace(",", "")):
+        value = float(number) * _SCALE[word]
+        found += [value, value * 10**4 if word in "百千" else value]
+    # 一万二 is twelve thousand, 一块二 is 1.2: a digit behind a unit counts the next lower one.
+    for left, unit, right in _LOWER.findall(text):
+        one, next_ = (_ZH_DIGITS.get(c) or float(c) for c in (left, right))
+        found.append((one + next_ / 10) * _SCALE.get(unit, 1))
+    found += [float(_SCALE[word]) for word in re.findall(r"(?<!\d )\b(hundred|thousand|million|billion)\b", text)]
+    found += [float(n) * k for n in re.findall(r"(\d(?:\.\d)?)折", text) for k in (0.1, 10)]
+    found += [100 - float(n) * 10 for n in re.findall(r"(\d(?:\.\d)?)折", text)]
+    return found
+
+
+def _mixed(text: str) -> list[float]:
+    """Numbers with fractions: "seven and a half", "3 1/2", "two thirds", 三个半."""
+    found = [float(n) + 0.5 for n in re.findall(r"(\d+)(?: [a-z]+)? and (?:a |1 )?half", text)]
+    found += [float(n) + 0.5 for n in re.findall(r"(\d+)(?:个|块|点|天|小时|杯|斤|米|公里|度)?半", text)]
+    found += [float(n) + 0.25 for n in re.findall(r"(\d+)(?: [a-z]+)? and a quarter", text)]
+    found += [float(n) + 0.75 for n in re.findall(r"(\d+)(?: [a-z]+)? and (?:three|3) quarters", text)]
+    found += [float(a) / float(b) for a, b in re.findall(r"(\d+)\s?/\s?(\d+)", text) if float(b)]
+    found += [float(count) / _PARTS[part] for count, part in _PART.findall(text)]
+    found += [float(b) / float(a) for a, b in re.findall(r"(\d+)分之(\d+)", text) if float(a)]
+    return found
+
+
+def _made(value: float) -> list[float]:
+    """What units make of a number: percents, minutes of hours, metres of kilometres; the rest of a discount."""
+    made = [value * factor for factor in _FACTORS] + [value / factor for factor in _FACTORS]
+    return [*made, 100 - value, 1 - value / 100, 1 - value / 10, value / 10**6, value * 10**6, value / 10**9]
