@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     command("history", "what was done, by whom")
     command("undo", "take back the last change in this workspace")
     command("status", "load, memory, model, tokens per second")
+    readings = command("readings", "what you explained or confirmed: which sentences mean what")
+    readings.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
+    readings.add_argument("number", nargs="?", default="", help="which one to remove")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
     command("recover", "open the home with the recovery code, and choose a passphrase")
@@ -139,6 +142,10 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell.doctor import run_doctor
 
         return asyncio.run(run_doctor(settings, as_json=args.output == "json"))
+    if args.command == "readings":
+        from llmasos.shell.readings import run_readings
+
+        return asyncio.run(run_readings(settings, args.action, args.number, as_json=args.output == "json"))
     if args.command in ("log", "recover"):
         from llmasos.shell import keys
 

@@ -30,7 +30,7 @@ from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.services.files import cd, pwd
-from llmasos.shell import greeting, keyboard, questions, views
+from llmasos.shell import greeting, keyboard, questions, readings, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import SealedHistory
@@ -53,6 +53,7 @@ SHORT_WORDS = {
     "history": "what was done, by whom",
     "undo": "take back the last change",
     "ps": "what runs",
+    "readings": "what you explained; 'readings remove 2'",
     "cd": "go to a folder",
     "pwd": "which folder this is",
     "ls": "list a folder",
@@ -105,7 +106,8 @@ class Shell:
         key = machine.keyring.derive(HISTORY_PURPOSE)
         self._history = SealedHistory(SealedLog(home / HISTORY_FILE, key))
         self._own_words: dict[str, Callable[[str], Awaitable[None]]] = {
-            "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear
+            "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear,
+            "readings": self._readings,
         }  # fmt: skip
 
     async def run(self) -> int:
@@ -174,6 +176,8 @@ class Shell:
         if word == "help":
             rooms = {row.name.partition(".")[0] for row in self._machine.kernel.table}
             return not rest or rest in rooms or rest in self._machine.kernel.table
+        if word == "readings":
+            return not rest or rest.startswith("remove ")
         return word in ("?", "cd") or not rest
 
     async def _help(self, topic: str) -> None:
@@ -190,6 +194,12 @@ class Shell:
     async def _pwd(self, _: str) -> None:
         self._front.end()
         self._print(Text(one_line(pwd(self._session))), overflow="fold")
+
+    async def _readings(self, rest: str) -> None:
+        number = rest.removeprefix("remove").strip()
+        told = [readings.remove(self._machine, number)] if rest else readings.lines(self._machine)
+        self._front.end()
+        self._print(Text("\n".join(told)), overflow="fold")
 
     async def _clear(self, _: str) -> None:
         self._front.end()
