@@ -1,8 +1,8 @@
-"""What was said and shown just before, so that "delete it", "the second one", "and tomorrow?" have something to lean on.
+"""What was said and shown just before, so that "delete it", "the second one", "and tomorrow?" can lean on it.
 
 Two parts: a sentence that leans on the one before is read with it in the prompt (the adapter is trained on such
-pairs); and words that point ("it", "the last two", 第二个), which the model copies as they are, are replaced here by what was
-shown. Pointing is decided by rules, so that nothing is deleted because a model guessed.
+pairs); and words that point ("it", "the last two", 第二个), which the model copies as they are, are replaced here by
+what was shown. Pointing is decided by rules, so that nothing is deleted because a model guessed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from llmasos.core.base.types import Call, Program, Result
@@ -23,8 +24,12 @@ MOST = 20
 
 _SERVICE_OF = {"file": "files", "event": "schedule", "task": "tasks", "memory": "memory", "conversation": "character"}
 """Where a finding of search.find belongs."""
+_EVERY = ""
+"""The service of a search over everything that found nothing."""
 _NAMING = ("path", "destination", "title", "name", "pid", "query")
 """Arguments that name the thing a call was about, where its result doesn't."""
+_POINTING = (*_NAMING, "source")
+"""Arguments whose words may point; "the 3rd" as a date and "all" as a status don't."""
 _TEXTS = {("content.translate", "text"), ("content.summarize", "text"), ("files.write", "content"),
           ("files.append", "content"), ("memory.remember", "text")}  # fmt: skip
 """Arguments that take the words of what was shown, not its name."""
@@ -34,38 +39,54 @@ _NUMBERS = {word: number for number, words in enumerate(
      "seventh 7th 七 7", "eighth 8th 八 8", "ninth 9th 九 9", "tenth 10th 十 10"), 1
 ) for word in words.split()}  # fmt: skip
 _COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "couple": 2, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5}
-_NOUN = r"(?:one|ones|file|files|document|note|event|events|reminder|appointment|meeting|task|tasks|to-?do|item|entry|result|results|match|device|light|lamp|app|character|process|memory)"
-_ZH_NOUN = r"(?:个|条|份|项|盏|台|位|件|篇|张)?(?:文件|日程|提醒|任务|待办|设备|灯|结果|角色|人|应用|进程)?"
+_NOUN = (
+    r"(?:one|ones|file|files|document|note|event|events|reminder|appointment|meeting|task|tasks|to-?do|item|entry|"
+    r"result|results|match|device|light|lamp|app|character|process|memory)"
+)
+_ZH_MEASURE = "(?:个|条|份|项|盏|台|位|件|篇|张)"
+_ZH_THING = "(?:文件|日程|提醒|任务|待办|设备|灯|结果|角色|人|应用|进程)"
+_ZH_NOUN = f"{_ZH_MEASURE}?{_ZH_THING}?"
 _ONE = re.compile(
     rf"(?:it|its?|that|this|him|her|he|she|them|they|the same(?: one)?|(?:that|this|the same|said) {_NOUN}|the {_NOUN})"
     rf"|它|他|她|(?:刚才|刚刚|上面|前面)?(?:那|这){_ZH_NOUN}|刚才的|上一个",
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(
-    rf"(?:the |number |no\.? |#)?(?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d{{1,2}}(?:st|nd|rd|th)?|last)(?: {_NOUN})?"
+    r"(?:the )?(?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d{1,2}(?:st|nd|rd|th)|last)"
+    rf"(?: {_NOUN})?|(?:the )?(?:number |no\.? ?|#)(?P<number>\d{{1,2}})"
     rf"|第(?P<zh>[一二两三四五六七八九十]|\d{{1,2}}){_ZH_NOUN}|(?P<last>最后(?:那|一)?{_ZH_NOUN})",
     re.IGNORECASE,
 )
 _MANY = re.compile(
-    rf"them|them all|they|those|these|both|both of them|all|all of (?:them|those|these)|(?:those|these|all the|both) {_NOUN}"
-    rf"|它们|他们|这些|那些|全部|所有的?|两个都?|都|这些{_ZH_NOUN}|那些{_ZH_NOUN}",
+    rf"them|them all|they|those|these|all|all of (?:them|those|these)|(?:those|these|all the) {_NOUN}"
+    rf"|[它他她]们|全部|全都|所有的?|都|[这那]些{_ZH_NOUN}",
     re.IGNORECASE,
 )
 _SOME = re.compile(
-    rf"(?:the )?(?P<end>first|last) (?P<count>two|three|four|five|couple|\d)(?: {_NOUN})?|(?P<zhend>前|后|最后)(?P<zhcount>[两二三四五]|\d){_ZH_NOUN}",
+    rf"(?:the )?(?P<end>first|last) (?P<count>two|three|four|five|couple|[1-9])(?: {_NOUN})?"
+    rf"|(?P<zhend>前|后|最后)(?P<zhcount>[两二三四五1-9]){_ZH_NOUN}",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(
+    rf"(?P<both>both)(?: of (?:them|those|these)|(?: the)? {_NOUN})?"
+    rf"|(?:the|those|these|all) (?P<count>two|three|four|five|[2-9])(?: of (?:them|those|these)| {_NOUN})?"
+    rf"|[这那]?(?P<zhcount>[两二三四五2-9]){_ZH_MEASURE}{_ZH_THING}?都?",
+    re.IGNORECASE,
+)
+"""As many as there are: "both" of three points at nothing."""
 _LEANS = re.compile(
-    r"^(?:and|no|nope|nah|not|what about|how about|also|then|again|once more|one more|actually|instead|rather|make|same|yes|"
-    r"ok(?:ay)?|but|or|i meant?|sorry|shorter|longer|in [a-z]+(?: please)?$)\b"
-    r"|\b(?:it|its|that|this|them|those|these|they|ones?|him|her|there|both|again|instead|too|as well|either|others?|same|"
-    r"first|second|third|fourth|fifth|last)\b"
-    r"|^(?:那|不|还有|再|也|改|换|同样|一样|还是|然后|另外|接着|短|长)|[它他她]|[这那](?!么|里的|边)|第.{1,2}[个条份项]|最后|刚才|刚刚|上面|也|都",
+    r"^(?:and|no|nope|nah|not|what about|how about|also|then|again|once more|one more|actually|instead|rather|make|same"
+    r"|yes|ok(?:ay)?|but|or|i meant?|sorry|shorter|longer|in [a-z]+(?: please)?$)\b"
+    r"|\b(?:it|its|that|this|them|those|these|they|ones?|him|her|there|both|again|instead|too|as well|either|others?"
+    r"|same|first|second|third|fourth|fifth|last)\b"
+    r"|^(?:那|不|还有|再|也|改|换|同样|一样|还是|然后|另外|接着|短|长)|[它他她]|[这那](?!么|里的|边)"
+    r"|第.{1,2}[个条份项]|最后|刚才|刚刚|上面|也|都",
     re.IGNORECASE,
 )
 _SHORT_WORDS, _SHORT_CHARACTERS = 3, 6
 _MEANT = re.compile(
-    r"^(?:no[,. ]+)?(?:sorry[,. ]+)?(?:i|we) mean(?:t)?(?: to say)?[,: ]+(?P<en>.+)$|^不[是对]?[,， ]*我(?:是)?(?:说|要|想)(?:的是)?[,，:： ]*(?P<zh>.+)$",
+    r"^(?:no[,. ]+)?(?:sorry[,. ]+)?(?:i|we) mean(?:t)?(?: to say)?[,: ]+(?P<en>.+)$"
+    r"|^不[是对]?[,， ]*我(?:是)?(?:说|要|想)(?:的是)?[,，:： ]*(?P<zh>.+)$",
     re.IGNORECASE,
 )
 
@@ -75,14 +96,16 @@ class Shown:
     """What one result named.
 
     Attributes:
-        service: `files`, `schedule`, ...
+        service: `files`, `schedule`, ...; `_EVERY` where it was about all of them.
         refs: What later calls would name its things by.
         words: The result as text.
+        listed: Whether it was a list, whose places "the second one" counts.
     """
 
     service: str
     refs: tuple[str, ...]
     words: str
+    listed: bool = False
 
 
 @dataclass
@@ -102,10 +125,12 @@ class Dialogue:
     def note(self, said: str, program: Program, results: Iterable[Result]) -> None:
         """Remember an exchange."""
         self.said, self.program = said, program
-        for result in results:
-            if result.ok:
-                for shown in _shown(result):
-                    self.shown.appendleft(shown)
+        for _, made in groupby(results, key=lambda result: result.call.syscall):
+            shown = [one for result in made for one in _shown(result)]
+            if len(shown) > 1 and not any(one.listed for one in shown):
+                refs = tuple(dict.fromkeys(ref for one in shown for ref in one.refs))
+                shown = [Shown(shown[0].service, refs, "\n".join(one.words for one in shown if one.words))]
+            self.shown.extendleft(shown)
 
     def before(self, line: str) -> tuple[str, Program] | None:
         """The exchange before, where a sentence leans on it."""
@@ -118,10 +143,15 @@ class Dialogue:
             return []
         said = value.strip(" .,!?。，！？")
         if (call.syscall, argument) in _TEXTS:
-            return [self.shown[0].words] if self.shown and _ONE.fullmatch(said) else []
-        service = call.syscall.partition(".")[0]
-        shown = next((s for s in self.shown if s.service == service and s.refs), None)
-        return pointed(said, shown.refs) if shown else []
+            return [s.words for s in self.shown if s.words][:1] if _ONE.fullmatch(said) else []
+        if argument not in _POINTING:
+            return []
+        # Also what names nothing: after "nothing found", "it" is none of the things before.
+        shown = [s for s in self.shown if s.service in (_service(call), _EVERY)]
+        # "Read the first one", "now the second": both count in the list, not in what was read.
+        lists = [] if _ONE.fullmatch(said) else [s for s in shown if s.listed]
+        newest = next(iter(lists or shown), None)
+        return pointed(said, newest.refs) if newest else []
 
     def resolved(self, program: Program, picked: Mapping[tuple[int, str], str]) -> Program:
         """The program with what it points at; one call for each of several things.
@@ -131,16 +161,22 @@ class Dialogue:
             picked: (number of the call, argument) -> the one of several things that the person chose.
         """
         calls: list[Call] = []
-        alone = len(program) == 1
+        numbered = any(call.references for call in program)  # which further calls would put out of step
+        named: set[str] = set()
         for number, call in enumerate(program):
             made = [call]
+            points = False
             for argument in call.args:
-                meant = self.candidates(call, argument)
                 one = picked.get((number, argument))
-                if one is not None:
-                    meant = [one]
-                if meant and (alone or len(meant) == 1):
+                # "Read a.txt and delete it" means a.txt, not what was shown before.
+                anew = named if (call.syscall, argument) in _TEXTS else named & {_service(call)}
+                before = [] if anew else self.candidates(call, argument)
+                meant = before if one is None else [one]
+                points = points or bool(meant)
+                if meant and (len(meant) == 1 or not numbered):
                     made = [replace(c, args={**c.args, argument: ref}) for c in made for ref in meant[:MOST]]
+            if not points:
+                named.add(_service(call))
             calls += made
         return tuple(calls)
 
@@ -162,7 +198,8 @@ def meant(line: str) -> str:
 def points_at_many(said: str) -> bool:
     """Whether words mean several things on purpose, so that nobody need be asked which."""
     said = said.strip(" .,!?。，！？")
-    return bool(_MANY.fullmatch(said) or _SOME.fullmatch(said)) and said.casefold() not in ("they",)
+    many = _MANY.fullmatch(said) or _SOME.fullmatch(said) or _COUNTED.fullmatch(said)
+    return bool(many) and said.casefold() != "they"
 
 
 def pointed(said: str, refs: Sequence[str]) -> list[str]:
@@ -171,12 +208,15 @@ def pointed(said: str, refs: Sequence[str]) -> list[str]:
         return []
     some = _SOME.fullmatch(said)
     if some:
-        text = some["count"] or some["zhcount"]
-        count = _COUNTS.get(text.casefold(), 0) or int(text)
+        count = _count(some["count"] or some["zhcount"])
         return list(refs[:count] if (some["end"] or some["zhend"]).casefold() in ("first", "前") else refs[-count:])
+    counted = _COUNTED.fullmatch(said)
+    if counted:
+        count = 2 if counted["both"] else _count(counted["count"] or counted["zhcount"])
+        return list(refs) if len(refs) == count else []
     ordinal = _ORDINAL.fullmatch(said)
-    if ordinal and not said.isdigit():
-        word = (ordinal["en"] or ordinal["zh"] or "last").casefold()
+    if ordinal:
+        word = (ordinal["en"] or ordinal["number"] or ordinal["zh"] or "last").casefold()
         if word == "last":
             return list(refs[-1:])
         number = _NUMBERS.get(word) or int(re.match(r"\d+", word)[0])  # type: ignore[index]  # digits, by the pattern
@@ -186,20 +226,41 @@ def pointed(said: str, refs: Sequence[str]) -> list[str]:
     return []
 
 
+def _count(said: str) -> int:
+    return _COUNTS.get(said.casefold()) or int(said)
+
+
+def _service(call: Call) -> str:
+    return call.syscall.partition(".")[0]
+
+
 def _shown(result: Result) -> Iterable[Shown]:
-    service = result.call.syscall.partition(".")[0]
+    """What a result named; of one that failed, what it was to be about, so that "it" is nothing older."""
+    service = _service(result.call)
+    if not result.ok:
+        tried = _named(result.call, ("source", *_NAMING))
+        if tried and not any(way.fullmatch(tried) for way in (_ONE, _MANY, _SOME, _COUNTED, _ORDINAL)):
+            yield Shown(service, (tried,), "")
+        return
     value: Any = result.value
-    words = plain(value)
-    if isinstance(value, Mapping) and value.get("type") == "items" and value.get("kind") == "finding":
+    words = "" if value is None else plain(value)
+    listed = isinstance(value, Mapping) and value.get("type") == "items"
+    if listed and value.get("kind") == "finding":
         for where, of in _SERVICE_OF.items():
             refs = tuple(str(row["ref"]) for row in value["items"] if row.get("where") == where)
             if refs:
-                yield Shown(of, refs, words)
+                yield Shown(of, refs, words, listed=True)
+        if not value["items"]:
+            yield Shown(_EVERY, (), words, listed=True)
         return
     refs = tuple(references(value)) if isinstance(value, Mapping) else ()
-    listed = isinstance(value, Mapping) and value.get("type") == "items"
     if not refs and not listed:
-        named = next((result.call.args[name] for name in _NAMING if result.call.args.get(name)), None)
-        refs = (str(named),) if named is not None else ()
-    if refs or words:
-        yield Shown(service, refs, words)
+        named = _named(result.call, _NAMING)
+        refs = (named,) if named else ()
+    if refs or words or listed:
+        yield Shown(service, refs, words, listed=listed)
+
+
+def _named(call: Call, arguments: Iterable[str]) -> str:
+    said = (name for name in arguments if call.args.get(name) and name not in call.references)
+    return next((str(call.args[name]) for name in said), "")

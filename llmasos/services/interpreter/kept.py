@@ -47,17 +47,18 @@ class KeptReadings:
     def keep(self, person: str, said: str, program: Program) -> None:
         """Remember what a sentence meant; a second time replaces the first."""
         line = " ".join(said.split())
-        id = hashlib.sha256(f"{person}\n{_folded(line)}".encode()).hexdigest()[:24]
+        id = _id(person, line)
         kept = Kept(id, line, program, self._clock.now().isoformat(timespec="seconds"))
         mine = self._mine(person)
+        others = [other for other in mine if other != id]
+        gone = others[: max(len(others) + 1 - MOST, 0)]
         with self._store.transaction():
+            for old in (id, *gone):  # the same one too, so that its new form is the newest in the store's order
+                self._store.delete(KIND, old)
             self._store.put(KIND, id, _to_json(person, kept))
-            mine.pop(id, None)
-            mine[id] = kept
-            while len(mine) > MOST:
-                oldest = next(iter(mine))
-                del mine[oldest]
-                self._store.delete(KIND, oldest)
+        for old in (id, *gone):
+            mine.pop(old, None)
+        mine[id] = kept
 
     def of(self, person: str) -> list[Kept]:
         """All that is kept, oldest first."""
@@ -65,20 +66,23 @@ class KeptReadings:
 
     def remove(self, person: str, id: str) -> bool:
         """Forget one; False where there is none."""
-        if self._mine(person).pop(id, None) is None:
+        if id not in self._mine(person):
             return False
-        with self._store.transaction():
-            self._store.delete(KIND, id)
+        self._store.delete(KIND, id)
+        del self._mine(person)[id]
         return True
 
     def recall(self, person: str, said: str) -> Program | None:
-        """The program of a sentence that was explained, or that differs from one only in its values."""
+        """The program of a sentence that was explained, or that differs from one only in its values.
+
+        None too where it differs only in its values from two that mean different things.
+        """
         line = " ".join(said.split())
-        for kept in reversed(self._mine(person).values()):
-            program = fitted(kept, line)
-            if program is not None:
-                return program
-        return None
+        exact = self._mine(person).get(_id(person, line))
+        if exact is not None:
+            return exact.program
+        found = [program for kept in self._mine(person).values() if (program := fitted(kept, line)) is not None]
+        return found[-1] if found and all(program == found[-1] for program in found) else None
 
     def like(self, person: str, said: str) -> tuple[str, Program] | None:
         """The kept sentence that shares most words with this one, with its program; None where none is near."""
@@ -93,9 +97,8 @@ class KeptReadings:
 
     def _mine(self, person: str) -> dict[str, Kept]:
         if person not in self._by_person:
-            records = [(r.id, r.value) for r in self._store.scan(KIND) if r.value["person"] == person]
-            records.sort(key=lambda record: record[1]["at"])
-            self._by_person[person] = {id: _from_json(id, value) for id, value in records}
+            records = [record for record in self._store.scan(KIND) if record.value["person"] == person]
+            self._by_person[person] = {record.id: _from_json(record.id, record.value) for record in records}
         return self._by_person[person]
 
 

@@ -1,0 +1,202 @@
+"""Requests that lean on what was said before, readings that the person explains; a script stands for the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmasos.compose import Machine
+from llmasos.core.base.errors import NeedsAnswer
+from llmasos.core.base.types import Call, Program
+from llmasos.core.kernel.session import Nobody
+from llmasos.services.interpreter.interpreter import Context
+from llmasos.services.interpreter.reading import Reading
+from llmasos.services.requests import Requests
+
+Read = Mapping[str, Program | Reading]
+
+
+class Reader:
+    """Reads sentences from a list, and keeps in what context it was asked."""
+
+    def __init__(self, readings: Read) -> None:
+        self.readings = readings
+        self.asked: list[tuple[str, Context]] = []
+
+    async def interpret(self, said: str, *, context: Context, **_: Any) -> Reading:
+        self.asked.append((said, context))
+        reading = self.readings[said]
+        return reading if isinstance(reading, Reading) else Reading(reading, 0.9)
+
+
+class Person(Nobody):
+    """Answers questions from a list."""
+
+    def __init__(self, *answers: int | str | None) -> None:
+        super().__init__(yes=True)
+        self.answers = list(answers)
+        self.questions: list[list[str]] = []
+
+    async def choose(self, question: str, options: Any) -> int | None:
+        answer = await self.explain(question, options)
+        return answer if isinstance(answer, int) else None
+
+    async def explain(self, question: str, options: Any) -> int | str | None:
+        self.questions.append(list(options))
+        return self.answers.pop(0) if self.answers else None
+
+
+class Talk:
+    """A session whose sentences are read from a list."""
+
+    def __init__(self, machine: Machine, workspace: Path, readings: Read, *answers: int | str | None) -> None:
+        self.reader = Reader(readings)
+        self.person = Person(*answers)
+        self.requests = Requests(machine.kernel, self.reader, kept=machine.kept)  # type: ignore[arg-type]
+        self.process, self.session = machine.session(workspace, self.person)
+
+    async def say(self, line: str) -> Any:
+        return await self.requests.handle(self.process, self.session, line)
+
+
+def call(syscall: str, **args: Any) -> Program:
+    return (Call(syscall, args),)
+
+
+@pytest.fixture
+def notes(workspace: Path) -> Path:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (workspace / name).write_text(f"text of {name}")
+    return workspace
+
+
+async def test_it_is_what_was_shown(machine: Machine, notes: Path) -> None:
+    talk = Talk(machine, notes, {"show b": call("files.read", path="b.txt"), "bin it": call("files.delete", path="it")})
+    await talk.say("show b")
+    outcome = await talk.say("bin it")
+    assert outcome.reading.program == call("files.delete", path="b.txt")
+    assert sorted(p.name for p in notes.iterdir()) == ["a.txt", "c.txt"]
+
+
+async def test_the_second_one_and_the_rest(machine: Machine, notes: Path) -> None:
+    talk = Talk(
+        machine,
+        notes,
+        {
+            "what is here": call("files.list"),
+            "read the second one": call("files.read", path="the second one"),
+            "delete the last two": call("files.delete", path="the last two"),
+        },
+    )
+    await talk.say("what is here")
+    assert (await talk.say("read the second one")).results[0].call.args == {"path": "b.txt"}
+    await talk.say("what is here")
+    outcome = await talk.say("delete the last two")
+    assert [r.call.args["path"] for r in outcome.results] == ["b.txt", "c.txt"]
+    assert [p.name for p in notes.iterdir()] == ["a.txt"]
+
+
+async def test_it_after_a_list_asks_which(machine: Machine, notes: Path) -> None:
+    readings = {"what is here": call("files.list"), "bin it": call("files.delete", path="it")}
+    talk = Talk(machine, notes, readings, 2)
+    await talk.say("what is here")
+    await talk.say("bin it")
+    assert talk.person.questions == [["a.txt", "b.txt", "c.txt"]]
+    assert sorted(p.name for p in notes.iterdir()) == ["a.txt", "b.txt"]
+    nobody = Talk(machine, notes, readings)
+    await nobody.say("what is here")
+    with pytest.raises(NeedsAnswer, match="2 things"):
+        await nobody.say("bin it")
+    assert len(list(notes.iterdir())) == 2
+
+
+async def test_things_of_another_kind_arent_meant(machine: Machine, notes: Path) -> None:
+    talk = Talk(
+        machine,
+        notes,
+        {
+            "show a": call("files.read", path="a.txt"),
+            "buy milk": call("tasks.add", title="buy milk"),
+            "tick it off": call("tasks.complete", title="it"),
+        },
+    )
+    await talk.say("buy milk")
+    await talk.say("show a")
+    outcome = await talk.say("tick it off")
+    assert outcome.ok and outcome.reading.program == call("tasks.complete", title="buy milk")
+
+
+async def test_only_what_leans_is_read_with_what_was_before(machine: Machine, notes: Path) -> None:
+    today, tomorrow = call("schedule.list", when="today"), call("schedule.list", when="tomorrow")
+    talk = Talk(
+        machine,
+        notes,
+        {"what is on today": today, "and tomorrow?": tomorrow, "remind me to water the palm tonight at nine": today},
+    )
+    for line in talk.reader.readings:
+        await talk.say(line)
+    before = {said: context.before for said, context in talk.reader.asked}
+    assert before["what is on today"] is None
+    assert before["and tomorrow?"] == ("what is on today", today)
+    assert before["remind me to water the palm tonight at nine"] is None
+
+
+async def test_a_picked_reading_is_used_at_once_and_again(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.list"), 0.3, alternative=call("files.delete", path="a.txt"))
+    talk = Talk(machine, notes, {"away with a.txt": unsure}, 1)
+    outcome = await talk.say("away with a.txt")
+    assert outcome.results[0].call.syscall == "files.delete"
+    again = await talk.say("Away with b.txt!")
+    assert again.way == "kept" and again.reading.program == call("files.delete", path="b.txt")
+    assert len(talk.reader.asked) == 1
+    assert sorted(p.name for p in notes.iterdir()) == ["c.txt"]
+
+
+async def test_other_words_explain_a_sentence(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.read", path="a.txt"), 0.3, alternative=call("files.list"))
+    meant = call("files.delete", path="a.txt")
+    talk = Talk(machine, notes, {"sweep a.txt": unsure, "delete a.txt": meant}, "delete a.txt")
+    assert (await talk.say("sweep a.txt")).reading.program == meant
+    assert (await talk.say("sweep c.txt")).way == "kept"
+    assert [p.name for p in notes.iterdir()] == ["b.txt"]
+
+
+async def test_i_meant_teaches_the_sentence_before(machine: Machine, notes: Path) -> None:
+    talk = Talk(
+        machine,
+        notes,
+        {"sweep a.txt": call("files.read", path="a.txt"), "delete a.txt": call("files.delete", path="a.txt")},
+    )
+    await talk.say("sweep a.txt")
+    await talk.say("no, I meant delete a.txt")
+    assert not (notes / "a.txt").exists()
+    assert (await talk.say("sweep b.txt")).reading.program == call("files.delete", path="b.txt")
+
+
+async def test_what_says_something_new_isnt_kept(machine: Machine, notes: Path) -> None:
+    talk = Talk(machine, notes, {"sweep": call("files.list"), "delete c.txt": call("files.delete", path="c.txt")})
+    await talk.say("sweep")
+    await talk.say("no, I meant delete c.txt")
+    assert machine.kept.of(machine.person) == []
+
+
+async def test_neither_and_nobody_keep_nothing(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.delete", path="a.txt"), 0.3, alternative=call("files.list"))
+    for answer in (2, None):
+        talk = Talk(machine, notes, {"sweep a.txt": unsure}, answer)
+        with pytest.raises(Exception, match="know what to do|two things"):
+            await talk.say("sweep a.txt")
+    assert machine.kept.of(machine.person) == []
+    assert (notes / "a.txt").exists()
+
+
+async def test_nearly_said_names_are_offered(machine: Machine, notes: Path) -> None:
+    (notes / "quarterly report.txt").write_text("x")
+    reader = Reader({"read quaterly report": call("files.list")})
+    requests = Requests(machine.kernel, reader, names=(machine.files.names,))  # type: ignore[arg-type]
+    process, session = machine.session(notes, Person())
+    await requests.handle(process, session, "read quaterly report")
+    assert reader.asked[0][1].names == ["quarterly report.txt"]
