@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from llmasos.core.base.clock import Clock
@@ -18,7 +19,16 @@ MOST = 500
 """Kept for one person; the oldest goes first."""
 LIKE = 0.5
 """Share of common words from which a kept sentence is shown to the model as an example."""
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W_]+")
+_CHOSEN = frozenset({"status", "priority", "setting"})
+"""Arguments whose values are chosen from a list: no other word of a sentence may take their place."""
+_LONGEST = 80
+"""Characters of a value in another sentence."""
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_INSIDE = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{2}")
+"""Two characters between which no value begins or ends: both of one word, in a script with spaces."""
+_JOINS = re.compile(r"[,;，；、]|\b(?:and|then|but)\b|然后|并且|接着", re.IGNORECASE)
+"""Where a second command or thing may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,12 @@ class KeptReadings:
         exact = self._mine(person).get(_id(person, line))
         if exact is not None:
             return exact.program
-        found = [program for kept in self._mine(person).values() if (program := fitted(kept, line)) is not None]
-        return found[-1] if found and all(program == found[-1] for program in found) else None
+        found = [(fit, kept) for kept in self._mine(person).values() if (fit := fitted(kept, line))]
+        if not found:
+            return None
+        closest = max(frame_of(kept).size for _, kept in found)
+        programs = [fit for fit, kept in found if frame_of(kept).size == closest]
+        return programs[0] if all(program == programs[0] for program in programs) else None
 
     def like(self, person: str, said: str) -> tuple[str, Program] | None:
         """The kept sentence that shares most words with this one, with its program; None where none is near."""
@@ -102,56 +116,141 @@ class KeptReadings:
         return self._by_person[person]
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A sentence with places for its values.
+
+    Attributes:
+        fixed: What stands before, between and after the places; the same in all sentences built alike.
+        values: The value at each place.
+        may_differ: Whether another sentence may be built alike.
+    """
+
+    fixed: tuple[str, ...]
+    values: tuple[str, ...]
+    may_differ: bool
+
+    @property
+    def size(self) -> int:
+        """Characters that are the same in all sentences built alike."""
+        return sum(map(len, self.fixed))
+
+    def read(self, line: str) -> dict[str, str] | None:
+        """Which values stand in a sentence in place of the frame's own; None where it is built otherwise.
+
+        None too where it can be cut in two ways: which is meant in "move the letter to Ana to the archive"?
+        """
+        start, end = self.fixed[0].casefold(), self.fixed[-1].casefold()
+        folded = line.casefold()
+        if not self.may_differ or not folded.startswith(start) or not folded.endswith(end):
+            return None
+        if len(line) > self.size + _LONGEST * len(self.values):
+            return None
+        fewest = re.fullmatch(self._pattern("?"), line, re.IGNORECASE)
+        most = re.fullmatch(self._pattern(""), line, re.IGNORECASE)
+        if fewest is None or most is None or fewest.groups() != most.groups():
+            return None
+        return dict(zip(dict.fromkeys(self.values), fewest.groups(), strict=True))
+
+    def _pattern(self, lazy: str) -> str:
+        pattern = re.escape(self.fixed[0])
+        groups: dict[str, int] = {}
+        for number, value in enumerate(self.values):
+            if value in groups:
+                pattern += f"(?P=v{groups[value]})"
+            else:
+                groups[value] = len(groups)
+                between = self.fixed[1:-1][max(number - 1, 0) : number + 1]
+                # Beside another place only words: where two long values meet isn't seen.
+                some = rf"\S(?:.{{0,{_LONGEST - 2}}}{lazy}\S)?{lazy}" if all(map(str.strip, between)) else r"\S+"
+                pattern += f"(?P<v{groups[value]}>{some})"
+            pattern += re.escape(self.fixed[number + 1])
+        return pattern
+
+
 def fitted(kept: Kept, line: str) -> Program | None:
     """The kept program with the values of another sentence in the same places; None where it is built otherwise."""
-    values = {v for call in kept.program for v in call.args.values() if isinstance(v, str)}
-    places: list[str] = []
-    pattern, at = "", 0
-    template = _trimmed(kept.said)
-    found = sorted(_occurrences(template, values))
-    for start, value in found:
-        if start < at:
-            continue  # inside a longer value
-        pattern += re.escape(template[at:start])
-        if value in places:
-            pattern += f"(?P=v{places.index(value)})"
-        else:
-            pattern += f"(?P<v{len(places)}>\\S(?:.{{0,78}}?\\S)?)"
-            places.append(value)
-        at = start + len(value)
-    pattern += re.escape(template[at:])
-    fixed = "".join(template[i] for i in _outside(template, found))
-    if not _WORD.search(fixed):
-        return None if _folded(template) != _folded(line) else kept.program
-    match = re.fullmatch(pattern.replace("\\ ", r"\s+"), _trimmed(line), re.IGNORECASE)
-    if match is None:
+    if _folded(kept.said) == _folded(line):
+        return kept.program
+    new = frame_of(kept).read(_trimmed(line))
+    if new is None or not all(_alike(old, value) for old, value in new.items()):
         return None
-    new = {value: match[f"v{number}"] for number, value in enumerate(places)}
     return tuple(
-        replace(call, args={k: new.get(v, v) if isinstance(v, str) else v for k, v in call.args.items()})
+        replace(call, args={k: new.get(_nfc(v), v) if _varies(call, k) else v for k, v in call.args.items()})
         for call in kept.program
     )
 
 
-def _occurrences(text: str, values: set[str]) -> Iterator[tuple[int, str]]:
-    """(place, value) of each value that stands in a text; longer values first where they begin alike."""
-    for value in sorted(values, key=len, reverse=True):
-        at = text.find(value) if value else -1
-        if at >= 0:
+def frame_of(kept: Kept) -> Frame:
+    """The frame of a kept sentence."""
+    values = {_nfc(v) for call in kept.program for k, v in call.args.items() if _varies(call, k) and v}
+    return _frame(_trimmed(kept.said), frozenset(values))
+
+
+@lru_cache(maxsize=2 * MOST)
+def _frame(said: str, values: frozenset[str]) -> Frame:
+    found = list(_places(said, values))
+    fixed, at = [], 0
+    for start, value in found:
+        fixed.append(said[at:start])
+        at = start + len(value)
+    fixed.append(said[at:])
+    places = tuple(value for _, value in found)
+    # What only stands inside another value would have to change with it.
+    inside = any(value not in places for value in values if next(_occurrences(said, value), None) is not None)
+    may_differ = bool(_WORD.search("".join(fixed)) and all(fixed[1:-1]) and not inside)
+    return Frame(tuple(fixed), places, may_differ)
+
+
+def _places(text: str, values: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """(place, value) of values in a text, left to right; of two that overlap the first, and of two there the longer."""
+    end = 0
+    found = sorted(
+        ((at, value) for value in values for at in _occurrences(text, value)), key=lambda f: (f[0], -len(f[1]))
+    )
+    for at, value in found:
+        if at >= end:
             yield at, value
+            end = at + len(value)
 
 
-def _outside(text: str, found: list[tuple[int, str]]) -> Iterator[int]:
-    inside = {i for start, value in found for i in range(start, start + len(value))}
-    return (i for i in range(len(text)) if i not in inside)
+def _occurrences(text: str, value: str) -> Iterator[int]:
+    """Where a value stands in a text, between words."""
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        if not _INSIDE.fullmatch(text[max(at - 1, 0) : at + 1]) and not _INSIDE.fullmatch(text[end - 1 : end + 1]):
+            yield at
+        at = text.find(value, at + 1)
+
+
+def _varies(call: Call, argument: str) -> bool:
+    """Whether a value may be another one in another sentence."""
+    value = call.args[argument]
+    return isinstance(value, str) and argument not in call.references and argument not in _CHOSEN
+
+
+def _alike(old: str, new: str) -> bool:
+    """Whether a value can stand for another: no word for a number, no two things for one."""
+    return bool(_LETTER.search(old) or not _LETTER.search(new)) and bool(_JOINS.search(old) or not _JOINS.search(new))
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _trimmed(line: str) -> str:
-    return unicodedata.normalize("NFC", line).strip(" .!?。！？")
+    return _nfc(line).strip(" .!?。！？")
 
 
 def _folded(line: str) -> str:
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", line).casefold()))
+    """A sentence without what makes no difference: case, width, the mark at its end."""
+    folded = " ".join(unicodedata.normalize("NFKC", line).casefold().split())
+    return _trimmed(folded) or folded
+
+
+def _id(person: str, line: str) -> str:
+    return hashlib.sha256(f"{person}\n{_folded(line)}".encode()).hexdigest()[:24]
 
 
 def _to_json(person: str, kept: Kept) -> dict[str, Any]:

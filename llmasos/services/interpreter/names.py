@@ -1,47 +1,129 @@
-"""Names of things there are, offered to the model where the person may have meant one in other letters."""
+"""Names of things there are, offered to the model where the person may have meant one in other letters.
+
+Comparing every name with every stretch of a sentence letter by letter would take seconds. So the pairs are narrowed
+down first, all at once, by their letters in any order: two texts that are alike lack few of each other's.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+
+import numpy as np
+import numpy.typing as npt
+
+from llmasos.services.interpreter import sentence
 
 OFFERED = 6
 LIKELY = 0.8
 """Likeness of letters from which a stretch of the sentence may be a name misspelt."""
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W_]+")
+_SHORTEST = 4
+"""Characters of a name; of shorter ones too much is alike."""
+_BETWEEN = 3
+"""Words that may stand between those of a name said in another order: "the light in the kitchen"."""
+_COMPARED = 300
+"""Pairs that are compared letter by letter: the likeliest ones."""
+_MARKS = 128
+"""Marks for a letter the first time, the second time, ...; some share one: texts look more alike then, never less."""
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
+_LETTER = re.compile(r"[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_BITS = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1).astype(np.uint8)
+"""How many marks there are in a number."""
+
+Pair = tuple[int, str]
+"""(number of a name, stretch of the sentence)"""
 
 
 def meant(line: str, names: Iterable[str]) -> list[str]:
     """Up to `OFFERED` names that aren't in the sentence letter by letter, but nearly: misspelt, or in another order.
 
     Args:
-        line: The sentence.
+        line: The sentence; of a long one, what the model reads of it.
         names: What there is: devices, files, characters, apps.
     """
-    folded = line.casefold()
+    folded = sentence.read(line).line.casefold()
     said = _WORD.findall(folded)
-    found = [(score, name) for name in dict.fromkeys(names) if (score := _likeness(name, folded, said)) >= LIKELY]
+    asked = [name for name in dict.fromkeys(names) if len(name) >= _SHORTEST and not _stands_in(folded, name)]
+    words = [_WORD.findall(name.casefold()) for name in asked]
+    there = set(said)
+    scores = [1.0 if there.issuperset(named) and _reordered(named, said) else 0.0 for named in words]
+    texts = ["".join(named) for named in words]
+    for number, stretch in _near(texts, [len(named) for named in words], said):
+        if scores[number] < 1:
+            likeness = SequenceMatcher(None, texts[number], stretch, autojunk=False).ratio()
+            scores[number] = max(scores[number], likeness)
+    found = [(score, name) for score, name in zip(scores, asked, strict=True) if score >= LIKELY]
     return [name for _, name in sorted(found, key=lambda pair: -pair[0])[:OFFERED]]
 
 
-def _likeness(name: str, line: str, said: list[str]) -> float:
-    named = _WORD.findall(name.casefold())
-    if not named or name.casefold() in line or len(name) < 4:
-        return 0.0
-    if len(named) > 1 and set(named) <= set(said):
-        return 1.0
-    joined = "".join(named)
-    return max((_ratio(joined, stretch) for stretch in _stretches(said, len(named))), default=0.0)
+def _stands_in(line: str, name: str) -> bool:
+    """Whether a line holds a name between words, so that it can be copied."""
+    name = name.casefold()
+    at = line.find(name)
+    while at >= 0:
+        around = (line[max(at - 1, 0) : at + 1], line[at + len(name) - 1 : at + len(name) + 1])
+        if not any(len(_LETTER.findall(two)) == 2 for two in around):
+            return True
+        at = line.find(name, at + 1)
+    return False
 
 
-def _ratio(name: str, stretch: str) -> float:
-    if abs(len(name) - len(stretch)) > max(len(name), len(stretch)) * (1 - LIKELY) * 2:
-        return 0.0
-    return SequenceMatcher(None, name, stretch, autojunk=False).ratio()
+def _reordered(named: Sequence[str], said: Sequence[str]) -> bool:
+    """Whether all words of a name, two or more, stand close together."""
+    wanted, size = set(named), len(named) + _BETWEEN
+    return len(named) > 1 and any(
+        wanted.issubset(said[start : start + size]) for start in range(max(len(said) - size, 0) + 1)
+    )
 
 
-def _stretches(said: list[str], count: int) -> Iterator[str]:
+def _near(texts: Sequence[str], counts: Sequence[int], said: Sequence[str]) -> list[Pair]:
+    """The pairs that can be `LIKELY` alike; of very many the `_COMPARED` likeliest of each number of words."""
+    found: list[Pair] = []
+    for count in set(counts) - {0}:
+        numbers = [number for number, words in enumerate(counts) if words == count]
+        stretches = list(dict.fromkeys(_stretches(said, count)))
+        if not stretches:
+            continue
+        room = _room([texts[number] for number in numbers], stretches).ravel()
+        near = np.flatnonzero(room >= 0)
+        if len(near) > _COMPARED:
+            near = near[np.argpartition(-room[near], _COMPARED)[:_COMPARED]]
+        for row, column in zip(*np.divmod(near, len(stretches)), strict=True):
+            found.append((numbers[int(row)], stretches[int(column)]))
+    return found
+
+
+def _room(names: Sequence[str], stretches: Sequence[str]) -> npt.NDArray[np.int16]:
+    """How many more letters each pair could lack and still be `LIKELY` alike; shape (names, stretches).
+
+    Of two texts with n letters together, n * (1 - LIKELY) may have no partner in the other one.
+    """
+    mine, theirs = _marks(names), _marks(stretches)
+    sizes = np.add.outer([len(text) for text in names], [len(text) for text in stretches])
+    room = (sizes * (1 - LIKELY) + 1e-6).astype(np.int16)
+    # By a table and not as a product of matrices: that one would wait for threads of a busy machine.
+    for part in range(mine.shape[1]):
+        room -= _BITS[np.bitwise_xor.outer(mine[:, part], theirs[:, part])]
+    return room
+
+
+def _marks(texts: Sequence[str]) -> npt.NDArray[np.uint16]:
+    """Which marks each text has, 16 in a number."""
+    sizes = np.array([len(text) for text in texts])
+    letters = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    rows = np.repeat(np.arange(len(texts)), sizes)
+    # How often a letter stood in the same text before: its distance from the first one, sorted.
+    keys = (rows << 21) + letters
+    order = np.argsort(keys, kind="stable")
+    places = np.arange(len(keys))
+    first = np.maximum.accumulate(np.where(np.diff(keys[order], prepend=-1) != 0, places, 0))
+    marks = np.zeros((len(texts), _MARKS), np.bool_)
+    marks[rows[order], (letters[order] + 29 * (places - first)) % _MARKS] = True
+    return np.packbits(marks, axis=1).view(np.uint16)
+
+
+def _stretches(said: Sequence[str], count: int) -> Iterator[str]:
     """The words of the sentence joined, as many at a time as the name has, or one more or less."""
     for size in {max(1, count - 1), count, count + 1}:
         for start in range(len(said) - size + 1):

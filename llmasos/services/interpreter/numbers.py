@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
@@ -48,6 +49,11 @@ _WORDS = {
     r"\bwest\b": (270,),
     r"\b(?:ground|cent(?:re|er)|middle|neutral|level|goalless|weightless\w*)\b|中间": (0,),
     r"\bsolo\b|自己|独自": (1,),
+    r"\bdecade\b|\btenner\b|十年": (10,),
+    r"\bquarter turn\b": (90, -90),
+    r"\bhalf turn\b": (180, -180),
+    r"\bflat out\b|\bas (?:loud|fast|bright|high|strong) as\b": (100, 1),
+    r"\bfifth\b": (0.2, 5),
     r"\b(?:monthly|a year|year round)\b": (12,),
     r"\b(?:weekly)\b": (52,),
     r"\b(?:daily)\b": (365,),
@@ -66,7 +72,34 @@ _WORDS = {
 _LOWER = re.compile(r"([一二两三四五六七八九\d])([百千万亿块])([一二三四五六七八九\d])(?![十百千万\d])")
 _PARTS = {"third": 3, "3rd": 3, "quarter": 4, "fifth": 5, "5th": 5, "tenth": 10, "10th": 10}
 _PART = re.compile(rf"(\d+)[ -]({'|'.join(_PARTS)})")
-_FACTORS = (60, 3600, 1000, 12, 7, 24, 100, 10, 365, 30, 1440, 86400, 2, 50, 500, 16, 2.54, 1609.344)
+_TIME = r"hour|hr\b|minute|min\b|second|sec\b|half|quarter|小时|钟头|分|秒|点"
+_LARGE = (
+    r"\d ?m\b|kilo|\bk[gmw]|\b\d+k[a-z]?\b|tonne|\bton|gram|\bg\b|metre|meter|\bmm?\b|litre|liter|\bml\b|\bl\b|milli"
+    r"|watt|volt|ohm|hz|pascal|mega|giga|thousand|克|公斤|千|吨|升|米|瓦|m[abhpvw]"
+)
+_HUNDREDTH = r"%|per ?cent|cent|cm\b|metre|meter|\d ?m\b|point|点|hundred|half|quarter|third|块|元|分|米|成|折"
+_FACTORS = (
+    (60, _TIME),
+    (3600, r"hour|second|小时|秒|h\b"),
+    (1440, r"day|天"),
+    (86400, r"day|天"),
+    (1000, _LARGE),
+    (12, r"year|month|dozen|feet|foot|inch|annual|年|月|打"),
+    (7, r"week|周|星期|礼拜"),
+    (24, r"day|dozen|天"),
+    (100, _HUNDREDTH),
+    (10, r"mm\b|cm\b|cent|decade|折|成"),
+    (3.6, r"km/h|kph|m/s"),
+    (365, r"year|年"),
+    (30, r"month|月"),
+    (2, r"half|diameter|double|twice|couple|pair|半|两|对"),
+    (50, r"两"),
+    (500, r"斤"),
+    (16, r"ounce|\boz\b|pound"),
+    (2.54, r"inch"),
+    (1609.344, r"mile"),
+)
+"""What a unit makes of a number, where a word of the sentence calls for it."""
 _ZH_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"两": 2}
 _NEGATIVE = re.compile(r"\b(?:minus|negative|below zero|sub-?zero|debit|west|south)\b|[−–-]\s?\d|负|零下")
 
@@ -80,7 +113,7 @@ def said(line: str, *, negative: bool = False) -> list[float]:
     """
     folded = line.casefold()
     plain = numerals.chinese(numerals.english(folded.replace("-", " - ") if " - " in folded else folded))
-    base = list(dict.fromkeys([*_read(folded), *_read(plain), *_scaled(folded), *_scaled(plain), *_mixed(plain)]))
+    base = list(dict.fromkeys([*_read(plain), *_read(folded), *_scaled(folded), *_scaled(plain), *_mixed(plain)]))
     for pattern, values in _WORDS.items():
         if re.search(pattern, folded):
             base += [value for value in values if value not in base]
@@ -89,12 +122,11 @@ def said(line: str, *, negative: bool = False) -> list[float]:
         base += [value + 12 for value in base if 0 < value < 12]
     found = dict.fromkeys(base)
     if len(base) <= MOST:
+        factors = [factor for factor, unit in _FACTORS if re.search(unit, folded)]
         for value in base:
-            found |= dict.fromkeys(_made(value))
+            found |= dict.fromkeys(_made(value, factors, folded))
         for one, next_ in pairwise(base):
-            found |= dict.fromkeys((one * 60 + next_, one * 3600 + next_ * 60, one * 12 + next_, one * 7 + next_,
-                                    one * 1000 + next_, one + next_ / 100, one + next_ / 10, one + next_ / 60,
-                                    one + next_, one * next_, one * 100 + next_))  # fmt: skip
+            found |= dict.fromkeys(_joined(one, next_, factors))
         if re.search("hour|minute|小时|分", folded):
             found |= dict.fromkeys(60 + value for value in base)
     if negative or _NEGATIVE.search(folded):
@@ -154,7 +186,27 @@ def _mixed(text: str) -> list[float]:
     return found
 
 
-def _made(value: float) -> list[float]:
-    """What units make of a number: percents, minutes of hours, metres of kilometres; the rest of a discount."""
-    made = [value * factor for factor in _FACTORS] + [value / factor for factor in _FACTORS]
-    return [*made, 100 - value, 1 - value / 100, 1 - value / 10, value / 10**6, value * 10**6, value / 10**9]
+def _made(value: float, factors: list[float], line: str) -> Iterator[float]:
+    """What the units of the sentence make of a number: percents, minutes of hours; the rest of a discount."""
+    for factor in factors:
+        yield value * factor
+        yield value / factor
+    if 100 in factors:
+        yield from (100 - value, 1 - value / 100, 1 - value / 10)
+    if re.search(r"mega|million|micro|nano|giga|兆|\bm[bw]\b|\bg[bwh]", line):
+        yield from (value / 10**6, value * 10**6, value / 10**9, value * 10**9)
+
+
+def _joined(one: float, next_: float, factors: list[float]) -> Iterator[float]:
+    """What two numbers in a row make: "two hours and 20 minutes", "five foot ten", "one thirty-five", "two fifty"."""
+    for factor in factors:
+        if next_ < factor:
+            yield one * factor + next_
+    if 3600 in factors:
+        yield one * 3600 + next_ * 60
+    if 0 < one < 10 and 10 <= next_ < 100:
+        yield one * 100 + next_
+    if 0 < next_ < 100:
+        yield one + next_ / 100
+    if 0 < next_ < 10:
+        yield one + next_ / 10
