@@ -28,6 +28,7 @@ from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Sampling
 from llmasos.core.engine.context import N_OUTPUTS, Context, Rows
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+from llmasos.core.engine.merge import merged
 from llmasos.core.engine.sampling import log_probability
 
 QUANTIZATIONS = ("as-shipped", "q8_0", "q4_0")
@@ -273,12 +274,13 @@ def _unit(id: str) -> str:
 
 
 def adapter(quantization: str, threads: int) -> list[dict[str, Any]]:
-    """The shipped LoRA adapter attached, against none."""
+    """The shipped LoRA adapter attached and merged (into Q4_0), against none."""
     model = _model(quantization)
     tokens = model.tokenize(TEXT.read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = []
-    for name, path in (("none", None), ("attached", ADAPTER)):
-        context = Context(model, n_ctx=1024, n_sequences=1, threads=threads, adapter=path)
+    whole = LlamaModel.load(merged(models.locate("smollm2"), ADAPTER))
+    for name, used, path in (("none", model, None), ("attached", model, ADAPTER), ("merged", whole, None)):
+        context = Context(used, n_ctx=1024, n_sequences=1, threads=threads, adapter=path)
         prefill, decode = [], []
         for repetition in range(REPEAT + 1):
             context.cut(0, 0)

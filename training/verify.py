@@ -1,7 +1,7 @@
 """The exported file computes what was trained: python -m training.verify --run DIR.
 
-llama.cpp multiplies the quantized weights with activations rounded to 8 bits, torch the same weights in
-bf16; so the scores differ a little, the likeliest token hardly ever, and a wrong layout is unmistakable.
+llama.cpp multiplies the merged 4-bit weights with activations rounded to 8 bits, torch the same weights in bf16; so the
+scores differ a little, the likeliest token hardly ever, and a wrong layout is unmistakable. Needs torch and llama.cpp.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import torch
 
+from llmasos.core.engine.context import Context, Rows
+from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.merge import merged
 from llmasos.services.interpreter import notation
 from training.files import ADAPTER, default_base
-from training.greedy import Greedy
 from training.model import Model
 from training.rows import add, empty
 from training.train import tensors
@@ -39,15 +41,22 @@ def main() -> None:
     kept = torch.load(options.run / "last.pt", weights_only=True)
     model = Model(base, rank=kept["rank"], alpha=kept["alpha"], seed=0)
     model.adapter.restore(kept["adapter"])
-    greedy = Greedy(base, options.adapter, threads=1)
+    model.merge()
+    running = LlamaModel.load(merged(base, options.adapter))
+    context = Context(running, n_ctx=512, n_sequences=1)
     for prompt in PROMPTS:
-        ids = greedy.tokenizer.encode(prompt)
+        ids = running.tokenize(prompt, special=True)
         row = empty()
         add(row, ([], [(ids, [0])]))
         tokens, positions, mask, _ = tensors([row], len(row))
         with torch.no_grad():
             ours = model.logits(model.hidden(tokens, positions, mask)[0, -1]).float()
-        theirs = torch.from_numpy(greedy.logits(prompt))
+        context.cut(0, 0)
+        batch = Rows()
+        for position, token in enumerate(ids):
+            batch.add(token, position, 0, position == len(ids) - 1)
+        context.decode(batch)
+        theirs = torch.from_numpy(context.logits(len(ids) - 1).copy())
         figures = {
             "prompt": prompt[-60:],
             "correlation": round(float(torch.corrcoef(torch.stack((ours, theirs)))[0, 1]), 4),

@@ -9,44 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+_FIELDS = {
+    "YYYY": "[12][0-9]{3}", "yyyy": "[12][0-9]{3}", "%Y": "[12][0-9]{3}",
+    "MMMM": "[A-Z][a-z]{2,8}", "MMM": "[A-Z][a-z]{2}", "SSS": "[0-9]{3}", "sss": "[0-9]{3}",
+    **dict.fromkeys(("YY", "yy", "MM", "mm", "DD", "dd", "HH", "hh", "SS", "ss"), "[0-9]{2}"),
+    **dict.fromkeys(("%y", "%m", "%d", "%H", "%I", "%M", "%S"), "[0-9]{2}"),
+    **dict.fromkeys("MmDdHh", "[0-9]{1,2}"),
+}  # fmt: skip
+_FIELD = re.compile("|".join(_FIELDS))
 _TEMPLATE = re.compile(
-    r"(?<![A-Za-z])(?:YYYY|yyyy|YY|MM|DD|dd|HH|hh)(?:[-/.: ]|'?T'?)(?:YYYY|yyyy|YY|MM|mm|DD|dd|HH|hh|SS|ss|[-/.: T])*"
+    rf"(?<![A-Za-z%])(?:{_FIELD.pattern})(?:(?:[-/.: ]|, |'?T'?)?(?:{_FIELD.pattern}))+(?:Z(?![A-Za-z])| ?AM/PM)?(?![A-Za-z])"
 )
-_FIELD = re.compile(r"YYYY|yyyy|YY|MM|mm|DD|dd|HH|hh|SS|ss")
 _DATE, _TIME = "[12][0-9]{3}-[01][0-9]-[0-3][0-9]", "[0-2][0-9]:[0-5][0-9]"
 _OTHERS = (
-    (r"\b(?:ISO[ -]?8601|RFC ?3339)\b", rf"{_DATE}(T{_TIME}(:[0-5][0-9])?Z?)?"),
-    (r"\b(?:ISO[ -]?639|(?:language|locale) codes?|BCP ?47)\b", r"[a-z]{2,3}(-[A-Z]{2})?"),
-    (r"\blower[ -]?case\b.*\bcodes?\b|\bcodes?\b.*\blower[ -]?case\b", r"[a-z]{2,3}"),
-    (r"\b(?:ISO|IATA|ICAO|ticker|codes?|abbreviation|symbol)\b", r"[A-Z]{2,4}"),
-    (r"#RRGGBB|\bhex(?:adecimal)?\b", r"#?[0-9A-Fa-f]{3,8}"),
-    (r"\bcron\b", r"[0-9*\/,-]{1,9}( [0-9*\/,A-Za-z-]{1,9}){4}"),
-    (
-        r"\b(?:Python|SQL|LaTeX|mathematical|JavaScript|lambda|regular expression|syntax|expression|formula|equation|function of)\b",
-        r"[^\n\"\\]{1,80}",
-    ),
-)  # fmt: skip
-
-
-def forms(description: str) -> Iterator[str]:
-    """Regular expressions of the forms that a description asks for; nothing where it asks for none."""
-    for template in _TEMPLATE.findall(description):
-        yield _from_template(template.rstrip("-/.: T"))
-    for asked, form in _OTHERS:
-        if re.search(asked, description, re.IGNORECASE if asked.islower() else 0):
-            yield form
-
-
-def asks_for_lower_case(description: str) -> bool:
-    """Whether text is wanted in lower case."""
-    return bool(re.search(r"\blower[ -]?case", description, re.IGNORECASE))
-
-
-def _from_template(template: str) -> str:
-    """ "DD.MM.YYYY" as a regular expression."""
-    parts, at = [], 0
-    for field in _FIELD.finditer(template):
-        parts.append(re.escape(template[at : field.start()]).replace("/", r"\/"))
-        parts.append("[12][0-9]{3}" if len(field[0]) == 4 else "[0-9]{2}")
-        at = field.end()
-    return "".join(parts)
+    (r"ISO[ -]?8601|RFC ?3339", rf"{_DATE}(T{_TIME}(:[0-5][0-9])?(Z|[+-]{_TIME})?)?"),
+    (r"ISO[ -]?639(?:-[0-9])?|(?:language|locale) codes?|BCP ?47", r"[a-z]{2,3}([-_][A-Z]{2})?"),
+    (r"lower[ -]?case\b.*\bcodes?|codes?\b.*\blower[ -]?case", r"[a-z]{2,3}"),
+    (r"(?:RR|rr){2}|hex(?:adecimal)?", r"#?[0-9A-Fa-f]{3,8}"),
+)
