@@ -259,7 +259,8 @@ def _counted(kits: list[Kit]) -> str:
     nothing = sum(not calls for _, calls in requests)
     several = sum(len(calls) > 1 for _, calls in requests)
     functions = sum(len(kit.tools) for kit in kits)
-    return f"{len(kits)} kits, {functions} functions, {len(requests)} requests, {nothing} none, {several} with several calls"
+    told = f"{len(kits)} kits, {functions} functions, {len(requests)} requests"
+    return f"{told}, {nothing} none, {several} with several calls"
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
     llmasos bench interpreter                                  # rows
     python -m benchmarks.interpreter en zh --wrong             # every sentence that was misread
     python -m benchmarks.interpreter --every=5                 # a fifth of them, for a quick look
-    python -m benchmarks.interpreter --reliability --calibrate # what a confidence is worth, and the fit
+    python -m benchmarks.interpreter --reliability             # what a confidence is worth
 
 The sentences (sets.py) were written by people who saw the catalogue and no training sentence. Exact means: the right calls
 in order, with every value the same by the rules of `training.compare`.
@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interpreter import fit
 from benchmarks.interpreter.sets import BARS, ONLY_TOOLS, Case, all_sets
 from benchmarks.row import at_least, at_most, row
 from llmasos.compose import Machine, compose
@@ -157,7 +156,7 @@ def reliability(answers: list[Answer]) -> str:
 
 
 def main() -> None:
-    """Print the figures; `--wrong`, `--reliability` and `--calibrate` as above."""
+    """Print the figures; `--wrong`, `--every` and `--reliability` as above."""
     every = next((int(word.partition("=")[2]) for word in sys.argv if word.startswith("--every=")), 1)
     sets = {name: found[::every] for name, found in all_sets().items()}
     names = [name for name in sys.argv[1:] if name in sets] or list(sets)
@@ -171,7 +170,3 @@ def main() -> None:
                 )
     if "--reliability" in sys.argv:
         print(reliability([a for answers in measured.values() for a in answers]))
-    if "--calibrate" in sys.argv:
-        for kind in ("catalogue", "tools"):
-            told = [a for answers in measured.values() for a in answers if bool(a.case.tools) == (kind == "tools")]
-            print(kind, fit.logistic([(a.reading.features, a.exact) for a in told]))

@@ -1,11 +1,30 @@
-"""Logistic regression by Newton's method: the few weights of services/interpreter/calibration.py."""
+"""The few numbers around the model, fitted on sentences that are neither trained on nor in the benchmark.
+
+    python -m benchmarks.interpreter.fit
+
+Prints how many programs are exact for each threshold of optional arguments (decoding.OPTIONAL), and the weights of
+calibration.py. The sentences: every 20th line of the training files, and training/unseen.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from benchmarks.interpreter import measure
+from benchmarks.interpreter.sets import Case, cases
+from llmasos.services.interpreter import calibration, decoding, interpreter
+from llmasos.services.interpreter.decoding import Decoded, Question
+from training.compare import same
+from training.data import sentences
+from training.files import SENTENCES
+
+UNSEEN = SENTENCES.parent / "unseen"
+THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 _RIDGE = 1e-3
 """Keeps the weights finite where a feature decides alone."""
 
@@ -13,9 +32,11 @@ _RIDGE = 1e-3
 def logistic(samples: Sequence[tuple[tuple[float, ...], bool]], steps: int = 50) -> tuple[float, ...]:
     """Weights that make `1 / (1 + exp(-weights . features))` the likeliest probability of what happened.
 
+    By Newton's method.
+
     Args:
         samples: (features, whether it was right); the first feature is 1.
-        steps: Of Newton's method; a dozen converge.
+        steps: A dozen converge.
     """
     x = np.array([features for features, _ in samples], dtype=float)
     y = np.array([right for _, right in samples], dtype=float)
@@ -26,3 +47,51 @@ def logistic(samples: Sequence[tuple[tuple[float, ...], bool]], steps: int = 50)
         curvature = (x * (p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(x.shape[1])
         weights += np.linalg.solve(curvature, gradient)
     return tuple(round(float(w), 3) for w in weights)
+
+
+def development() -> dict[str, list[Case]]:
+    """The sentences to fit on, under names of the benchmark's sets, which say what is offered."""
+    catalogue = [Case(turn.sentence, turn.calls) for _, turn in sentences(dev=True) if not turn.before]
+    return {"en": catalogue, "foreign_single": [*cases(UNSEEN / "kits.txt"), *cases(UNSEEN / "tools.jsonl")]}
+
+
+async def decoded(sets: dict[str, list[Case]]) -> dict[str, list[tuple[Case, Decoded]]]:
+    """The first decoding of every sentence, with all its optional arguments."""
+    first: dict[str, Decoded] = {}
+    whole = decoding.decode
+
+    async def record(engine: Any, sequence: Any, question: Question) -> Decoded:
+        found = await whole(engine, sequence, question)
+        return first.setdefault(question.words.said, found)
+
+    with mock.patch.object(interpreter, "decode", record), mock.patch.object(decoding, "OPTIONAL", 0.0):
+        measured = await measure(sets)
+    return {
+        name: [(a.case, first[a.case.utterance]) for a in answers if a.case.utterance in first]
+        for name, answers in measured.items()
+    }
+
+
+def exact(case: Case, found: Decoded, threshold: float) -> bool:
+    """Whether a program is right where optional arguments below a threshold are left out."""
+    program = (
+        decoding.without_unsure(found.program, case.tools, found.doubts, threshold) if case.tools else found.program
+    )
+    return same([(call.syscall, call.args) for call in program], case.program)
+
+
+def main() -> None:
+    """Print both fits."""
+    for name, pairs in asyncio.run(decoded(development())).items():
+        kind = "catalogue" if name == "en" else "tools"
+        if kind == "tools":
+            for threshold in THRESHOLDS:
+                share = sum(exact(case, found, threshold) for case, found in pairs) / len(pairs)
+                print(f"optional arguments below {threshold:.2f} left out: {share:.1%} of {len(pairs)} exact")
+        threshold = decoding.OPTIONAL
+        samples = [(calibration.features(found), exact(case, found, threshold)) for case, found in pairs]
+        print(f"{kind}: {sum(right for _, right in samples) / len(samples):.1%} exact, weights {logistic(samples)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """From probabilities of the text to how many such programs are right: logistic, fitted on sentences never trained on.
 
-A model of this size is too sure of itself. `python -m benchmarks.interpreter --calibrate` fits the numbers below (Platt
-1999) and prints how well they hold (docs/interpreter.md).
+A model of this size is too sure of itself. `python -m benchmarks.interpreter.fit` fits the numbers below (Platt 1999);
+`--reliability` of the benchmark prints how well they hold (docs/interpreter.md).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> 
     doubts = _doubts(pieces)
     program = program_of(text, question.words, question.tools)
     if question.definitions:
-        program = _without_unsure(program, question.tools, doubts)
+        program = without_unsure(program, question.tools, doubts, OPTIONAL)
     return Decoded(program, *_confidence(pieces), tuple(doubts))
 
 
@@ -139,8 +139,8 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
     return tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
 
 
-def _without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Doubt]) -> Program:
-    """The program without optional arguments that the model was in two minds about.
+def without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Doubt], threshold: float) -> Program:
+    """The program without optional arguments that were begun with less probability than a threshold.
 
     What isn't said is left out; a model that has hardly seen a definition likes to fill in what it could.
     """
@@ -150,7 +150,7 @@ def _without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Do
     for call in program:
         doubt = {name: next(left, _CERTAIN) for name in call.args}
         needed = required.get(call.syscall, set())
-        sure = [(n, v) for n, v in call.args.items() if n in needed or doubt[n].begun >= OPTIONAL]
+        sure = [(n, v) for n, v in call.args.items() if n in needed or doubt[n].begun >= threshold]
         calls.append(replace(call, args=dict(sure), references=call.references & {n for n, _ in sure}))
     return tuple(calls)
 

@@ -24,12 +24,14 @@ _DEPTH = 6
 """Nested objects deeper than this are taken as any JSON; schemas of real tools stay above it."""
 _NEGATIVE = re.compile(r"negative|-\d|minus|below zero|BCE", re.IGNORECASE)
 """In a description: the number may be one that was said without its sign ("back by four")."""
-_FRACTION = r"(\.[0-9]{1,12})?(e[+-]?[0-9]{1,3})?"
+_FRACTION = r"(\.[0-9]{1,12})?(e[+-]?[0-9]{1,2})?"
+"""What may follow the digits of a number; never so much that it is infinite."""
 _ITEMS = 64
 """The longest list."""
 _CHUNK = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|.", re.DOTALL)
 """Where a span may begin and end: a word stays whole, a mark or a Chinese character stands for itself."""
-_QUOTED = re.compile(r"['\"`“‘]([\w./%° -]{1,24})['\"`”’]")
+_QUOTED = re.compile(r"(?:(?<!\w)'|[\"`“‘])([\w./%° -]{1,24})(?:'(?!\w)|[\"`”’])")
+"""A value in quotes; "the user's or the club's name" has none."""
 
 
 def grammar(
@@ -86,9 +88,9 @@ class _Writer:
         for number, text in enumerate(self._earlier):
             lines.append(f"EARLIER{number}: /[^ ](.*[^ ])?/ & BEFORE{number}")
             lines.append(f"BEFORE{number}: %regex {_substring(text)}")
-        escaped = json.dumps(self._sentence.line, ensure_ascii=False)[1:-1]
         optional = {
-            "quoted": f'quoted: "\\"" %regex {_substring(escaped)} "\\""',
+            "quoted": 'quoted: "\\"" QUOTED "\\""\nQUOTED: /[^ ](.*[^ ])?/ & ESCAPED\n'
+            f"ESCAPED: %regex {_substring(self._sentence.line, escaped=True)}",
             **{name: self._number(name) for name in ("integer", "number", "integersigned", "numbersigned")},
             "boolean": 'boolean: "true" | "false"',
             "null": 'null: "null"',
@@ -146,7 +148,7 @@ class _Writer:
         if kind == "object":
             return self._object(schema, depth)
         if kind == "string" and self._may_derive:
-            described = [*map(_literal, _said_in_description(schema)), *self._forms(schema)]
+            described = [_literal(_escaped(word)) for word in _said_in_description(schema)] + self._forms(schema)
             if described:
                 return f'({self._need("quoted")} | "\\"" ({" | ".join(described)}) "\\"")'
         if kind in ("integer", "number"):
@@ -163,7 +165,8 @@ class _Writer:
             return f'("{{" {item} (", " {item}){{0,7}} "}}")'
         members = [
             (
-                f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} {self._json(_within(schema, part), depth + 1)}",
+                f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} "
+                f"{self._json(_within(schema, part), depth + 1)}",
                 name in required,
             )
             for name, part in properties.items()
@@ -221,8 +224,16 @@ class _Writer:
         return name
 
 
-def _substring(text: str) -> str:
-    return json.dumps({"substring_chunks": _CHUNK.findall(text)}, ensure_ascii=False)
+def _substring(text: str, *, escaped: bool = False) -> str:
+    chunks = _CHUNK.findall(text)
+    if escaped:  # chunk by chunk, so that no span ends within an escape
+        chunks = [_escaped(chunk) for chunk in chunks]
+    return json.dumps({"substring_chunks": chunks}, ensure_ascii=False)
+
+
+def _escaped(text: str) -> str:
+    """Text as it stands in a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
@@ -236,7 +247,8 @@ def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The schemas that a union is made of; empty where it is none."""
     for union in ("anyOf", "oneOf"):
         if isinstance(schema.get(union), list):
-            return [_within(schema, part) for part in schema[union] if isinstance(part, Mapping)]
+            outer = {key: schema[key] for key in ("default", "examples") if key in schema}
+            return [_within(schema, {**outer, **part}) for part in schema[union] if isinstance(part, Mapping)]
     kind = schema.get("type")
     return [{**schema, "type": one} for one in kind] if isinstance(kind, list) else []
 
@@ -252,7 +264,7 @@ def _said_in_description(schema: Mapping[str, Any]) -> list[str]:
     description = schema.get("description")
     quoted = _QUOTED.findall(description) if isinstance(description, str) else []
     default = schema.get("default")
-    return [*quoted[:12], *([default] if isinstance(default, str) and default else [])]
+    return [*quoted[:12], *([default] if isinstance(default, str) and default and "\n" not in default else [])]
 
 
 def _literal(text: str) -> str:

@@ -120,13 +120,13 @@ class Interpreter:
         tools = self._catalogue()
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, replace(question, tools=tools))
-            confidence, features = calibration.of_catalogue(best), calibration.features(best)
+            confidence = calibration.of_catalogue(best)
             if best.sure >= calibration.ASKS_BELOW or not best.program:
-                return Reading(best.program, confidence, features=features)
+                return Reading(best.program, confidence)
             others = [tool for tool in tools if tool["name"] != best.program[0].syscall]
             async with _opened(engine) as again:  # beside the first one, whose prompt it shares
                 second = await decode(engine, again, replace(question, tools=others))
-        return Reading(best.program, confidence, alternative=second.program, features=features)
+        return Reading(best.program, confidence, alternative=second.program)
 
     async def _by_definitions(
         self, engine: Engine, question: Question, tools: Sequence[Tool], *, only_tools: bool
@@ -139,12 +139,7 @@ class Interpreter:
         )
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, question)
-        return Reading(
-            best.program,
-            calibration.of_tools(best),
-            derived=_derived(best, question.words),
-            features=calibration.features(best),
-        )
+        return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
 
 
 @contextlib.asynccontextmanager

@@ -163,7 +163,8 @@ class Frame:
                 between = self.fixed[1:-1][max(number - 1, 0) : number + 1]
                 # Beside another place only words: where two long values meet isn't seen.
                 some = rf"\S(?:.{{0,{_LONGEST - 2}}}{lazy}\S)?{lazy}" if all(map(str.strip, between)) else r"\S+"
-                pattern += f"(?P<v{groups[value]}>{some})"
+                # Chinese has spaces around Latin words, or none: "放点 blues 吧".
+                pattern += f" ?(?P<v{groups[value]}>{some}) ?"
             pattern += re.escape(self.fixed[number + 1])
         return pattern
 

@@ -18,7 +18,6 @@ class Reading:
         alternative: The second likeliest program, looked for only where confidence is low; None otherwise.
         ms: Milliseconds it took.
         derived: `call.argument` of values that weren't said but chosen by a definition.
-        features: What the confidence was computed from (calibration.py); empty where no model was asked.
     """
 
     program: Program
@@ -26,7 +25,6 @@ class Reading:
     alternative: Program | None = None
     ms: float = 0.0
     derived: tuple[str, ...] = ()
-    features: tuple[float, ...] = ()
 
     @property
     def ask(self) -> str:
