@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import NotUnderstood
-from llmasos.core.base.types import Program
+from llmasos.core.base.types import Call, Program
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.slot import EngineSlot
@@ -30,6 +30,7 @@ from llmasos.services.interpreter.reading import Reading
 from llmasos.services.interpreter.sentence import Sentence
 
 ADAPTER = Path(__file__).parent / "adapter" / "llmasos-interpreter.gguf"
+ANSWER = "assistant.answer"
 SHOWN = 8
 """Definitions in one prompt at most; more are narrowed down."""
 
@@ -88,6 +89,10 @@ class Interpreter:
             raise NotUnderstood(
                 "There is nothing to understand: the sentence is empty.", "Say what you want, or '?' for help."
             )
+        if not any(character.isalnum() for character in words.line):
+            # Emoji and marks ask for nothing that could be done; they may be answered.
+            answered = () if only_tools or ANSWER not in self._table else (Call(ANSWER, {"question": said.strip()}),)
+            return Reading(answered, 1.0)
         engine = await self._slot.get()
         question = _question(words, context)
         reading: Reading | None = None

@@ -23,8 +23,8 @@ _SHORTEST = 4
 """Characters of a name; of shorter ones too much is alike."""
 _BETWEEN = 3
 """Words that may stand between those of a name said in another order: "the light in the kitchen"."""
-_COMPARED = 300
-"""Pairs that are compared letter by letter: the likeliest ones."""
+_COMPARED = 150
+"""Pairs that are compared letter by letter, for each number of words that names have: the likeliest ones."""
 _MARKS = 96
 """Marks for a letter the first time, the second time, ...; some share one: texts look more alike then, never less."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
@@ -58,9 +58,11 @@ def meant(line: str, names: Iterable[str]) -> list[str]:
 
 
 def _likeness(name: str, stretch: str) -> float:
-    pairs = set(pairwise(stretch))
-    # As in `_possible`, for these two: spares most of the slow comparisons.
-    if sum(pair in pairs for pair in pairwise(name)) < (1 - LIKELY) * (len(name) + len(stretch)) - 1:
+    letters, pairs = len(name) + len(stretch), set(pairwise(stretch))
+    # What both lengths allow, and as in `_possible` for these two: spares most of the slow comparisons.
+    if 2 * min(len(name), len(stretch)) < LIKELY * letters - 1e-6:
+        return 0.0
+    if sum(pair in pairs for pair in pairwise(name)) < (1 - LIKELY) * letters - 1:
         return 0.0
     return SequenceMatcher(None, name, stretch, autojunk=False).ratio()
 
@@ -95,7 +97,7 @@ def _near(texts: Sequence[str], counts: Sequence[int], said: Sequence[str]) -> l
         if not stretches:
             continue
         room = _room([texts[number] for number in numbers], stretches).ravel()
-        near = np.flatnonzero(room >= 0)
+        near = np.flatnonzero(room >= -1e-3)
         if len(near) > _COMPARED:
             near = near[np.argpartition(-room[near], _COMPARED)[:_COMPARED]]
         for row, column in zip(*np.divmod(near, len(stretches)), strict=True):
@@ -117,17 +119,19 @@ def _possible(texts: Sequence[str], line: str) -> list[int]:
     return [number for number, text in enumerate(texts) if counts[number] >= max(1.0, len(text) / 3 - 1)]
 
 
-def _room(names: Sequence[str], stretches: Sequence[str]) -> npt.NDArray[np.int16]:
+def _room(names: Sequence[str], stretches: Sequence[str]) -> npt.NDArray[np.float32]:
     """How many more letters each pair could lack and still be `LIKELY` alike; shape (names, stretches).
 
     Of two texts with n letters together, n * (1 - LIKELY) may have no partner in the other one.
     """
     mine, theirs = _marks(names), _marks(stretches)
-    sizes = np.add.outer([len(text) for text in names], [len(text) for text in stretches])
-    room = (sizes * (1 - LIKELY) + 1e-6).astype(np.int16)
+    lacking = np.zeros((len(names), len(stretches)), np.uint8)
     # By a table and not as a product of matrices: that one would wait for threads of a busy machine.
     for part in range(mine.shape[1]):
-        room -= _BITS[np.bitwise_xor.outer(mine[:, part], theirs[:, part])]
+        lacking += np.take(_BITS, np.bitwise_xor.outer(mine[:, part], theirs[:, part]))
+    sizes = (np.array([len(text) for text in texts], np.float32) for texts in (names, stretches))
+    room: npt.NDArray[np.float32] = np.add.outer(*(size * np.float32(1 - LIKELY) for size in sizes))
+    room -= lacking
     return room
 
 
