@@ -14,7 +14,7 @@ from llmasos.core.base.types import REFERENCE, Call, Program
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.services.interpreter import notation
 from llmasos.services.interpreter.definitions import schema_of
-from llmasos.services.interpreter.grammar import alternatives, grammar
+from llmasos.services.interpreter.grammar import MAX_CALLS, alternatives, grammar
 from llmasos.services.interpreter.notation import Exchange
 from llmasos.services.interpreter.sentence import Sentence
 
@@ -98,6 +98,7 @@ async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> 
             may_derive=bool(question.definitions),
             names=question.names,
             earlier=question.earlier,
+            max_calls=1 if question.words.is_about_text else MAX_CALLS,
         )
     )
     parts = notation.prompt_parts(question.words.line, question.definitions, question.before)

@@ -34,7 +34,7 @@ _OTHERS = (
     ),
     (r"ISO[ -]?8601|RFC ?3339", rf"{_DATE}(T{_TIME}(:[0-5][0-9])?(Z|[+-]{_TIME})?)?"),
     (r"ISO[ -]?639|(?:language|locale) codes?|BCP ?47", r"[a-z]{2,3}([-_][A-Z]{2})?"),
-    (r"RRGGBB|hex(?:adecimal)?", r"#?[0-9A-Fa-f]{3,8}"),
+    (r"RRGGBB|hex(?:adecimal)?", r"#?[0-9A-Fa-f]{1,8}"),
     (r"cron", r"[0-9*\/,-]{1,9}( [0-9*\/,A-Za-z-]{1,9}){4}"),
     (
         r"Python|SQL|LaTeX|mathematical|JavaScript|lambda|regular expression|syntax|expression|formula|equation"

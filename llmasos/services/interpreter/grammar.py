@@ -148,7 +148,8 @@ class _Writer:
         if kind == "object":
             return self._object(schema, depth)
         if kind == "string" and self._may_derive:
-            described = [_literal(_escaped(word)) for word in _said_in_description(schema)] + self._forms(schema)
+            described = [_literal(_escaped(word)) for word in _said_in_description(schema)]
+            described += self._forms(schema, escaped=True)
             if described:
                 return f'({self._need("quoted")} | "\\"" ({" | ".join(described)}) "\\"")'
         if kind in ("integer", "number"):
@@ -200,8 +201,8 @@ class _Writer:
             and not texts(self._sentence.line, whole=schema["type"] == "integer")
         )
 
-    def _forms(self, schema: Mapping[str, Any]) -> list[str]:
-        """Terminals of the forms that a description asks for."""
+    def _forms(self, schema: Mapping[str, Any], *, escaped: bool = False) -> list[str]:
+        """Terminals of the forms that a description asks for, for plain text or within a JSON string."""
         description = schema.get("description")
         if not isinstance(description, str):
             return []
@@ -214,7 +215,7 @@ class _Writer:
             name = f"LOW{len(self._rules)}"
             self._rules += [
                 f"{name}: /[^ ](.*[^ ])?/ & {name}S",
-                f"{name}S: %regex {_substring(self._sentence.line.lower())}",
+                f"{name}S: %regex {_substring(self._sentence.line.lower(), escaped=escaped)}",
             ]
             found.append(name)
         return found

@@ -6,6 +6,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+_ABOUT_TEXT = re.compile(
+    r"^[^:：\n]{0,80}\b(?:this|these|following|below|text|passage|sentence|paragraph|note|story|poem|summari[sz]e|translate)\b"
+    r"[^:：\n]{0,40}[:：]|^[^:：\n]{0,40}(?:下面|以下|这段|这句|这篇|这个|总结|翻译|概括)[^:：\n]{0,20}[:：]",
+    re.IGNORECASE,
+)
 GAP = "[…]"
 """Stands for the middle of a long text; a value that holds it gets the middle back."""
 HEAD, TAIL = 480, 240
@@ -27,6 +32,11 @@ class Sentence:
     said: str
     line: str
     gap: tuple[int, int] | None = None
+
+    @property
+    def is_about_text(self) -> bool:
+        """Whether it brings a text with it ("summarize this: ..."), so that what stands in the text is no order."""
+        return "\n" in self.said.strip() or bool(_ABOUT_TEXT.match(self.line))
 
     def original(self, value: str) -> str:
         """The words of the original that a value of the line was copied from, line breaks included."""

@@ -35,3 +35,19 @@ def test_any_text_is_read(text):
 @pytest.mark.parametrize("value", ["", " ", "not in it"])
 def test_a_value_that_is_not_there_stays_as_it_is(value):
     assert sentence.read("hello there").original(value) == value
+
+
+@pytest.mark.parametrize(
+    ("said", "about"),
+    [
+        ("summarize this: the sea is wide", True),
+        ("translate the following into German: good night", True),
+        ("把下面的话翻译成英文：晚安", True),
+        ("what is it about\n\nDear team, ...", True),
+        ("remind me at 9: call Bob", False),
+        ("delete a.txt and read b.txt", False),
+        ("turn this off", False),
+    ],
+)
+def test_a_sentence_that_brings_a_text(said, about):
+    assert sentence.read(said).is_about_text is about
