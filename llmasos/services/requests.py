@@ -19,15 +19,13 @@ from llmasos.services.interpreter import dialogue, names
 from llmasos.services.interpreter.dialogue import Dialogue
 from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Context, Interpreter
-from llmasos.services.interpreter.kept import KeptReadings
+from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
 
 Way = Literal["habit", "call", "kept", "model"]
 NamesOf = Callable[[Session], Awaitable[Iterable[str]]]
 """Names of the things there are in a session's view."""
 NEITHER = "neither"
-_CHOSEN = frozenset({"status", "priority", "setting"})
-"""Arguments whose values are chosen from a list and need not be said."""
 OnReading = Callable[[Reading], None]
 
 
@@ -224,7 +222,7 @@ def _said_in(program: Program, line: str) -> bool:
     """Whether a program could be read from a sentence: all its text stands there, or it has none."""
     folded = line.casefold()
     return all(
-        value.casefold() in folded or argument in call.references or argument in _CHOSEN
+        value.casefold() in folded or argument in call.references or argument in CHOSEN
         for call in program
         for argument, value in call.args.items()
         if isinstance(value, str)

@@ -19,8 +19,8 @@ MOST = 500
 """Kept for one person; the oldest goes first."""
 LIKE = 0.5
 """Share of common words from which a kept sentence is shown to the model as an example."""
-_CHOSEN = frozenset({"status", "priority", "setting"})
-"""Arguments whose values are chosen from a list: no other word of a sentence may take their place."""
+CHOSEN = frozenset({"status", "priority", "setting"})
+"""Arguments whose values come from a list and need not be said: no other word of a sentence may take their place."""
 _LONGEST = 80
 """Characters of a value in another sentence."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
@@ -228,7 +228,7 @@ def _occurrences(text: str, value: str) -> Iterator[int]:
 def _varies(call: Call, argument: str) -> bool:
     """Whether a value may be another one in another sentence."""
     value = call.args[argument]
-    return isinstance(value, str) and argument not in call.references and argument not in _CHOSEN
+    return isinstance(value, str) and argument not in call.references and argument not in CHOSEN
 
 
 def _alike(old: str, new: str) -> bool:

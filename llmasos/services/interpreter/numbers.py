@@ -7,6 +7,7 @@ decodes for a foreign function's number is one of these.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -132,7 +133,7 @@ def said(line: str, *, negative: bool = False) -> list[float]:
     if negative or _NEGATIVE.search(folded):
         found |= dict.fromkeys(-value for value in list(found))
     found |= dict.fromkeys(abs(value) for value in list(found))
-    return list(found)
+    return [value for value in found if math.isfinite(value)]
 
 
 @lru_cache(maxsize=64)

@@ -127,7 +127,11 @@ def test_a_search_over_everything_names_things_of_each_service() -> None:
 
 @pytest.mark.parametrize(
     "nothing",
-    [listed(), Result(Call("search.find", {"query": "x"}), items("finding", [], ["where"], empty="Nothing."))],
+    [
+        listed(),
+        Result(Call("files.find", {"query": "x"}), items("file", [], ["name"])),
+        Result(Call("search.find", {"query": "x"}), items("finding", [], ["where"], empty="Nothing.")),
+    ],
 )
 def test_after_nothing_was_found_it_is_nothing_older(nothing: Result) -> None:
     assert refs(talk(listed("a.txt"), nothing), call("files.delete", path="it")) == ["it"]

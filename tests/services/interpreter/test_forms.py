@@ -121,7 +121,7 @@ def test_another_form_isnt_asked_for(description: str, text: str) -> None:
     [
         "", "Name of the city", "Address, with the middle name", "Number of days", "Rain in mm/h", "Width in mm. Depth too",
         "DD", "Text to encode", "Decode it", "Scan the barcode", "An expressionless face", "Comment", "MM. Nothing else",
-        "precise summary", "The HH class", "Hexagon", "asymmetric", "日期", "COMMAND-DDOS",
+        "precise summary", "The HH class", "Hexagon", "asymmetric", "Name of the month (MMMM)", "日期", "COMMAND-DDOS",
     ],
 )  # fmt: skip
 def test_a_description_that_asks_for_no_form(description: str) -> None:

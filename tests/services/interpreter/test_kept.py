@@ -179,6 +179,7 @@ def test_other_values_in_the_same_frame(
         ("set the lamp to 20", {"name": "lamp", "level": 20}, "set the lamp to 30"),
         # Nothing tells where the first value ends.
         ("明天三点开会", {"when": "明天三点", "title": "开会"}, "后天下午买菜"),
+        ("请明天开会", {"when": "明天", "title": "开会"}, "请下雨"),
         ("tell Ana good morning", {"name": "Ana", "message": "good morning"}, "tell my boss good morning"),
         ("move the letter to Ana", {"source": "letter", "destination": "Ana"}, "move the letter to Bob to the attic"),
         # A value inside another one would have to change with it.

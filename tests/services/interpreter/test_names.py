@@ -134,8 +134,8 @@ def test_two_thousand_names_take_no_time() -> None:
     chinese = ["".join(chance.choices(han, k=chance.randint(4, 8))) + ".docx" for _ in range(2000)]
     photos = [f"photo_{n:04}.jpg" for n in range(2000)]
     long = " ".join(chance.choices(words, k=200))[:700]
-    # Some 15 ms each on a machine of 2024; comparing each name with each stretch took 8 s.
-    assert seconds(long, files) < 0.06
-    assert seconds("".join(chance.choices(han, k=700)), chinese) < 0.06
-    assert seconds("show me photo 17 jpg", photos) < 0.06
-    assert seconds("photo 17 jpg " * 54, photos) < 0.06
+    # A hang and no benchmark: some 20 ms; comparing each name with each stretch took eight seconds.
+    assert seconds(long, files) < 1
+    assert seconds("".join(chance.choices(han, k=700)), chinese) < 1
+    assert seconds("show me photo 17 jpg", photos) < 1
+    assert seconds("photo 17 jpg " * 54, photos) < 1

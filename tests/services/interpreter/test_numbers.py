@@ -42,6 +42,10 @@ def test_what_a_sentence_says(line: str, number: float) -> None:
     assert any(abs(found - number) < 1e-6 for found in said(line))
 
 
+def test_what_no_computer_can_hold_is_no_number() -> None:
+    assert texts("set it to 1e999 or 7", whole=False) == ("7",)
+
+
 @pytest.mark.parametrize("line", ["turn on the lamp", "打开台灯", "", "🙂", "who wrote Fidelio"])
 def test_a_sentence_without_numbers_says_none(line: str) -> None:
     assert said(line) == []
