@@ -102,10 +102,11 @@ def tools_pass(turns: Sequence[Turn], folder: Path, variants: int, order: random
     files = [*sorted(folder.glob("tools*.jsonl")), *sorted(folder.glob("kits/*.txt"))]
     plugins = [plugin for file in files for plugin in toolsets.read(file)]
     everything = [tool for tools, _ in plugins for tool in tools]
+    names = toolsets.names_of(plugins)
     plain = [turn for turn in turns if not turn.before]
     for tools, requests in plugins * variants:
         only = order.random() < ONLY
-        made = toolsets.example(tools, requests, order.sample(everything, 4), order, only=only)
+        made = toolsets.example(tools, requests, order.sample(everything, 4), order, only=only, others=names)
         extra = [order.choice(plain)] if not only and order.random() < 0.6 else []
         yield Example([*made.turns, *extra], made.definitions, source="tools")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from llmasos.services.interpreter import definitions
@@ -42,6 +43,7 @@ def example(
     order: random.Random,
     *,
     only: bool = False,
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> Example:
     """One variation of a plugin's requests.
 
@@ -53,6 +55,7 @@ def example(
         strangers: Functions of other plugins.
         order: What chance decides.
         only: Whether the catalogue can't be called beside them.
+        others: Values by argument name (`names_of`), to put in the places of names.
     """
     kept = list(tools)
     if len(kept) > 1 and order.random() < 0.35:
@@ -62,31 +65,67 @@ def example(
     shown = kept + order.sample(guests, min(len(guests), order.choice((0, 0, 0, 1, 2, 3))))
     order.shuffle(shown)
     rename, rename_argument = _styles(order)
-    plainer = order.random() < 0.12
+    if all(tool.get("description") for tool in shown) and order.random() < NAMELESS:
+        rename = _nameless(shown, order)
+    plainer = rename_argument is str and order.random() < 0.12
     names = {tool["name"] for tool in kept}
     shown_as = [_renamed(tool, rename, rename_argument, plainer=plainer) for tool in shown]
     by_name = {tool["name"]: tool for tool in kept}
     turns = []
     for sentence, calls in requests:
         possible = all(name in names for name, _ in calls)
-        if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.7):
-            continue  # half possible has no right answer; and `none` must not become the likeliest one
+        # Half possible has no right answer; and `none` must not become the likeliest one.
+        if calls and not possible and (any(name in names for name, _ in calls) or order.random() < 0.88):
+            continue
+        if not calls and order.random() < NOTHING_LEFT_OUT:
+            continue
         if possible:
-            sentence, calls = varied(sentence, calls, by_name, order)
+            sentence, calls = varied(sentence, calls, by_name, order, others or {})
         said = [(rename(n), _arguments(by_name[n], args, rename_argument)) for n, args in calls] if possible else []
         turns.append(Turn(sentence, said))
     order.shuffle(turns)
     return Example(turns, definitions.render(shown_as, only=only))
 
 
+def names_of(plugins: Iterable[tuple[Sequence[Tool], Sequence[Request]]]) -> dict[str, list[str]]:
+    """Names that stand in requests, by argument: values with a capital letter and no digit."""
+    found: dict[str, dict[str, None]] = {}
+    for _, requests in plugins:
+        for sentence, calls in requests:
+            for _, args in calls:
+                for argument, value in args.items():
+                    if isinstance(value, str) and _NAME.fullmatch(value) and sentence.count(value) == 1:
+                        found.setdefault(argument.casefold(), {})[value] = None
+    return {argument: list(values) for argument, values in found.items()}
+
+
+_NAME = re.compile(r"[A-Z][^\W\d_]+(?:[ -][A-Z][^\W\d_]+){0,2}")
+NOTHING_LEFT_OUT = 0.5
+"""Share of the requests that fit nothing which a variation leaves out."""
+NAMELESS = 0.12
+"""Share of variations whose functions are called by nothing but a number, so that their descriptions must be read."""
 _NUMBER = r"(?<![\w.,/:$-]){}(?![\w/:]|[.,]\d)"
 
 
-def varied(sentence: str, calls: list[Call], tools: Mapping[str, Tool], order: random.Random) -> Request:
-    """Other numbers in the same places, now and then all in lower case; what was derived stays as it is."""
+def varied(
+    sentence: str,
+    calls: list[Call],
+    tools: Mapping[str, Tool],
+    order: random.Random,
+    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Request:
+    """Other numbers and names in the same places, now and then all in lower case; what was derived stays as it is."""
     changed = [(name, dict(args)) for name, args in calls]
     for name, args in changed:
         properties = definitions.schema_of(tools[name]).get("properties") or {}
+        for argument, value in args.items():
+            pool = others.get(argument.casefold(), ())
+            if not isinstance(value, str) or len(pool) < 4 or not _NAME.fullmatch(value) or order.random() < 0.5:
+                continue
+            new = order.choice(pool)
+            alone = sum(value in str(v) for _, args_ in changed for v in args_.values()) == 1
+            if alone and _free(argument, tools[name]) and sentence.count(value) == 1 and new not in sentence:
+                sentence, args[argument] = sentence.replace(value, new), new
         for argument, value in args.items():
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             if not plain or "enum" in properties.get(argument, {}) or order.random() < 0.4:
@@ -153,6 +192,14 @@ def _styles(order: random.Random) -> tuple[Callable[[str], str], Callable[[str],
         return str, str
     style = order.choice((snake, camel, dotted, kebab))
     return style, order.choice((str, snake, camel))
+
+
+def _nameless(tools: Sequence[Tool], order: random.Random) -> Callable[[str], str]:
+    """Names that say nothing: f1, f2, ..."""
+    stem = order.choice(("f", "fn", "op", "action_", "tool", "call_", "api."))
+    numbers = order.sample(range(1, 4 * len(tools) + 1), len(tools))
+    made = {tool["name"]: f"{stem}{number}" for tool, number in zip(tools, numbers, strict=True)}
+    return lambda name: made[name]
 
 
 def words(name: str) -> list[str]:

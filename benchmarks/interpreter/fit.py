@@ -55,41 +55,58 @@ def development() -> dict[str, list[Case]]:
     return {"en": catalogue, "foreign_single": [*cases(UNSEEN / "kits.txt"), *cases(UNSEEN / "tools.jsonl")]}
 
 
-async def decoded(sets: dict[str, list[Case]]) -> dict[str, list[tuple[Case, Decoded]]]:
-    """The first decoding of every sentence, with all its optional arguments."""
-    first: dict[str, Decoded] = {}
+async def decoded(sets: dict[str, list[Case]]) -> dict[str, list[tuple[Case, list[Decoded]]]]:
+    """The decodings of every sentence, with all optional arguments: the likeliest, and the likeliest call after `none`."""
+    found: dict[str, list[Decoded]] = {}
     whole = decoding.decode
 
     async def record(engine: Any, sequence: Any, question: Question) -> Decoded:
-        found = await whole(engine, sequence, question)
-        return first.setdefault(question.words.said, found)
+        one = await whole(engine, sequence, question)
+        found.setdefault(question.words.said, []).append(one)
+        return one
 
-    with mock.patch.object(interpreter, "decode", record), mock.patch.object(decoding, "OPTIONAL", 0.0):
+    with (
+        mock.patch.object(interpreter, "decode", record),
+        mock.patch.object(decoding, "OPTIONAL", 0.0),
+        mock.patch.object(calibration, "NOTHING_FROM", 2.0),
+    ):
         measured = await measure(sets)
     return {
-        name: [(a.case, first[a.case.utterance]) for a in answers if a.case.utterance in first]
+        name: [(a.case, found[a.case.utterance]) for a in answers if a.case.utterance in found]
         for name, answers in measured.items()
     }
 
 
-def exact(case: Case, found: Decoded, threshold: float) -> bool:
+def chosen(found: list[Decoded], nothing: float) -> Decoded:
+    """What counts: the first decoding, or the second where the first says `none` with less than a probability."""
+    unsure = not found[0].program and found[0].likelihood < nothing and len(found) > 1
+    return found[1] if unsure else found[0]
+
+
+def exact(case: Case, found: Decoded, optional: float) -> bool:
     """Whether a program is right where optional arguments below a threshold are left out."""
     program = (
-        decoding.without_unsure(found.program, case.tools, found.doubts, threshold) if case.tools else found.program
+        decoding.without_unsure(found.program, case.tools, found.doubts, optional) if case.tools else found.program
     )
     return same([(call.syscall, call.args) for call in program], case.program)
 
 
 def main() -> None:
-    """Print both fits."""
+    """Print the fits."""
     for name, pairs in asyncio.run(decoded(development())).items():
         kind = "catalogue" if name == "en" else "tools"
         if kind == "tools":
-            for threshold in THRESHOLDS:
-                share = sum(exact(case, found, threshold) for case, found in pairs) / len(pairs)
-                print(f"optional arguments below {threshold:.2f} left out: {share:.1%} of {len(pairs)} exact")
-        threshold = decoding.OPTIONAL
-        samples = [(calibration.features(found), exact(case, found, threshold)) for case, found in pairs]
+            for optional in THRESHOLDS:
+                share = sum(exact(case, chosen(f, calibration.NOTHING_FROM), optional) for case, f in pairs) / len(
+                    pairs
+                )
+                print(f"optional arguments below {optional:.2f} left out: {share:.1%} of {len(pairs)} exact")
+            for nothing in (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995):
+                right = [(bool(c.program), exact(c, chosen(f, nothing), decoding.OPTIONAL)) for c, f in pairs]
+                calls, none = ([r for wanted, r in right if wanted is kind_] for kind_ in (True, False))
+                print(f"none from {nothing:.3f}: calls {sum(calls) / len(calls):.1%}, none {sum(none) / len(none):.1%}")
+        counted = [(case, chosen(f, calibration.NOTHING_FROM) if kind == "tools" else f[0]) for case, f in pairs]
+        samples = [(calibration.features(found), exact(case, found, decoding.OPTIONAL)) for case, found in counted]
         print(f"{kind}: {sum(right for _, right in samples) / len(samples):.1%} exact, weights {logistic(samples)}")
 
 

@@ -100,7 +100,7 @@ def test_a_function_that_is_gone_leaves_none() -> None:
     ]
     answers = {
         (turn.sentence, notation.write(turn.calls))
-        for seed in range(60)
+        for seed in range(400)
         for turn in toolsets.example(tools, requests, [], random.Random(seed)).turns
     }
     assert ("do a with 1", "none\n") in answers

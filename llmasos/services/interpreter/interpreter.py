@@ -144,6 +144,10 @@ class Interpreter:
         )
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, question)
+            if only_tools and not best.program and best.likelihood < calibration.NOTHING_FROM:
+                # Unsure of "nothing": a model that reads something new says so too easily.
+                async with _opened(engine) as again:
+                    best = await decode(engine, again, replace(question, may_be_nothing=False))
         return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
 
 
