@@ -37,7 +37,7 @@ from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
 from llmasos.services.files import Files
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
-from llmasos.services.interpreter.kept import KeptReadings
+from llmasos.services.interpreter.kept import KeptReadings, words_of
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
@@ -221,7 +221,8 @@ async def compose(
         table.add_service(apps)
 
         interpreter = Interpreter(interpreting, table, embedder)
-        kept = KeptReadings(store, clock)
+        examples = frozenset(word for row in table for said in row.examples for word in words_of(said))
+        kept = KeptReadings(store, clock, examples.__contains__)
         names = (devices.names, files.names, characters.names, apps.names)
         requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from llmasos.core.base.errors import NeedsAnswer, NotUnderstood, SyscallError
+from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, SyscallError
 from llmasos.core.base.types import Call, Program, Result
 from llmasos.core.base.values import text
 from llmasos.core.kernel import program as programs
@@ -21,6 +22,8 @@ from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Context, Interpreter
 from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
+
+log = logging.getLogger(__name__)
 
 Way = Literal["habit", "call", "kept", "model"]
 NamesOf = Callable[[Session], Awaitable[Iterable[str]]]
@@ -37,11 +40,13 @@ class Outcome:
         reading: The program and how sure it was; written calls are certain.
         results: One for each call that was tried.
         way: How it was understood: as a habit, a written call, as the person once explained it, or by the model.
+        kept: The sentence whose reading is remembered from now on, empty where none is.
     """
 
     reading: Reading
     results: tuple[Result, ...]
     way: Way
+    kept: str = ""
 
     @property
     def ok(self) -> bool:
@@ -75,13 +80,16 @@ class Requests:
         self._names = tuple(names)
         self._private = tuple(private)
 
-    async def understand(self, session: Session, line: str, *, appended: str = "") -> tuple[Reading, Way]:
+    async def understand(
+        self, session: Session, line: str, *, appended: str = "", before: tuple[str, Program] | None = None
+    ) -> tuple[Reading, Way]:
         """The program that a line means; nothing is run.
 
         Args:
             session: Whose line.
             line: What was typed.
             appended: What was piped in; the sentence is about it.
+            before: The exchange that the line leans on.
 
         Raises:
             NotUnderstood: Empty, too long, or nothing fits.
@@ -98,16 +106,23 @@ class Requests:
             if explained is not None and all(call.syscall in self._kernel.table for call in explained):
                 return Reading(explained, 1.0), "kept"
         said = f"{line.strip()}\n\n{appended}" if appended else line
-        return await self._interpreter.interpret(said, context=await self._context(session, line)), "model"
-
-    async def _context(self, session: Session, line: str) -> Context:
-        """What is known beside a sentence."""
-        there = [name for names_of in self._names for name in await names_of(session)]
-        return Context(
-            before=_dialogue(session).before(line),
+        context = Context(
+            before=before,
             like=self._kept.like(session.person, line) if self._kept else None,
-            names=names.meant(line, there),
+            names=names.meant(line, await self._there(session)),
+            appended=bool(appended),
         )
+        return await self._interpreter.interpret(said, context=context), "model"
+
+    async def _there(self, session: Session) -> list[str]:
+        """Names of what there is; a source that fails costs its names, not the sentence."""
+        found: list[str] = []
+        for names_of in self._names:
+            try:
+                found += await names_of(session)
+            except (LlmasosError, OSError) as error:
+                log.warning("names are missing: %s", error)
+        return found
 
     async def handle(
         self, process: Process, session: Session, line: str, *, appended: str = "", on_reading: OnReading | None = None
@@ -125,28 +140,35 @@ class Requests:
             NotUnderstood: Nothing fits.
             NeedsAnswer: It could mean two things, would change something, and nobody is there to say which.
         """
+        talk = _dialogue(session)
         moved = await self._moved(session, line)
         if moved:
+            talk.moved()
             return Outcome(Reading((), 1.0), (moved,), "habit")
-        talk = _dialogue(session)
-        said = dialogue.meant(line)
-        corrects = bool(said and talk.said)
-        reading, way = await self.understand(session, said if corrects else line, appended=appended)
+        said, before = dialogue.meant(line), talk.before(line)
+        # "No, I meant ..." is about the sentence before, and a second one about the same.
+        corrected = (talk.corrected or talk.said) if said else ""
+        talk.begin(line, corrected)
+        reading, way = await self.understand(session, said if corrected else line, appended=appended, before=before)
+        teaches = corrected
         if reading.alternative is not None:
-            reading = await self._asked(session, line, reading)
+            reading, picked = await self._asked(session, reading)
+            teaches = line if picked else ""
         if way in ("model", "kept"):
             reading = await self._resolved(session, reading)
-            if on_reading and reading.alternative is None and reading.program:
+            if on_reading and not teaches and reading.program:
                 on_reading(reading)
         if not reading.program:
             raise NotUnderstood(
                 "I don't know what to do with that.", "Say it in other words, or '?' for what can be said."
             )
-        if corrects and _said_in(reading.program, talk.said):
-            self._keep(session, talk.said, reading.program)
         results = await programs.run(self._kernel, process, session, reading.program, request=line)
-        talk.note(line, reading.program, results)
-        return Outcome(reading, tuple(results), way)
+        talk.note(reading.program, results)
+        outcome = Outcome(reading, tuple(results), way)
+        if self._kept and teaches and outcome.ok and _said_in(reading.program, teaches):
+            self._kept.keep(session.person, teaches, reading.program)
+            outcome = replace(outcome, kept=teaches)
+        return outcome
 
     async def _resolved(self, session: Session, reading: Reading) -> Reading:
         """The reading with "it" and "the second one" replaced by what was shown; asks where several are meant."""
@@ -154,8 +176,14 @@ class Requests:
         picked: dict[tuple[int, str], str] = {}
         for number, call in enumerate(reading.program):
             for argument in call.args:
-                meant = talk.candidates(call, argument)
-                if len(meant) > 1 and not dialogue.points_at_many(str(call.args[argument])):
+                meant = talk.candidates(call, argument, names_thing=self._names_thing(call, argument))
+                many = dialogue.points_at_many(str(call.args[argument]))
+                if many and len(meant) > dialogue.MOST:
+                    raise NotUnderstood(
+                        f"{call.args[argument]!r} means {len(meant)} things; at most {dialogue.MOST} are done at once.",
+                        "Name fewer of them, or what holds them.",
+                    )
+                if len(meant) > 1 and not many:
                     index = await session.front.choose(f"Which one is {call.args[argument]!r}?", meant)
                     if index is None:
                         raise NeedsAnswer(
@@ -163,7 +191,13 @@ class Requests:
                             "Say which one.",
                         )
                     picked[number, argument] = meant[index]
-        return replace(reading, program=talk.resolved(reading.program, picked))
+        return replace(reading, program=talk.resolved(reading.program, picked, self._names_thing))
+
+    def _names_thing(self, call: Call, argument: str) -> bool:
+        """Whether an argument names something that is there, by the table."""
+        if call.syscall not in self._kernel.table:
+            return False
+        return any(a.name == argument and a.kind for a in self._kernel.table[call.syscall].arguments)
 
     async def _moved(self, session: Session, line: str) -> Result | None:
         """The result of `cd` and `pwd`, which concern the session alone; None for any other line."""
@@ -180,8 +214,8 @@ class Requests:
         await session.front.after(result)
         return result
 
-    async def _asked(self, session: Session, line: str, reading: Reading) -> Reading:
-        """The reading that the person picks of the two likeliest ones, or explains in other words; it is kept."""
+    async def _asked(self, session: Session, reading: Reading) -> tuple[Reading, bool]:
+        """The reading that the person picks of the two likeliest ones, or explains; and whether they did."""
         assert reading.alternative is not None
         options = [say(reading.program), say(reading.alternative), NEITHER]
         answer = await session.front.explain("I'm not sure what you mean:", options)
@@ -190,20 +224,16 @@ class Requests:
                 raise NeedsAnswer(
                     f"That could mean two things. {reading.ask}", "Say it more plainly, or write the call out."
                 )
-            return reading
+            return reading, False
         if isinstance(answer, str):
             explained, _ = await self.understand(session, answer)
-            chosen = explained.program
-        else:
-            choices: tuple[Program, ...] = (reading.program, reading.alternative, ())
-            chosen = choices[answer]
-        if chosen and _said_in(chosen, line):
-            self._keep(session, line, chosen)
-        return Reading(chosen, reading.confidence, ms=reading.ms)
-
-    def _keep(self, session: Session, line: str, program: Program) -> None:
-        if self._kept:
-            self._kept.keep(session.person, line, program)
+            if explained.alternative is not None:
+                raise NeedsAnswer(
+                    f"That could mean two things too. {explained.ask}", "Write the call out, as 'files.read notes.md'."
+                )
+            return explained, True
+        choices: tuple[Program, ...] = (reading.program, reading.alternative, ())
+        return Reading(choices[answer], reading.confidence, ms=reading.ms), True
 
     def _changes(self, program: Program) -> bool:
         return any(

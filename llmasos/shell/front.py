@@ -126,9 +126,12 @@ class TerminalFront:
         self.console.print(questions.options(question, options))
         self.console.print(views.note(questions.OR_EXPLAIN))
         keyboard.forget_typed()
-        typed = await questions.ask(questions.CHOICE)
-        index = questions.picked(typed, options)
-        return typed or None if index is None else index
+        while typed := await questions.ask(questions.CHOICE):
+            answer = questions.explained(typed, options)
+            if answer is not None:
+                return answer
+            self.console.print(views.note(questions.OR_EXPLAIN))
+        return None
 
     def interrupted(self) -> None:
         """Say what an interrupted request has already done."""

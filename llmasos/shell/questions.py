@@ -22,7 +22,8 @@ NO = "no"
 WANTED_BY = "wanted by"
 RULE = "rule"
 NOT_ONE = "That is none of them. A number, a word of one, or nothing for none of them."
-OR_EXPLAIN = "A number, or say it in other words; it is remembered."
+OR_EXPLAIN = "A number, or say what you mean in other words; it is remembered."
+REMEMBERED = "Remembered: {said!r}. 'readings' lists what is."
 MORE = "{count} more; a word of one chooses it too"
 REACH = {
     "read": "only looks",
@@ -96,6 +97,20 @@ def options(question: str, choices: Sequence[str]) -> RenderableType:
     if len(choices) > OPTIONS:
         grid.add_row("", Text(MORE.format(count=len(choices) - OPTIONS), style="dim"))
     return Group(Text.assemble(("? ", "bold yellow"), safe(question)), grid)
+
+
+def explained(typed: str, choices: Sequence[str]) -> int | str | None:
+    """What an answer to "which did you mean" says: an option by number or whole, the last one by a no, or other words.
+
+    Unlike `picked`, a part of an option picks nothing: "no" is in "notes". None where it is no answer.
+    """
+    folded = typed.strip().casefold().rstrip(".!。！")
+    for place, choice in enumerate(choices, 1):
+        if folded in (str(place), choice.casefold()):
+            return place - 1
+    if ANSWERS.get(folded) == "no" or folded in ("none", "cancel", "nope", "都不是", "取消"):
+        return len(choices) - 1
+    return typed.strip() if any(character.isalpha() for character in folded) and len(folded) > 1 else None
 
 
 def picked(typed: str, choices: Sequence[str]) -> int | None:

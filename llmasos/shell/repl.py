@@ -166,6 +166,8 @@ class Shell:
     async def _request(self, line: str) -> None:
         handle = self._machine.requests.handle
         outcome = await handle(self._process, self._session, line, on_reading=self._front.understood)
+        if outcome.kept:
+            self._print(views.note(questions.REMEMBERED.format(said=one_line(outcome.kept))))
         program = outcome.reading.program
         if outcome.way == "model" and len(program) == 1:
             # The call as well: from the history it can be changed and made again without the model.

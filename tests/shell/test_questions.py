@@ -50,3 +50,23 @@ def test_options_are_numbered_and_many_are_cut() -> None:
     assert few == "? Which lamp?\n  1  study lamp\n  2  desk lamp"
     many = shown(questions.options("Which?", [f"thing {n}" for n in range(40)]))
     assert many.endswith("  30  thing 29\n      10 more; a word of one chooses it too")
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("2", 1),
+        ("files.delete path=notes.md", 0),
+        ("no", 2),
+        ("n", 2),
+        ("不", 2),
+        ("neither", 2),
+        ("delete my notes", "delete my notes"),
+        ("7", None),
+        ("?", None),
+        ("x", None),
+    ],
+)
+def test_an_explanation_is_a_number_a_no_or_other_words(typed: str, answer: object) -> None:
+    options = ["files.delete path=notes.md", "files.read path=diary.md", "neither"]
+    assert questions.explained(typed, options) == answer

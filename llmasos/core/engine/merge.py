@@ -29,7 +29,21 @@ def merged(source: Path, adapter: Path) -> Path:
         raise ModelError(f"{adapter} is not a LoRA adapter.", "Name an adapter in GGUF format.")
     key = models.fingerprint(adapter, header)[:16]
     target = quantize.cached(source, f"{key}.q4_0")
-    quantize.once(target, models.info(source).size + (8 << 20), lambda temporary: _make(source, adapter, temporary))
+
+    def make(temporary: Path) -> None:
+        try:
+            _make(source, adapter, temporary)
+        except (
+            KeyError,
+            StopIteration,
+            ValueError,
+        ) as error:  # a half or an empty adapter, a type that gguf can't read
+            raise ModelError(
+                f"The adapter {adapter} can't be merged into {source} ({error!r}).",
+                "Use the model that it was trained on, or install llmasos again.",
+            ) from None
+
+    quantize.once(target, models.info(source).size + (8 << 20), make)
     return target
 
 

@@ -96,7 +96,7 @@ def once(target: Path, needed: int, make: Callable[[Path], None]) -> None:
                 _write(target, needed, make)
     except OSError as error:
         raise ModelError(
-            f"The requantized model can't be written to {target.parent}: {error.strerror or error}.",
+            f"The model can't be written to {target.parent}: {error.strerror or error}.",
             "Free some space, or set LLMASOS_CACHE to another folder.",
         ) from None
 

@@ -13,7 +13,7 @@ from llmasos.core.base.errors import NotUnderstood
 from llmasos.core.base.types import REFERENCE, Call, Program
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.services.interpreter import notation
-from llmasos.services.interpreter.definitions import schema_of
+from llmasos.services.interpreter.definitions import render, schema_of
 from llmasos.services.interpreter.grammar import MAX_CALLS, alternatives, grammar
 from llmasos.services.interpreter.notation import Exchange
 from llmasos.services.interpreter.sentence import Sentence
@@ -35,7 +35,8 @@ class Question:
     Attributes:
         words: The sentence.
         tools: The functions that may be called.
-        definitions: Those that are described in the prompt, rendered.
+        described: Those of them that are described in the prompt; the adapter knows the others.
+        only: Whether the prompt says that there are no others.
         before: Earlier exchanges that stand in the prompt.
         earlier: Texts of them that values may be copied from.
         names: Known names that values may be.
@@ -44,7 +45,8 @@ class Question:
 
     words: Sentence
     tools: Sequence[Tool]
-    definitions: str = ""
+    described: Sequence[Tool] = ()
+    only: bool = False
     before: Sequence[Exchange] = ()
     earlier: Sequence[str] = ()
     names: Sequence[str] = ()
@@ -95,13 +97,14 @@ async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> 
             question.words,
             question.tools,
             may_be_nothing=question.may_be_nothing,
-            may_derive=bool(question.definitions),
+            may_derive=bool(question.described),
             names=question.names,
             earlier=question.earlier,
-            max_calls=1 if question.words.is_about_text else MAX_CALLS,
+            max_calls=MAX_CALLS if question.words.may_ask_for_more else 1,
         )
     )
-    parts = notation.prompt_parts(question.words.line, question.definitions, question.before)
+    definitions = render(question.described, only=question.only) if question.described else ""
+    parts = notation.prompt_parts(question.words.line, definitions, question.before)
     # Marks in the person's words or in definitions are plain text, never special tokens.
     prompt = [token for text, template in parts for token in engine.tokenize(text, special=template)]
     if len(prompt) + _SAMPLING.max_tokens > engine.n_ctx:
@@ -115,8 +118,8 @@ async def decode(engine: Engine, sequence: LiveSequence, question: Question) -> 
         pieces.append((piece.text, sum(piece.log_probs)))
     doubts = _doubts(pieces)
     program = program_of(text, question.words, question.tools)
-    if question.definitions:
-        program = without_unsure(program, question.tools, doubts, OPTIONAL)
+    if question.described:
+        program = without_unsure(program, question.described, doubts, OPTIONAL)
     return Decoded(program, *_confidence(pieces), tuple(doubts))
 
 
@@ -131,8 +134,12 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
     def is_string(name: str, argument: str) -> bool | None:
         return _plain_text(schemas.get(name, {}).get(argument, {}))
 
+    def read(name: str, argument: str, text: str, value: Any) -> Any:
+        """The JSON in a union's place, if the union has its type; else the text, which a string of it may hold."""
+        return value if _has_type(value, schemas[name][argument]) else text
+
     try:
-        calls = notation.read(text, is_string)
+        calls = notation.read(text, is_string, read)
     except ValueError:
         # Only a text cut at the token limit gets here: a value that never ended.
         log.info("cut off: %r", text[-80:])
@@ -141,7 +148,7 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
 
 
 def without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Doubt], threshold: float) -> Program:
-    """The program without optional arguments that were begun with less probability than a threshold.
+    """The program without optional arguments of these functions that were begun with less probability than a threshold.
 
     What isn't said is left out; a model that has hardly seen a definition likes to fill in what it could.
     """
@@ -150,7 +157,7 @@ def without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Dou
     calls = []
     for call in program:
         doubt = {name: next(left, _CERTAIN) for name in call.args}
-        needed = required.get(call.syscall, set())
+        needed = required.get(call.syscall, set(call.args))
         sure = [(n, v) for n, v in call.args.items() if n in needed or doubt[n].begun >= threshold]
         calls.append(replace(call, args=dict(sure), references=call.references & {n for n, _ in sure}))
     return tuple(calls)
@@ -203,6 +210,13 @@ def _plain_text(schema: Any) -> bool | None:
     if parts:
         return None if any(_plain_text(part) for part in parts) else False
     return bool(schema.get("type", "string") == "string" and "properties" not in schema)
+
+
+def _has_type(value: Any, schema: Any) -> bool:
+    kinds = {part.get("type") for part in alternatives(schema)}
+    names = {bool: "boolean", int: "integer", float: "number", type(None): "null", list: "array", dict: "object"}
+    kind = names.get(type(value))
+    return kind in kinds or (kind == "integer" and "number" in kinds)
 
 
 def _unquoted(value: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -28,8 +28,6 @@ _EVERY = ""
 """The service of a search over everything that found nothing."""
 _NAMING = ("path", "destination", "title", "name", "pid", "query")
 """Arguments that name the thing a call was about, where its result doesn't."""
-_POINTING = (*_NAMING, "source")
-"""Arguments whose words may point; "the 3rd" as a date and "all" as a status don't."""
 _TEXTS = {("content.translate", "text"), ("content.summarize", "text"), ("files.write", "content"),
           ("files.append", "content"), ("memory.remember", "text")}  # fmt: skip
 """Arguments that take the words of what was shown, not its name."""
@@ -85,7 +83,7 @@ _LEANS = re.compile(
 )
 _SHORT_WORDS, _SHORT_CHARACTERS = 3, 6
 _MEANT = re.compile(
-    r"^(?:no[,. ]+)?(?:sorry[,. ]+)?(?:i|we) mean(?:t)?(?: to say)?[,: ]+(?P<en>.+)$"
+    r"^(?:(?:no|nope|sorry|wait)[,.! ]+)+(?:i|we) mean(?:t)?(?: to say)?[,: ]+(?P<en>.+)$"
     r"|^不[是对]?[,， ]*我(?:是)?(?:说|要|想)(?:的是)?[,，:： ]*(?P<zh>.+)$",
     re.IGNORECASE,
 )
@@ -113,18 +111,30 @@ class Dialogue:
     """The memory of one session.
 
     Attributes:
-        said: The last sentence.
-        program: What it was read as, pointing words resolved.
+        said: The last sentence, also one that wasn't understood.
+        program: What it was read as, pointing words resolved; empty where it wasn't.
+        corrected: The sentence that the last one corrected, or empty; a further correction is of that one.
         shown: What results named, newest first.
     """
 
     said: str = ""
     program: Program = ()
+    corrected: str = ""
     shown: deque[Shown] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def note(self, said: str, program: Program, results: Iterable[Result]) -> None:
-        """Remember an exchange."""
-        self.said, self.program = said, program
+    def begin(self, said: str, corrected: str) -> None:
+        """A new sentence: until it is understood, there is nothing to lean on but what was shown."""
+        self.said, self.program, self.corrected = said, (), corrected
+
+    def moved(self) -> None:
+        """The current folder is another one, so that names of files mean others."""
+        kept = [shown for shown in self.shown if shown.service != "files"]
+        self.shown.clear()
+        self.shown.extend(kept)
+
+    def note(self, program: Program, results: Iterable[Result]) -> None:
+        """Remember what came of the sentence."""
+        self.program = program
         for _, made in groupby(results, key=lambda result: result.call.syscall):
             shown = [one for result in made for one in _shown(result)]
             if len(shown) > 1 and not any(one.listed for one in shown):
@@ -136,15 +146,21 @@ class Dialogue:
         """The exchange before, where a sentence leans on it."""
         return (self.said, self.program) if self.program and leans(line) else None
 
-    def candidates(self, call: Call, argument: str) -> list[str]:
-        """What the value of an argument points at: nothing where it doesn't point, several where that isn't plain."""
+    def candidates(self, call: Call, argument: str, *, names_thing: bool) -> list[str]:
+        """What the value of an argument points at: nothing where it doesn't point, several where that isn't plain.
+
+        Args:
+            call: The call.
+            argument: One of its arguments.
+            names_thing: Whether the argument names something that is there; a new event's title doesn't.
+        """
         value = call.args.get(argument)
         if not isinstance(value, str) or argument in call.references:
             return []
         said = value.strip(" .,!?。，！？")
         if (call.syscall, argument) in _TEXTS:
             return [s.words for s in self.shown if s.words][:1] if _ONE.fullmatch(said) else []
-        if argument not in _POINTING:
+        if not names_thing:
             return []
         # Also what names nothing: after "nothing found", "it" is none of the things before.
         shown = [s for s in self.shown if s.service in (_service(call), _EVERY)]
@@ -153,12 +169,15 @@ class Dialogue:
         newest = next(iter(lists or shown), None)
         return pointed(said, newest.refs) if newest else []
 
-    def resolved(self, program: Program, picked: Mapping[tuple[int, str], str]) -> Program:
+    def resolved(
+        self, program: Program, picked: Mapping[tuple[int, str], str], names_thing: Callable[[Call, str], bool]
+    ) -> Program:
         """The program with what it points at; one call for each of several things.
 
         Args:
             program: As the model read it.
             picked: (number of the call, argument) -> the one of several things that the person chose.
+            names_thing: Whether an argument of a call names something that is there.
         """
         calls: list[Call] = []
         numbered = any(call.references for call in program)  # which further calls would put out of step
@@ -170,7 +189,7 @@ class Dialogue:
                 one = picked.get((number, argument))
                 # "Read a.txt and delete it" means a.txt, not what was shown before.
                 anew = named if (call.syscall, argument) in _TEXTS else named & {_service(call)}
-                before = [] if anew else self.candidates(call, argument)
+                before = [] if anew else self.candidates(call, argument, names_thing=names_thing(call, argument))
                 meant = before if one is None else [one]
                 points = points or bool(meant)
                 if meant and (len(meant) == 1 or not numbered):

@@ -64,14 +64,16 @@ class _Writer:
     def __init__(self, sentence: Sentence, *, may_derive: bool, names: Sequence[str], earlier: Sequence[str]) -> None:
         self._sentence = sentence
         self._may_derive = may_derive
-        self._names = [name for name in names if name.strip() == name and name and "\n" not in name]
+        # A name on the disk can hold what no grammar can: half characters, control characters, line breaks.
+        self._names = [name for name in names if name and name.strip() == name and name.isprintable()]
         self._earlier = list(earlier)
+        self._spoken = " ".join([sentence.line, *earlier])
         self._rules: list[str] = []
         self._needed: set[str] = set()
 
     def program(self, tools: Sequence[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int) -> str:
         first = [self._call(number, tool) for number, tool in enumerate(tools)]
-        body = "first later?" if max_calls == 2 else f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
+        body = f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
         nothing = f' | "{NOTHING}\\n"' if may_be_nothing else ""
         spans = ["SPAN", *(f"EARLIER{n}" for n in range(len(self._earlier))), *map(_literal, self._names)]
         lines = [
@@ -123,7 +125,7 @@ class _Writer:
             plain = [c if isinstance(c, str) else json.dumps(c) for c in choices]
             return "(" + " | ".join(_literal(c) for c in plain) + ")"
         if schema.get("type", "string") == "string" and not alternatives(schema) and "properties" not in schema:
-            offered = [_literal(str(word)) for word in schema.get("examples") or ()]
+            offered = [_literal(str(word)) for word in schema.get("examples") or () if _is_line(word)]
             if self._may_derive:
                 offered += [_literal(word) for word in _said_in_description(schema)] + self._forms(schema)
             return "(" + " | ".join([text, *offered]) + ")" if offered else text
@@ -185,7 +187,7 @@ class _Writer:
     def _number(self, name: str) -> str:
         """The rule of a number: one that the sentence says, or any where it says none."""
         kind = name.removesuffix("signed")
-        said = texts(self._sentence.line, whole=kind == "integer", negative=kind != name)
+        said = texts(self._spoken, whole=kind == "integer", negative=kind != name)
         if said:
             return f"{name}: {' | '.join(map(_literal, said))}"
         return f"{name}: /-?(0|[1-9][0-9]{{0,17}}){'' if kind == 'integer' else _FRACTION}/"
@@ -198,7 +200,7 @@ class _Writer:
             isinstance(schema, Mapping)
             and schema.get("type") in ("integer", "number")
             and _choices(schema) is None
-            and not texts(self._sentence.line, whole=schema["type"] == "integer")
+            and not texts(self._spoken, whole=schema["type"] == "integer")
         )
 
     def _forms(self, schema: Mapping[str, Any], *, escaped: bool = False) -> list[str]:
@@ -238,10 +240,14 @@ def _escaped(text: str) -> str:
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    choices = schema.get("enum")
-    return choices if isinstance(choices, list) and choices else None
+    choices = [schema["const"]] if "const" in schema else schema.get("enum")
+    # A value of several lines would be read as further arguments and calls.
+    lines = [choice for choice in choices if _is_line(choice)] if isinstance(choices, list) else []
+    return lines or None
+
+
+def _is_line(value: Any) -> bool:
+    return not isinstance(value, str) or value.isprintable()
 
 
 def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -265,7 +271,7 @@ def _said_in_description(schema: Mapping[str, Any]) -> list[str]:
     description = schema.get("description")
     quoted = _QUOTED.findall(description) if isinstance(description, str) else []
     default = schema.get("default")
-    return [*quoted[:12], *([default] if isinstance(default, str) and default and "\n" not in default else [])]
+    return [*quoted[:12], *([default] if isinstance(default, str) and default and default.isprintable() else [])]
 
 
 def _literal(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,6 @@ from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter import calibration, notation, sentence
 from llmasos.services.interpreter.candidates import Candidates
 from llmasos.services.interpreter.decoding import Decoded, Question, decode
-from llmasos.services.interpreter.definitions import render
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.interpreter.sentence import Sentence
 
@@ -45,11 +44,13 @@ class Context:
         before: What was said just before with its program, where the sentence leans on it; values may come from it.
         like: A sentence that the person once explained, with its program: an example of how they speak.
         names: Names of devices, files, characters and apps that the sentence may mean.
+        appended: Whether a text was piped in behind the sentence.
     """
 
     before: tuple[str, Program] | None = None
     like: tuple[str, Program] | None = None
     names: Sequence[str] = ()
+    appended: bool = False
 
 
 NOTHING_KNOWN = Context()
@@ -84,7 +85,7 @@ class Interpreter:
             NotUnderstood: The sentence is empty or longer than the model can read.
         """
         started = time.perf_counter()
-        words = sentence.read(said)
+        words = replace(sentence.read(said), appended=context.appended)
         if not words.line:
             raise NotUnderstood(
                 "There is nothing to understand: the sentence is empty.", "Say what you want, or '?' for help."
@@ -139,9 +140,7 @@ class Interpreter:
         chosen = await self._candidates.nearest(question.words.line, tools, SHOWN)
         offered = {tool["name"] for tool in chosen}
         beside = [] if only_tools else [tool for tool in self._catalogue() if tool["name"] not in offered]
-        question = replace(
-            question, tools=[*chosen, *beside], definitions=render(chosen, only=only_tools), may_be_nothing=True
-        )
+        question = replace(question, tools=[*chosen, *beside], described=chosen, only=only_tools, may_be_nothing=True)
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, question)
             if only_tools and not best.program and best.likelihood < calibration.NOTHING_FROM:
@@ -163,16 +162,23 @@ async def _opened(engine: Engine) -> AsyncIterator[LiveSequence]:
 def _question(words: Sentence, context: Context) -> Question:
     """The sentence with what was said before; no functions yet."""
     told = [exchange for exchange in (context.like, context.before) if exchange]
-    before = [
-        (sentence.read(said).line, notation.write((call.syscall, call.args) for call in program))
-        for said, program in told
-    ]
+    before = [(sentence.read(said).line, notation.write(_shortened(program))) for said, program in told]
     earlier: list[str] = []
     if context.before:
         said, program = context.before
-        values = [value for call in program for value in call.args.values() if isinstance(value, str)]
-        earlier = list(dict.fromkeys([sentence.read(said).line, *(sentence.read(v).line for v in values)]))
-    return Question(words, (), before=before, earlier=[text for text in earlier if text], names=context.names)
+        values = [
+            v for call in program for k, v in call.args.items() if isinstance(v, str) and k not in call.references
+        ]
+        lines = dict.fromkeys(sentence.read(text).line for text in (said, *values))
+        # A long text that stands there with its middle left out couldn't be put back.
+        earlier = [line for line in lines if line and sentence.GAP not in line]
+    return Question(words, (), before=before, earlier=earlier, names=context.names)
+
+
+def _shortened(program: Program) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A program's calls as the prompt shows them: long texts as the model reads them."""
+    for call in program:
+        yield call.syscall, {k: sentence.read(v).line if isinstance(v, str) else v for k, v in call.args.items()}
 
 
 def _derived(best: Decoded, words: Sentence) -> tuple[str, ...]:

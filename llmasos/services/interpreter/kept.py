@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,8 @@ from llmasos.core.kernel.store import Store
 KIND = "reading"
 MOST = 500
 """Kept for one person; the oldest goes first."""
+ENOUGH = 4
+"""Words, or Chinese characters, of a frame that are its own even where each is ordinary."""
 LIKE = 0.5
 """Share of common words from which a kept sentence is shown to the model as an example."""
 CHOSEN = frozenset({"status", "priority", "setting"})
@@ -24,6 +26,7 @@ CHOSEN = frozenset({"status", "priority", "setting"})
 _LONGEST = 80
 """Characters of a value in another sentence."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
+_FILE = re.compile(r"[\w)]\.\w{1,5}$|/")
 _LETTER = re.compile(r"[^\W\d_]")
 _INSIDE = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{2}")
 """Two characters between which no value begins or ends: both of one word, in a script with spaces."""
@@ -47,12 +50,13 @@ class KeptReadings:
     Args:
         store: Where they are kept, sealed.
         clock: Says when.
+        ordinary: Whether a word is one that many sentences hold: frames of nothing else are too wide.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, ordinary: Callable[[str], bool] = lambda word: False) -> None:
         self._store = store
         self._clock = clock
-        self._by_person: dict[str, dict[str, Kept]] = {}
+        self._ordinary = ordinary
 
     def keep(self, person: str, said: str, program: Program) -> None:
         """Remember what a sentence meant; a second time replaces the first."""
@@ -66,9 +70,6 @@ class KeptReadings:
             for old in (id, *gone):  # the same one too, so that its new form is the newest in the store's order
                 self._store.delete(KIND, old)
             self._store.put(KIND, id, _to_json(person, kept))
-        for old in (id, *gone):
-            mine.pop(old, None)
-        mine[id] = kept
 
     def of(self, person: str) -> list[Kept]:
         """All that is kept, oldest first."""
@@ -79,7 +80,6 @@ class KeptReadings:
         if id not in self._mine(person):
             return False
         self._store.delete(KIND, id)
-        del self._mine(person)[id]
         return True
 
     def recall(self, person: str, said: str) -> Program | None:
@@ -88,10 +88,12 @@ class KeptReadings:
         None too where it differs only in its values from two that mean different things.
         """
         line = " ".join(said.split())
-        exact = self._mine(person).get(_id(person, line))
+        mine = self._mine(person)
+        exact = mine.get(_id(person, line))
         if exact is not None:
             return exact.program
-        found = [(fit, kept) for kept in self._mine(person).values() if (fit := fitted(kept, line))]
+        telling = [kept for kept in mine.values() if self._tells(frame_of(kept))]
+        found = [(fit, kept) for kept in telling if (fit := fitted(kept, line))]
         if not found:
             return None
         closest = max(frame_of(kept).size for _, kept in found)
@@ -110,10 +112,14 @@ class KeptReadings:
         return (found.said, found.program) if found else None
 
     def _mine(self, person: str) -> dict[str, Kept]:
-        if person not in self._by_person:
-            records = [record for record in self._store.scan(KIND) if record.value["person"] == person]
-            self._by_person[person] = {record.id: _from_json(record.id, record.value) for record in records}
-        return self._by_person[person]
+        # From the store each time: another program of this home may have removed one.
+        records = (record for record in self._store.scan(KIND) if record.value["person"] == person)
+        return {record.id: _from_json(record.id, record.value) for record in records}
+
+    def _tells(self, frame: Frame) -> bool:
+        """Whether a frame is of this person's own words: "open ..." would take all that can be opened."""
+        words = words_of(" ".join(frame.fixed))
+        return any(not self._ordinary(word) for word in words) or len(words) >= ENOUGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,11 @@ def fitted(kept: Kept, line: str) -> Program | None:
     )
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case; each Chinese character is one."""
+    return _WORD.findall(text.casefold())
+
+
 def frame_of(kept: Kept) -> Frame:
     """The frame of a kept sentence."""
     values = {_nfc(v) for call in kept.program for k, v in call.args.items() if _varies(call, k) and v}
@@ -232,8 +243,11 @@ def _varies(call: Call, argument: str) -> bool:
 
 
 def _alike(old: str, new: str) -> bool:
-    """Whether a value can stand for another: no word for a number, no two things for one."""
-    return bool(_LETTER.search(old) or not _LETTER.search(new)) and bool(_JOINS.search(old) or not _JOINS.search(new))
+    """Whether a value can stand for another: no word for a number, no file for a name, no two things for one."""
+    same_kind = bool(_FILE.search(old)) == bool(_FILE.search(new))
+    letters = _LETTER.search(old) or not _LETTER.search(new)
+    joined = _JOINS.search(old) or not _JOINS.search(new)
+    return bool(same_kind and letters and joined)
 
 
 def _nfc(text: str) -> str:

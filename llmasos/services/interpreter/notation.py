@@ -23,6 +23,9 @@ END = "<|im_end|>"
 StringArgument = Callable[[str, str], bool | None]
 """Whether (syscall, argument) holds a plain string; None where it may hold one or something else."""
 
+Either = Callable[[str, str, str, Any], Any]
+"""(syscall, argument, text, the text as JSON) -> the value."""
+
 Exchange = tuple[str, str]
 """A sentence and its program as `write` writes it."""
 
@@ -64,8 +67,15 @@ def write(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     return "\n".join(lines or [NOTHING]) + "\n"
 
 
-def read(text: str, is_string: StringArgument) -> list[tuple[str, dict[str, Any]]]:
+def read(
+    text: str, is_string: StringArgument, either: Either = lambda _name, _argument, _text, value: value
+) -> list[tuple[str, dict[str, Any]]]:
     """The program in a text that `write` or the model wrote.
+
+    Args:
+        text: The program.
+        is_string: Which arguments hold plain strings.
+        either: Decides where an argument may hold a string or something else.
 
     Raises:
         ValueError: A line fits nothing.
@@ -81,16 +91,16 @@ def read(text: str, is_string: StringArgument) -> list[tuple[str, dict[str, Any]
         if not separator or not calls:
             raise ValueError(f"no argument line: {line!r}")
         name, args = calls[-1]
-        args[argument] = _value(value, is_string(name, argument))
+        plain = is_string(name, argument)
+        args[argument] = (
+            value if plain else json.loads(value) if plain is False else _either(value, name, argument, either)
+        )
     return calls
 
 
-def _value(text: str, is_string: bool | None) -> Any:
-    if is_string:
-        return text
+def _either(text: str, name: str, argument: str, either: Either) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        if is_string is None:
-            return text
-        raise
+        return text
+    return either(name, argument, text, value)

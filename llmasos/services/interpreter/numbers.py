@@ -71,6 +71,10 @@ _WORDS = {
     r"\b(?:one and a half|a ?.* and a half)\b": (1.5,),
 }  # fmt: skip
 _LOWER = re.compile(r"([一二两三四五六七八九\d])([百千万亿块])([一二三四五六七八九\d])(?![十百千万\d])")
+_UNIT = r"(?:hundred|thousand|million|billion)"
+_PIECE = re.compile(rf"(\d+(?:\.\d+)?) ({_UNIT}(?: {_UNIT})?)")
+_FALLING = re.compile(rf"(?:\d+(?:\.\d+)? {_UNIT}(?: {_UNIT})?(?: and)? ?){{2,}}")
+_HAN = re.compile(r"[零一二两三四五六七八九十百千万亿]*[百千万亿][零一二两三四五六七八九十百千万亿]*")
 _PARTS = {"third": 3, "3rd": 3, "quarter": 4, "fifth": 5, "5th": 5, "tenth": 10, "10th": 10}
 _PART = re.compile(rf"(\d+)[ -]({'|'.join(_PARTS)})")
 _TIME = r"hour|hr\b|minute|min\b|second|sec\b|half|quarter|小时|钟头|分|秒|点"
@@ -141,7 +145,7 @@ def texts(line: str, *, whole: bool, negative: bool = False) -> tuple[str, ...]:
     """The numbers as JSON writes them; only the whole ones where `whole`."""
     written = (_text(value) for value in said(line, negative=negative))
     # As it was written too: 21.0 is 21, but the model copies what it sees.
-    found = [*written, *re.findall(r"(?<![\d.])-?\d+\.0(?!\d)", line)]
+    found = [*written, *re.findall(r"(?<![\d.])-?(?:0|[1-9]\d*)\.0(?!\d)", line)]
     return tuple(dict.fromkeys(text for text in found if not whole or re.fullmatch(r"-?\d+", text)))
 
 
@@ -169,10 +173,32 @@ def _scaled(text: str) -> list[float]:
     for left, unit, right in _LOWER.findall(text):
         one, next_ = (_ZH_DIGITS.get(c) or float(c) for c in (left, right))
         found.append((one + next_ / 10) * _SCALE.get(unit, 1))
+    # "two million three hundred thousand": falling scales add up.
+    for run in _FALLING.findall(text):
+        found.append(sum(float(n) * math.prod(_SCALE[w] for w in words.split()) for n, words in _PIECE.findall(run)))
+    found += [_han(run) for run in _HAN.findall(text)]
     found += [float(_SCALE[word]) for word in re.findall(r"(?<!\d )\b(hundred|thousand|million|billion)\b", text)]
     found += [float(n) * k for n in re.findall(r"(\d(?:\.\d)?)折", text) for k in (0.1, 10)]
     found += [100 - float(n) * 10 for n in re.findall(r"(\d(?:\.\d)?)折", text)]
     return found
+
+
+def _han(numeral: str) -> float:
+    """A Chinese numeral with units, as it is spoken: 三万五千六 is 35600, 两亿三千万 230 million."""
+    total = section = digit = 0
+    last = 1
+    for c in numeral:
+        if c in _ZH_DIGITS:
+            digit = _ZH_DIGITS[c]
+            continue
+        last = {"十": 10}.get(c) or _SCALE[c]
+        if last < 10**4:
+            section += (digit or 1) * last
+        else:
+            total += (section + digit or 1) * last
+            section = 0
+        digit = 0
+    return total + section + (digit * last // 10 if last >= 100 and "零" not in numeral else digit)
 
 
 def _mixed(text: str) -> list[float]:
@@ -205,7 +231,7 @@ def _joined(one: float, next_: float, factors: list[float]) -> Iterator[float]:
             yield one * factor + next_
     if 3600 in factors:
         yield one * 3600 + next_ * 60
-    if 0 < one < 10 and 10 <= next_ < 100:
+    if 0 < one < 100 and 10 <= next_ < 100:  # "one thirty-five", "nineteen eighty-four"
         yield one * 100 + next_
     if 0 < next_ < 100:
         yield one + next_ / 100

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 _ABOUT_TEXT = re.compile(
     r"^[^:：\n]{0,80}\b(?:this|these|following|below|text|passage|sentence|paragraph|note|story|poem|summari[sz]e|translate)\b"
-    r"[^:：\n]{0,40}[:：]|^[^:：\n]{0,40}(?:下面|以下|这段|这句|这篇|这个|总结|翻译|概括)[^:：\n]{0,20}[:：]",
+    r"[^:：\n]{0,40}[:：](?!\d)|^[^:：\n]{0,40}(?:下面|以下|这段|这句|这篇|这个|总结|翻译|概括)[^:：\n]{0,20}[:：](?!\d)",
     re.IGNORECASE,
 )
+_JOINS = re.compile(r"\b(?:and|then|also|after that)\b|[;；]|然后|再|并|顺便|接着|同时|之后", re.IGNORECASE)
 GAP = "[…]"
 """Stands for the middle of a long text; a value that holds it gets the middle back."""
 HEAD, TAIL = 480, 240
@@ -27,16 +28,24 @@ class Sentence:
         said: The original.
         line: NFC, one line, control characters gone, a long middle replaced by GAP.
         gap: Where in the original the middle begins and ends that GAP stands for; None where nothing is left out.
+        appended: Whether a text was piped in behind an empty line.
     """
 
     said: str
     line: str
     gap: tuple[int, int] | None = None
+    appended: bool = False
 
     @property
-    def is_about_text(self) -> bool:
-        """Whether it brings a text with it ("summarize this: ..."), so that what stands in the text is no order."""
-        return "\n" in self.said.strip() or bool(_ABOUT_TEXT.match(self.line))
+    def may_ask_for_more(self) -> bool:
+        """Whether several things may be asked for.
+
+        Where a sentence brings a text with it ("summarize this: ...", something piped in) what stands in the text is no
+        order: more than one call only where the words before it join two.
+        """
+        match = _ABOUT_TEXT.match(self.line)
+        head = self.said.partition("\n\n")[0] if self.appended else match[0] if match else None
+        return head is None or bool(_JOINS.search(head))
 
     def original(self, value: str) -> str:
         """The words of the original that a value of the line was copied from, line breaks included."""

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from llmasos.compose import Machine
-from llmasos.core.base.errors import NeedsAnswer
+from llmasos.core.base.errors import NeedsAnswer, NotUnderstood
 from llmasos.core.base.types import Call, Program
 from llmasos.core.kernel.session import Nobody
 from llmasos.services.interpreter.interpreter import Context
+from llmasos.services.interpreter.kept import KeptReadings
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.requests import Requests
 
@@ -146,10 +147,10 @@ async def test_only_what_leans_is_read_with_what_was_before(machine: Machine, no
 
 async def test_a_picked_reading_is_used_at_once_and_again(machine: Machine, notes: Path) -> None:
     unsure = Reading(call("files.list"), 0.3, alternative=call("files.delete", path="a.txt"))
-    talk = Talk(machine, notes, {"away with a.txt": unsure}, 1)
-    outcome = await talk.say("away with a.txt")
+    talk = Talk(machine, notes, {"shoo away a.txt": unsure}, 1)
+    outcome = await talk.say("shoo away a.txt")
     assert outcome.results[0].call.syscall == "files.delete"
-    again = await talk.say("Away with b.txt!")
+    again = await talk.say("Shoo away b.txt!")
     assert again.way == "kept" and again.reading.program == call("files.delete", path="b.txt")
     assert len(talk.reader.asked) == 1
     assert sorted(p.name for p in notes.iterdir()) == ["c.txt"]
@@ -200,3 +201,89 @@ async def test_nearly_said_names_are_offered(machine: Machine, notes: Path) -> N
     process, session = machine.session(notes, Person())
     await requests.handle(process, session, "read quaterly report")
     assert reader.asked[0][1].names == ["quarterly report.txt"]
+
+
+async def test_a_frame_of_everyday_words_is_only_an_example(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("app.open", name="guide"), 0.3, alternative=call("files.read", path="guide"))
+    talk = Talk(machine, notes, {"open guide": unsure, "open jazz": call("files.list")}, 0)
+    await talk.say("open guide")
+    outcome = await talk.say("open jazz")
+    assert outcome.way == "model"
+    assert (await talk.say("open guide")).way == "kept"
+
+
+async def test_a_failed_sentence_is_what_gets_corrected(machine: Machine, notes: Path) -> None:
+    talk = Talk(
+        machine,
+        notes,
+        {"what is here": call("files.list"), "wibble": Reading((), 0.1), "show my tasks": call("tasks.list"),
+         "what time is it": call("system.time")},
+    )  # fmt: skip
+    await talk.say("what is here")
+    with pytest.raises(NotUnderstood):
+        await talk.say("wibble")
+    assert (await talk.say("no, I meant show my tasks")).kept == "wibble"
+    assert (await talk.say("no, I meant what time is it")).kept == "wibble"  # the same sentence, corrected again
+    assert [(k.said, k.program[0].syscall) for k in machine.kept.of(machine.person)] == [("wibble", "system.time")]
+
+
+async def test_an_explanation_that_is_unsure_too_does_nothing(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.delete", path="a.txt"), 0.3, alternative=call("files.read", path="a.txt"))
+    talk = Talk(machine, notes, {"sweep a.txt": unsure, "tidy a.txt": unsure}, "tidy a.txt")
+    with pytest.raises(NeedsAnswer, match="two things too"):
+        await talk.say("sweep a.txt")
+    assert (notes / "a.txt").exists() and machine.kept.of(machine.person) == []
+
+
+async def test_a_refused_reading_isnt_kept(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.delete", path="nowhere.txt"), 0.3, alternative=call("files.list"))
+    talk = Talk(machine, notes, {"sweep nowhere.txt": unsure}, 0)
+    assert not (await talk.say("sweep nowhere.txt")).ok
+    assert machine.kept.of(machine.person) == []
+
+
+async def test_in_another_folder_the_second_one_is_nothing(machine: Machine, notes: Path) -> None:
+    (notes / "two").mkdir()
+    (notes / "two" / "b.txt").write_text("another")
+    talk = Talk(
+        machine,
+        notes,
+        {"what is here": call("files.list"), "delete the second one": call("files.delete", path="the second one")},
+    )
+    await talk.say("what is here")
+    await talk.say("cd two")
+    assert not (await talk.say("delete the second one")).ok
+    assert (notes / "b.txt").exists() and (notes / "two" / "b.txt").exists()
+
+
+async def test_a_new_thing_isnt_pointed_at(machine: Machine, notes: Path) -> None:
+    talk = Talk(
+        machine,
+        notes,
+        {"buy milk": call("tasks.add", title="buy milk"), "add the meeting": call("tasks.add", title="the meeting")},
+    )
+    await talk.say("buy milk")
+    assert (await talk.say("add the meeting")).reading.program == call("tasks.add", title="the meeting")
+
+
+async def test_what_is_removed_elsewhere_is_gone_here(machine: Machine, notes: Path) -> None:
+    unsure = Reading(call("files.list"), 0.3, alternative=call("tasks.list"))
+    talk = Talk(machine, notes, {"wibble": unsure}, 0)
+    await talk.say("wibble")
+    other = KeptReadings(machine.kernel.store, machine.kernel.clock)
+    assert other.remove(machine.person, other.of(machine.person)[0].id)
+    assert machine.kept.recall(machine.person, "wibble") is None
+
+
+async def test_more_than_can_be_done_at_once_is_said(machine: Machine, workspace: Path) -> None:
+    for number in range(25):
+        (workspace / f"{number:02}.txt").write_text("x")
+    talk = Talk(
+        machine,
+        workspace,
+        {"what is here": call("files.list"), "bin all of them": call("files.delete", path="all of them")},
+    )
+    await talk.say("what is here")
+    with pytest.raises(NotUnderstood, match="25 things; at most 20"):
+        await talk.say("bin all of them")
+    assert len(list(workspace.iterdir())) == 25

@@ -11,6 +11,14 @@ from llmasos.services.interpreter.dialogue import MOST, REMEMBERED, Dialogue, le
 ABC = ("a.txt", "b.txt", "c.txt")
 
 
+POINTS = frozenset({"path", "source", "destination", "title", "name", "pid", "query"})
+"""Arguments that name things, as the table says of the catalogue's."""
+
+
+def named(_: Call, argument: str) -> bool:
+    return argument in POINTS
+
+
 def call(syscall: str, **args: object) -> Program:
     return (Call(syscall, args),)
 
@@ -23,12 +31,13 @@ def talk(*results: Result) -> Dialogue:
     """A dialogue after one exchange for each result."""
     dialogue = Dialogue()
     for result in results:
-        dialogue.note("before", (result.call,), [result])
+        dialogue.begin("before", "")
+        dialogue.note((result.call,), [result])
     return dialogue
 
 
 def refs(dialogue: Dialogue, program: Program, argument: str = "path") -> list[object]:
-    return [c.args[argument] for c in dialogue.resolved(program, {})]
+    return [c.args[argument] for c in dialogue.resolved(program, {}, named)]
 
 
 # ------------------------------------------------------------------------------------------------ which words
@@ -165,7 +174,7 @@ def test_places_count_in_the_list_also_after_one_of_it_was_read() -> None:
 def test_things_of_one_command_are_meant_together() -> None:
     on = [Result(Call("device.turn_on", {"name": name}), done("On.", ref=name)) for name in ("lamp", "fan")]
     dialogue = Dialogue()
-    dialogue.note("lamp and fan on", tuple(r.call for r in on), on)
+    dialogue.note(tuple(r.call for r in on), on)
     assert refs(dialogue, call("device.turn_off", name="both"), "name") == ["lamp", "fan"]
     assert dialogue.shown[0].words == "On.\nOn."
 
@@ -193,15 +202,20 @@ def test_only_the_latest_results_are_remembered() -> None:
 def test_a_time_a_choice_or_a_message_doesnt_point(asked: str, argument: str, said: str) -> None:
     service = asked.partition(".")[0]
     dialogue = talk(listed("x", "y", "z", syscall=f"{service}.list"))
-    assert dialogue.candidates(Call(asked, {argument: said}), argument) == []
+    assert dialogue.candidates(Call(asked, {argument: said}), argument, names_thing=argument in POINTS) == []
 
 
 def test_a_reference_and_what_isnt_text_dont_point() -> None:
     dialogue = talk(listed("a.txt"))
-    assert dialogue.candidates(Call("files.read", {"path": "it"}, frozenset({"path"})), "path") == []
-    assert dialogue.candidates(Call("process.kill", {"pid": 1}), "pid") == []
-    assert dialogue.candidates(Call("files.read"), "path") == []
-    assert Dialogue().candidates(Call("files.read", {"path": "it"}), "path") == []
+    assert (
+        dialogue.candidates(
+            Call("files.read", {"path": "it"}, frozenset({"path"})), "path", names_thing="path" in POINTS
+        )
+        == []
+    )
+    assert dialogue.candidates(Call("process.kill", {"pid": 1}), "pid", names_thing="pid" in POINTS) == []
+    assert dialogue.candidates(Call("files.read"), "path", names_thing="path" in POINTS) == []
+    assert Dialogue().candidates(Call("files.read", {"path": "it"}), "path", names_thing="path" in POINTS) == []
 
 
 @pytest.mark.parametrize("said", ["it", "It.", "that", "这个", "刚才那个文件"])
@@ -221,7 +235,7 @@ def test_what_takes_words_gets_the_words_that_were_shown(asked: str, argument: s
 
 def test_one_call_for_each_of_several_things() -> None:
     dialogue = talk(listed(*ABC))
-    assert dialogue.resolved(call("files.copy", source="them", destination="backup"), {}) == tuple(
+    assert dialogue.resolved(call("files.copy", source="them", destination="backup"), {}, named) == tuple(
         Call("files.copy", {"source": name, "destination": "backup"}) for name in ABC
     )
 
@@ -229,7 +243,7 @@ def test_one_call_for_each_of_several_things() -> None:
 def test_several_things_in_one_of_several_calls() -> None:
     dialogue = talk(listed(*ABC))
     program = (*call("files.delete", path="the first two"), *call("system.time"))
-    assert [c.args for c in dialogue.resolved(program, {})] == [{"path": "a.txt"}, {"path": "b.txt"}, {}]
+    assert [c.args for c in dialogue.resolved(program, {}, named)] == [{"path": "a.txt"}, {"path": "b.txt"}, {}]
 
 
 def test_references_keep_their_numbers() -> None:
@@ -238,15 +252,15 @@ def test_references_keep_their_numbers() -> None:
         *call("files.find", query="tax"),
         Call("files.move", {"source": "$2", "destination": "c"}, frozenset({"source"})),
     )
-    assert talk(listed(*ABC)).resolved(program, {}) == program
-    one = talk(listed("a.txt")).resolved(program, {})
+    assert talk(listed(*ABC)).resolved(program, {}, named) == program
+    one = talk(listed("a.txt")).resolved(program, {}, named)
     assert [c.args["source"] for c in (one[0], one[2])] == ["a.txt", "$2"]
     assert one[2].references == {"source"}
 
 
 def test_the_one_that_was_picked() -> None:
     program = (*call("files.delete", path="it"), *call("files.read", path="it"))
-    resolved = talk(listed(*ABC)).resolved(program, {(0, "path"): "b.txt", (1, "path"): "c.txt"})
+    resolved = talk(listed(*ABC)).resolved(program, {(0, "path"): "b.txt", (1, "path"): "c.txt"}, named)
     assert [c.args["path"] for c in resolved] == ["b.txt", "c.txt"]
 
 
@@ -257,9 +271,9 @@ def test_what_the_same_program_names_is_nearer_than_what_was_shown() -> None:
         *call("files.delete", path="it"),
         *call("content.summarize", text="it"),
     )
-    assert dialogue.resolved(program, {}) == program
+    assert dialogue.resolved(program, {}, named) == program
     both = (*call("files.read", path="it"), *call("files.delete", path="it"))
-    assert [c.args["path"] for c in dialogue.resolved(both, {})] == ["old.txt", "old.txt"]
+    assert [c.args["path"] for c in dialogue.resolved(both, {}, named)] == ["old.txt", "old.txt"]
 
 
 def test_no_more_than_a_screenful_at_once() -> None:
@@ -297,7 +311,8 @@ def test_the_exchange_before_is_given_only_where_a_sentence_leans_on_it() -> Non
     dialogue = talk(listed("a.txt"))
     assert dialogue.before("delete it") == ("before", (Call("files.list"),))
     assert dialogue.before("find the insurance letter from March") is None
-    dialogue.note("hm", (), [])
+    dialogue.begin("hm", "")
+    dialogue.note((), [])
     assert dialogue.before("delete it") is None
 
 
@@ -305,10 +320,11 @@ def test_the_exchange_before_is_given_only_where_a_sentence_leans_on_it() -> Non
     ("line", "said"),
     [
         ("no, I meant the red one", "the red one"),
-        ("I meant: delete a.txt", "delete a.txt"),
+        ("no, I meant: delete a.txt", "delete a.txt"),
+        ("I meant to ask what time it is", ""),  # a sentence like any other
         ("No. Sorry, I mean to say play jazz", "play jazz"),
-        ("we meant the den", "the den"),
-        ("  i meant tomorrow ", "tomorrow"),
+        ("sorry, we meant the den", "the den"),
+        ("  no i meant tomorrow ", "tomorrow"),
         ("不，我是说客厅的灯", "客厅的灯"),
         ("不对，我说的是：明天", "明天"),
         ("不是，我要红色的", "红色的"),

@@ -140,7 +140,7 @@ def fit(said: str, program: Program, line: str) -> Program | None:
         ("spin jazz.", {"name": "jazz"}, "Spin blues!", {"name": "blues"}),
         ("please spin jazz now", {"name": "jazz"}, "please spin blues now?", {"name": "blues"}),
         ("make the lamp 20%", {"name": "lamp", "value": "20%"}, "make the fan 30%", {"name": "fan", "value": "30%"}),
-        ("move a.txt to b", {"source": "a.txt", "destination": "b"}, "move my notes to the attic", {"source": "my notes", "destination": "the attic"}),
+        ("move a.txt to b", {"source": "a.txt", "destination": "b"}, "move my notes.md to the attic", {"source": "my notes.md", "destination": "the attic"}),
         ("a.txt is to go", {"path": "a.txt"}, "b c.txt is to go", {"path": "b c.txt"}),
         ("把客厅的灯调到20%", {"name": "客厅的灯", "value": "20%"}, "把卧室的灯调到35%。", {"name": "卧室的灯", "value": "35%"}),
         ("放点爵士乐吧", {"name": "爵士乐"}, "放点 blues 吧", {"name": "blues"}),
