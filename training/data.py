@@ -43,10 +43,11 @@ class Mixture:
     Attributes:
         passes: How many.
         seed: Of all that chance decides.
-        whole: Stems of sentence files of which a pass has every line.
+        whole: Stems of files of which a pass has everything.
         share: How much of the other sentence files it has.
         variants: Variations of each plugin.
         public_share: How much of the public set.
+        plugin_share: How much of the plugin files that aren't in `whole`.
     """
 
     passes: int = 4
@@ -55,6 +56,7 @@ class Mixture:
     share: float = 1.0
     variants: int = 1
     public_share: float = 0.5
+    plugin_share: float = 1.0
 
 
 def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[str, Turn]]:
@@ -97,14 +99,20 @@ def after(turn: Turn, turns: Sequence[Turn], values: Values, order: random.Rando
     return shown(turn, values, order)
 
 
-def tools_pass(turns: Sequence[Turn], folder: Path, variants: int, order: random.Random) -> Iterator[Example]:
-    """Every plugin some times over; now and then a catalogue sentence beside its requests."""
+def tools_pass(turns: Sequence[Turn], folder: Path, recipe: Mixture, order: random.Random) -> Iterator[Example]:
+    """Plugins some times over; now and then a catalogue sentence beside their requests."""
     files = [*sorted(folder.glob("tools*.jsonl")), *sorted(folder.glob("kits/*.txt"))]
-    plugins = [plugin for file in files for plugin in toolsets.read(file)]
+    by_stem = {file.stem: list(toolsets.read(file)) for file in files}
+    plugins = [plugin for found in by_stem.values() for plugin in found]
     everything = [tool for tools, _ in plugins for tool in tools]
     names = toolsets.names_of(plugins)
     plain = [turn for turn in turns if not turn.before]
-    for tools, requests in plugins * variants:
+    used = [
+        plugin
+        for stem, found in by_stem.items()
+        for plugin in (found if stem in recipe.whole else order.sample(found, round(len(found) * recipe.plugin_share)))
+    ]
+    for tools, requests in used * recipe.variants:
         only = order.random() < ONLY
         made = toolsets.example(tools, requests, order.sample(everything, 4), order, only=only, others=names)
         extra = [order.choice(plain)] if not only and order.random() < 0.6 else []
@@ -127,7 +135,7 @@ def build(recipe: Mixture, public: Path | None, folder: Path = SENTENCES) -> lis
             turns += order.sample(all_of_file, round(len(all_of_file) * share))
         examples = [
             *catalogue_pass(turns, values, number, order),
-            *tools_pass(everything, folder, recipe.variants, order),
+            *tools_pass(everything, folder, recipe, order),
         ]
         if public:
             found = list(seal_tools.examples(public / "seal-tools", PUBLIC, order))
@@ -147,15 +155,17 @@ def main() -> None:
     parser.add_argument("--public", type=Path, help="folder with seal-tools/")
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--whole", nargs="*", default=(), metavar="STEM", help="sentence files of which a pass has all")
+    parser.add_argument("--whole", nargs="*", default=(), metavar="STEM", help="files of which a pass has all")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the other sentence files a pass has")
     parser.add_argument("--variants", type=int, default=1, help="variations of each plugin in a pass")
     parser.add_argument("--public-share", type=float, default=0.5, help="how much of the public set a pass has")
+    parser.add_argument("--plugin-share", type=float, default=1.0, help="how much of the other plugin files a pass has")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.base or default_base())
     mixture = Mixture(
-        options.passes, options.seed, tuple(options.whole), options.share, options.variants, options.public_share
-    )
+        options.passes, options.seed, tuple(options.whole), options.share, options.variants,
+        options.public_share, options.plugin_share,
+    )  # fmt: skip
     counts: Counter[str] = Counter()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("w") as out:
