@@ -140,11 +140,10 @@ class Requests:
             NotUnderstood: Nothing fits.
             NeedsAnswer: It could mean two things, would change something, and nobody is there to say which.
         """
-        talk = _dialogue(session)
         moved = await self._moved(session, line)
         if moved:
-            talk.moved()
             return Outcome(Reading((), 1.0), (moved,), "habit")
+        talk = _dialogue(session)
         said, before = dialogue.meant(line), talk.before(line)
         # "No, I meant ..." is about the sentence before, and a second one about the same.
         corrected = (talk.corrected or talk.said) if said else ""
@@ -242,9 +241,11 @@ class Requests:
 
 
 def _dialogue(session: Session) -> Dialogue:
-    """The memory of a session's conversation."""
+    """The memory of a session's conversation; in another folder than before, names of files mean others."""
     talk = session.state.setdefault("dialogue", Dialogue())
     assert isinstance(talk, Dialogue)
+    if talk.folder != session.cwd:
+        talk.moved(session.cwd)
     return talk
 
 

@@ -161,7 +161,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         kernel = Kernel(table, processes, policy, Journal(store, clock), store, clock)
         readings: dict[str, Reading] = {}
 
-        async def interpret(said: str) -> Reading:
+        async def interpret(said: str, **_: object) -> Reading:
             return readings.get(said, Reading((), 0.2))
 
         async def keep_time(tell: Callable[[str], None]) -> None:

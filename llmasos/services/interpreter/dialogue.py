@@ -114,20 +114,23 @@ class Dialogue:
         said: The last sentence, also one that wasn't understood.
         program: What it was read as, pointing words resolved; empty where it wasn't.
         corrected: The sentence that the last one corrected, or empty; a further correction is of that one.
+        folder: The current folder when that was.
         shown: What results named, newest first.
     """
 
     said: str = ""
     program: Program = ()
     corrected: str = ""
+    folder: str = ""
     shown: deque[Shown] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def begin(self, said: str, corrected: str) -> None:
         """A new sentence: until it is understood, there is nothing to lean on but what was shown."""
         self.said, self.program, self.corrected = said, (), corrected
 
-    def moved(self) -> None:
+    def moved(self, folder: str) -> None:
         """The current folder is another one, so that names of files mean others."""
+        self.folder = folder
         kept = [shown for shown in self.shown if shown.service != "files"]
         self.shown.clear()
         self.shown.extend(kept)
