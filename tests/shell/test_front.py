@@ -110,6 +110,15 @@ async def test_choose(front: TerminalFront, keys: PipeInput, typed: str, index: 
     assert await soon(front.choose("Which lamp?", ["study lamp", "desk lamp"])) == index
 
 
+@pytest.mark.parametrize(
+    ("typed", "answer"), [("2\n", 1), ("no\n", 2), ("bin my notes\n", "bin my notes"), ("\n", None), ("9\n1\n", 0)]
+)
+async def test_explain(front: TerminalFront, keys: PipeInput, typed: str, answer: int | str | None) -> None:
+    keys.send_text(typed)
+    assert await soon(front.explain("Not sure:", ["files.delete path=notes", "files.list", "neither"])) == answer
+    assert "in other words" in seen(front)
+
+
 async def test_interrupted_says_what_was_done(front: TerminalFront) -> None:
     other = Call("device.turn_on", {"name": "lamp"})
     await front.before(MOVE, SHOWN, "write")
