@@ -69,19 +69,25 @@ class Header:
     Attributes:
         metadata: Key -> value; long arrays by their length.
         tensors: The directory.
+        directory: Where in the file the directory begins.
         length: Bytes of the header; the weights begin after it, aligned.
     """
 
     version: int
     metadata: dict[str, Any] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
+    directory: int = 0
     length: int = 0
+
+    @property
+    def alignment(self) -> int:
+        """What every tensor's place is a multiple of, bytes."""
+        return int(self.metadata.get("general.alignment", 32)) or 32
 
     @property
     def data_start(self) -> int:
         """Where the weights begin."""
-        alignment = int(self.metadata.get("general.alignment", 32)) or 32
-        return -(-self.length // alignment) * alignment
+        return -(-self.length // self.alignment) * self.alignment
 
     @property
     def needed(self) -> int:
@@ -164,6 +170,7 @@ def _parse(reader: _Reader) -> Header:
     for _ in range(pairs):
         key = reader.string()
         header.metadata[key] = reader.value(reader.scalar("<I"))
+    header.directory = reader.at
     for _ in range(tensors):
         name = reader.string()
         dimensions = reader.scalar("<I")

@@ -7,6 +7,9 @@ weights rounded in the same way (training/model.py).
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +17,11 @@ import numpy.typing as npt
 
 from llmasos.core.base.errors import ModelError
 from llmasos.core.engine import models, quantize
+from llmasos.core.engine.gguf import Tensor
 
 
 def merged(source: Path, adapter: Path) -> Path:
-    """The merged model; made at the first call, which takes some three seconds: call it in a thread.
+    """The merged model; made at the first call, which takes some seconds: call it in a thread.
 
     Programs that want the same file at once wait for the first; nobody ever sees half a file.
 
@@ -49,42 +53,56 @@ def merged(source: Path, adapter: Path) -> Path:
 
 def _make(source: Path, adapter: Path, target: Path) -> None:
     # Only who merges pays for this import.
-    from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+    from gguf import GGMLQuantizationType, GGUFReader
     from gguf.quants import dequantize, quantize
 
     low_rank, scale = _low_rank(GGUFReader(adapter))
-    reader = GGUFReader(source)
-    writer = GGUFWriter(target, models.info(source).architecture)
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
-            continue
-        kind = field.types[0]
-        inner = field.types[-1] if kind == GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), kind, sub_type=inner)
-    writer.add_file_type(2)  # mostly Q4_0
-    for tensor in reader.tensors:
+    header = models.read(source)
+    data = np.memmap(source, np.uint8, mode="r")
+    weights: list[tuple[Tensor, _Bytes]] = []
+    for tensor in header.tensors:
+        start = header.data_start + tensor.offset
+        raw = data[start : start + tensor.size]
         pair = low_rank.pop(tensor.name, None)
         if pair is None:
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+            weights.append((tensor, raw))
             continue
         a, b = pair
-        weight = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if weight.shape != (b.shape[0], a.shape[1]):
+        width, rows = tensor.shape
+        if (rows, width) != (b.shape[0], a.shape[1]):
             raise ModelError(f"The adapter {adapter} doesn't fit {source}.", "Use the model that it was trained on.")
-        whole = weight + np.float32(scale) * (b @ a)
-        writer.add_tensor(tensor.name, quantize(whole, GGMLQuantizationType.Q4_0), raw_dtype=GGMLQuantizationType.Q4_0)
+        weight = dequantize(raw.reshape(rows, -1), GGMLQuantizationType(tensor.type)).astype(np.float32)
+        rounded = quantize(weight + np.float32(scale) * (b @ a), GGMLQuantizationType.Q4_0)
+        weights.append((replace(tensor, type=int(GGMLQuantizationType.Q4_0)), rounded.reshape(-1)))
     if low_rank:
         raise ModelError(
             f"The adapter {adapter} doesn't fit {source}: it changes {next(iter(low_rank))}, which isn't there.",
             "Use the model that it was trained on.",
         )
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    # The metadata stays as it is, half a megabyte of vocabulary that needn't be understood to be copied.
+    _write(target, bytes(data[: header.directory]), weights, header.alignment)
 
 
+_Bytes = npt.NDArray[np.uint8]
 _Matrix = npt.NDArray[np.float32]
+
+
+def _write(target: Path, metadata: bytes, weights: Sequence[tuple[Tensor, _Bytes]], alignment: int) -> None:
+    """A GGUF file: metadata, the directory of tensors, their weights, each aligned.
+
+    Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+    """
+    directory, offset = b"", 0
+    for tensor, raw in weights:
+        name = tensor.name.encode()
+        directory += struct.pack("<Q", len(name)) + name + struct.pack("<I", len(tensor.shape))
+        directory += struct.pack(f"<{len(tensor.shape)}QIQ", *tensor.shape, tensor.type, offset)
+        offset += len(raw) + -len(raw) % alignment
+    with target.open("wb") as out:
+        out.write(metadata + directory)
+        out.write(bytes(-out.tell() % alignment))
+        for _, raw in weights:
+            out.write(raw.tobytes() + bytes(-len(raw) % alignment))
 
 
 def _low_rank(reader: object) -> tuple[dict[str, tuple[_Matrix, _Matrix]], float]:
