@@ -22,6 +22,10 @@ from llmasos.core.engine.grammar import Grammar
 from llmasos.core.engine.native import native
 
 
+REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
+"""Quantizations that llama.cpp lays out anew for processors with wide vectors."""
+
+
 class LlamaModel:
     """A GGUF model in memory.
 
@@ -63,6 +67,9 @@ class LlamaModel:
         prepared = native()
         parameters = prepared.api.llama_model_default_params()
         parameters.use_extra_bufts = prepared.extra_buffers
+        if prepared.extra_buffers and models.info(path).quantization in REPACKED:
+            # Repacked weights live in memory of their own; the mapped file would stay resident beside them.
+            parameters.load_mode = prepared.api.LLAMA_LOAD_MODE_NONE
         pointer = prepared.api.llama_model_load_from_file(os.fsencode(path), parameters)
         if not pointer:
             kind = header.metadata.get("general.architecture", "unknown")

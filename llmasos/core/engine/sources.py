@@ -17,9 +17,9 @@ from llmasos.core.engine.merge import merged
 from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
-SPEECH_CELLS, SPEECH_SEQUENCES = 6144, 16
-"""22.5 KiB a cell: 138 MB, so that both contexts, the model and the embedder stay under 600 MB."""
-INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 4096, 4
+SPEECH_CELLS, SPEECH_SEQUENCES = 5376, 16
+"""22.5 KiB a cell: 118 MB, so that both contexts, both models and the embedder stay under 600 MB."""
+INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
 
 class Engines(Protocol):

@@ -25,6 +25,7 @@ from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter import calibration, notation, sentence
 from llmasos.services.interpreter.candidates import Candidates
 from llmasos.services.interpreter.decoding import Decoded, Question, decode
+from llmasos.services.interpreter.definitions import render
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.interpreter.sentence import Sentence
 
@@ -137,7 +138,7 @@ class Interpreter:
     async def _by_definitions(
         self, engine: Engine, question: Question, tools: Sequence[Tool], *, only_tools: bool
     ) -> Reading:
-        chosen = await self._candidates.nearest(question.words.line, tools, SHOWN)
+        chosen = await self._fitting(engine, question.words.line, tools)
         offered = {tool["name"] for tool in chosen}
         beside = [] if only_tools else [tool for tool in self._catalogue() if tool["name"] not in offered]
         question = replace(question, tools=[*chosen, *beside], described=chosen, only=only_tools, may_be_nothing=True)
@@ -148,6 +149,14 @@ class Interpreter:
                 async with _opened(engine) as again:
                     best = await decode(engine, again, replace(question, may_be_nothing=False))
         return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
+
+    async def _fitting(self, engine: Engine, line: str, tools: Sequence[Tool]) -> list[Tool]:
+        """The definitions to show: as many of the nearest as leave room for the sentence and its program."""
+        for count in range(SHOWN, 1, -1):
+            chosen = await self._candidates.nearest(line, tools, count)
+            if len(engine.tokenize(render(chosen))) <= engine.n_ctx // 2:
+                return chosen
+        return await self._candidates.nearest(line, tools, 1)
 
 
 @contextlib.asynccontextmanager

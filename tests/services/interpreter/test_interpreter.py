@@ -123,6 +123,16 @@ async def test_of_many_definitions_the_telling_ones_are_shown():
     assert await nearest("anything", tools[:3], 5) == tools[:3]
 
 
+async def test_definitions_that_leave_no_room_are_left_out():
+    wordy = {f"a{n}": {"type": "string", "description": "very long words " * 9} for n in range(12)}
+    tools = [{"name": f"tool{n}", "inputSchema": {"type": "object", "properties": wordy}} for n in range(6)]
+    interpreter, engine = reader("none\n")
+    engine.n_ctx = 6000
+    await interpreter.interpret("use tool3 now", tools=tools, only_tools=True)
+    shown = engine.requests[0]
+    assert "tool3" in shown and "tool0" not in shown
+
+
 class Choosing(Nobody):
     """Picks an option, or nothing."""
 
