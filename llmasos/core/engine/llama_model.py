@@ -21,7 +21,6 @@ from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.grammar import Grammar
 from llmasos.core.engine.native import native
 
-
 REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
 """Quantizations that llama.cpp lays out anew for processors with wide vectors."""
 
