@@ -84,7 +84,7 @@ _PART = re.compile(rf"(\d+)[ -]({'|'.join(_PARTS)})")
 _TIME = r"hour|hr\b|minute|min\b|second|sec\b|half|quarter|小时|钟头|分|秒|点"
 _LARGE = (
     r"\d ?m\b|kilo|\bk[gmw]|\b\d+k[a-z]?\b|tonne|\bton|gram|\bg\b|metre|meter|\bmm?\b|litre|liter|\bml\b|\bl\b|milli"
-    r"|watt|volt|ohm|hz|pascal|mega|giga|thousand|克|公斤|千|吨|升|米|瓦|m[abhpvw]"
+    r"|watt|volt|ohm|hz|pascal|mega|giga|thousand|second|克|公斤|千|吨|升|米|瓦|秒|m[abhpvw]"
 )
 _HUNDREDTH = r"%|per ?cent|cent|cm\b|metre|meter|\d ?m\b|point|点|hundred|half|quarter|third|块|元|分|米|成|折"
 _FACTORS = (
