@@ -13,12 +13,12 @@ from llmasos.services.interpreter.decoding import Decoded
 ASKS_BELOW = 0.5
 """Below this probability of the least certain syscall's name a second reading is looked for and the person is asked."""
 
-NOTHING_FROM = 0.9
+NOTHING_FROM = 0.7
 """Below this probability of "nothing fits" the likeliest call is taken, where only foreign functions are offered."""
 
 # Weights of: 1, log-probability of the whole text, of its least certain name.
-CATALOGUE = (0.0, 1.0, 0.0)
-TOOLS = (0.0, 1.0, 0.0)
+CATALOGUE = (2.326, 6.149, -2.095)
+TOOLS = (2.077, 2.452, 0.461)
 
 
 def of_catalogue(decoded: Decoded) -> float:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Tool = Mapping[str, Any]
 
 _SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
-OPTIONAL = 0.6
+OPTIONAL = 0.5
 """An optional argument of a foreign function that was begun with less probability is left out."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
 
