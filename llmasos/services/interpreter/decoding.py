@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 Tool = Mapping[str, Any]
 
 _SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
+_LEAD_IN = re.compile(
+    r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|please|by the way|(?:just )?wondering|(?:quick|one) question)[,:.! ]+)+"
+    r"|^(?:(?:你好|您好|我有个问题)[,，:：。! ！]+|(?:请问(?:一下)?|我?想问一下|顺便问一[句下]|问一下)[,，:：。! ！]*)+",
+    re.IGNORECASE,
+)
+"""What stands before a question and isn't part of it."""
 OPTIONAL = 0.5
 """An optional argument of a foreign function that was begun with less probability is left out."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
@@ -195,7 +201,8 @@ def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call
             references.add(argument)
             said[argument] = value
         elif value:
-            said[argument] = _unquoted(words.original(value))
+            value = _unquoted(words.original(value))
+            said[argument] = _LEAD_IN.sub("", value) or value if argument == "question" else value
     return Call(name, said, frozenset(references))
 
 

@@ -72,7 +72,9 @@ class _Writer:
         self._needed: set[str] = set()
 
     def program(self, tools: Sequence[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int) -> str:
-        first = [self._call(number, tool) for number, tool in enumerate(tools)]
+        # Where a function needs a number and the sentence says none, it can't be meant.
+        possible = [tool for tool in tools if not self._lacks(tool)] or tools
+        first = [self._call(number, tool) for number, tool in enumerate(possible)]
         body = f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
         nothing = f' | "{NOTHING}\\n"' if may_be_nothing else ""
         spans = ["SPAN", *(f"EARLIER{n}" for n in range(len(self._earlier))), *map(_literal, self._names)]
@@ -191,6 +193,12 @@ class _Writer:
         if said:
             return f"{name}: {' | '.join(map(_literal, said))}"
         return f"{name}: /-?(0|[1-9][0-9]{{0,17}}){'' if kind == 'integer' else _FRACTION}/"
+
+    def _lacks(self, tool: Mapping[str, Any]) -> bool:
+        """Whether a required number is said nowhere."""
+        schema = schema_of(tool)
+        properties = schema.get("properties") or {}
+        return any(name in properties and self._unsaid(properties[name]) for name in schema.get("required") or ())
 
     def _unsaid(self, schema: Any) -> bool:
         """Whether an argument is a number, or a list of them, and the sentence says none."""

@@ -177,3 +177,19 @@ async def test_neither_is_not_understood(machine, workspace):
     process, session = machine.session(workspace, Choosing(2))
     with pytest.raises(NotUnderstood):
         await requests.handle(process, session, "hm")
+
+
+@pytest.mark.parametrize(
+    ("said", "question"),
+    [
+        ("okay, so why is the sky red", "why is the sky red"),
+        ("请问蓝光会影响睡眠吗", "蓝光会影响睡眠吗"),
+        ("so", "so"),
+        ("sophisticated what", "sophisticated what"),
+    ],
+)
+async def test_what_leads_to_a_question_isnt_part_of_it(said, question):
+    interpreter, _ = reader(f"assistant.answer\n question: {said}\n")
+    tool = {"name": "assistant.answer", "inputSchema": {"properties": {"question": {"type": "string"}}}}
+    reading = await interpreter.interpret(said, tools=[tool], only_tools=True)
+    assert reading.program == (Call("assistant.answer", {"question": question}),)

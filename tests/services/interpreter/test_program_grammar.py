@@ -126,3 +126,15 @@ def test_nothing_fits_and_quoted_values_where_they_may_be(fits):
 def test_any_sentence_makes_a_grammar(model, said):
     constraint = model.constrain(grammar(sentence.read(said), TOOLS, may_be_nothing=True))
     assert constraint.mask().any()
+
+
+def test_a_function_that_needs_a_number_isnt_meant_where_none_is_said(model):
+    kill = {"name": "kill", "inputSchema": {"properties": {"pid": {"type": "integer"}}, "required": ["pid"]}}
+
+    def allows(said: str, text: str, tools: list[dict]) -> bool:
+        constraint = model.constrain(grammar(sentence.read(said), tools, may_be_nothing=False))
+        return all(constraint.consume(token) for token in model.tokenize(text))
+
+    assert not allows("what are processes", "kill\n pid: 1\n", [kill, FIND])
+    assert allows("kill 12", "kill\n pid: 12\n", [kill, FIND])
+    assert allows("kill it", "kill\n pid: 1\n", [kill])  # nothing else there is: any number
