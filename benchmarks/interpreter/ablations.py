@@ -1,6 +1,6 @@
 """What each part of the interpreter is worth: the same sentences without it.
 
-    python -m benchmarks.interpreter.ablations [--every=3]
+    python -m benchmarks.interpreter.ablations [--every=3] ["no spans" ...]
 
 `all`: as it ships. `no adapter`: the base model under the same grammar. `no spans`: free text may be any text.
 `no grammar`: the model writes what it likes. `no numbers`: numbers may be any. `keeps optional`: unsure optional arguments
@@ -31,6 +31,7 @@ from llmasos.services.interpreter.interpreter import SHOWN
 from llmasos.services.interpreter.reading import Reading
 
 SETS = ("en", "zh", "programs_en", "plugins", "foreign_single", "foreign_choose", "foreign_none")
+PARTS = ("all", "no adapter", "no spans", "no numbers", "keeps optional", "no grammar")
 Change = Callable[[Machine], None]
 
 
@@ -131,7 +132,8 @@ def main() -> None:
     sets = {name: found[::every] for name, found in all_sets().items()}
     chosen = {name: sets[name] for name in SETS}
     print("| | " + " | ".join(SETS) + " |\n|---|" + "---|" * len(SETS))
-    for part in ("all", "no adapter", "no spans", "no numbers", "keeps optional", "no grammar"):
+    parts = [word for word in sys.argv[1:] if word in PARTS] or PARTS
+    for part in parts:
         with _without(part) as (settings, change):
             print(line(part, asyncio.run(measure(chosen, settings, change))), flush=True)
     for name, answers in asyncio.run(nearest_examples(sets)).items():
