@@ -125,6 +125,9 @@ class Interpreter:
 
     async def _by_catalogue(self, engine: Engine, question: Question) -> Reading:
         tools = self._catalogue()
+        if question.words.only_asks:
+            # "How do I delete a file" deletes none.
+            tools = [tool for tool in tools if self._table[tool["name"]].effect == "read"] or tools
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, replace(question, tools=tools))
             confidence = calibration.of_catalogue(best)

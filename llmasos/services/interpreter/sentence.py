@@ -11,6 +11,12 @@ _ABOUT_TEXT = re.compile(
     r"[^:：\n]{0,40}[:：](?!\d)|^[^:：\n]{0,40}(?:下面|以下|这段|这句|这篇|这个|总结|翻译|概括)[^:：\n]{0,20}[:：](?!\d)",
     re.IGNORECASE,
 )
+_ASKS = re.compile(
+    r"(?:how (?:do|does|did|can|could|would|should|come|many|much|long|often|to)\b|why (?!do ?n.t\b|not\b)"
+    r"|what(?:'s| is| are| was| were| does| do| did| happens| would| if)\b|who(?:'s| is| was| are)\b"
+    r"|为什么|为啥|怎么(?!样)|什么是)",
+    re.IGNORECASE,
+)
 _JOINS = re.compile(r"\b(?:and|then|also|after that)\b|[;；]|然后|再|并|顺便|接着|同时|之后", re.IGNORECASE)
 GAP = "[…]"
 """Stands for the middle of a long text; a value that holds it gets the middle back."""
@@ -35,6 +41,11 @@ class Sentence:
     line: str
     gap: tuple[int, int] | None = None
     appended: bool = False
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether it is a question about how, why or what, which changes nothing whatever it mentions."""
+        return bool(_ASKS.match(self.line))
 
     @property
     def may_ask_for_more(self) -> bool:

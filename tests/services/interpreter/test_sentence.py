@@ -62,3 +62,22 @@ def test_what_was_piped_in_gives_no_orders_but_the_words_before_it_may():
     assert not replace(read, appended=True).may_ask_for_more
     read = sentence.read("summarize this and save it as s.md\n\nDear team")
     assert replace(read, appended=True).may_ask_for_more
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [
+        ("How do I delete a file?", True),
+        ("why does the lamp flicker", True),
+        ("what happens if I turn off the router", True),
+        ("为什么要备份文件", True),
+        ("how about turning the lamp on", False),
+        ("why don't you switch the heater off", False),
+        ("what about the bedroom", False),
+        ("when I get home remind me to call", False),
+        ("怎么样，把灯打开吧", False),
+        ("delete a.txt", False),
+    ],
+)
+def test_a_question_changes_nothing(said, asks):
+    assert sentence.read(said).only_asks is asks
