@@ -109,8 +109,11 @@ class Interpreter:
         """Definitions of live syscalls that aren't in the adapter's weights."""
         return [row.definition() for row in self._table if row.name not in trained()]
 
-    def _catalogue(self) -> list[Tool]:
-        """What the grammar needs of the live syscalls that are in the adapter's weights: names and types, no words."""
+    def _catalogue(self, words: Sentence) -> list[Tool]:
+        """What the grammar needs of the live syscalls that are in the adapter's weights: names and types, no words.
+
+        For a question only those that change nothing: "How do I delete a file" deletes none.
+        """
         return [
             {
                 "name": row.name,
@@ -120,14 +123,11 @@ class Interpreter:
                 },
             }
             for row in self._table
-            if row.name in trained()
+            if row.name in trained() and (row.effect == "read" or not words.only_asks)
         ]
 
     async def _by_catalogue(self, engine: Engine, question: Question) -> Reading:
-        tools = self._catalogue()
-        if question.words.only_asks:
-            # "How do I delete a file" deletes none.
-            tools = [tool for tool in tools if self._table[tool["name"]].effect == "read"] or tools
+        tools = self._catalogue(question.words)
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, replace(question, tools=tools))
             confidence = calibration.of_catalogue(best)
@@ -143,7 +143,7 @@ class Interpreter:
     ) -> Reading:
         chosen = await self._fitting(engine, question.words.line, tools)
         offered = {tool["name"] for tool in chosen}
-        beside = [] if only_tools else [tool for tool in self._catalogue() if tool["name"] not in offered]
+        beside = [] if only_tools else [tool for tool in self._catalogue(question.words) if tool["name"] not in offered]
         question = replace(question, tools=[*chosen, *beside], described=chosen, only=only_tools, may_be_nothing=True)
         async with _opened(engine) as sequence:
             best = await decode(engine, sequence, question)

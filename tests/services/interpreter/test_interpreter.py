@@ -8,6 +8,7 @@ from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.session import Nobody
 from llmasos.core.kernel.syscall import SyscallTable, syscall
+from llmasos.services.interpreter import sentence
 from llmasos.services.interpreter.candidates import Candidates
 from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading
@@ -193,3 +194,10 @@ async def test_what_leads_to_a_question_isnt_part_of_it(said, question):
     tool = {"name": "assistant.answer", "inputSchema": {"properties": {"question": {"type": "string"}}}}
     reading = await interpreter.interpret(said, tools=[tool], only_tools=True)
     assert reading.program == (Call("assistant.answer", {"question": question}),)
+
+
+@pytest.mark.parametrize(("said", "offered"), [("how do I write a file", False), ("write a file", True)])
+def test_a_question_is_offered_nothing_that_changes_anything(said, offered):
+    interpreter, _ = reader("none\n")
+    names = {tool["name"] for tool in interpreter._catalogue(sentence.read(said))}
+    assert "files.find" in names and ("files.write" in names) is offered
