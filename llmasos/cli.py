@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     command("history", "what was done, by whom")
     command("undo", "take back the last change in this workspace")
     command("status", "load, memory, model, tokens per second")
+    up = command("up", "carry the system in the background, so that it outlives shells")
+    up.add_argument("--foreground", action="store_true", help="stay here until a signal or 'llmasos down'")
+    up.add_argument("--unit", action="store_true", help="print a systemd user unit instead")
+    command("down", "end the system in the background")
     readings = command("readings", "what you explained or confirmed: which sentences mean what")
     readings.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
     readings.add_argument("number", nargs="?", default="", help="which one to remove")
@@ -150,6 +154,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell import keys
 
         return keys.show_log(settings) if args.command == "log" else keys.recover(settings)
+    if args.command in ("up", "down"):
+        return _background(settings, args)
     if args.command == "interpret":
         return _interpret(settings, args)
     sentence = SHORT.get(args.command or "", args.sentence)
@@ -159,6 +165,17 @@ def _dispatch(args: argparse.Namespace) -> int:
         piped = "" if args.command else _piped()
         return asyncio.run(run_once(settings, sentence, Manner(args.dry_run, args.output or "text"), piped=piped))
     return _shell(settings, args)
+
+
+def _background(settings: Settings, args: argparse.Namespace) -> int:
+    from llmasos.shell import background
+
+    if args.command == "down":
+        return asyncio.run(background.down(settings))
+    if args.unit:
+        print(background.unit(settings), end="")
+        return 0
+    return asyncio.run(background.serve(settings) if args.foreground else background.up(settings))
 
 
 def _interpret(settings: Settings, args: argparse.Namespace) -> int:

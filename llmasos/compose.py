@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
-from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.sandbox import PluginHost
@@ -47,32 +45,30 @@ from llmasos.services.search import Place, Search, by_finding
 from llmasos.services.system import System
 from llmasos.services.tasks import Tasks
 
-Reminder = Callable[[dict[str, Any]], None]
+Hear = Callable[[Mapping[str, Any]], None]
+"""Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
 LOG_FILE = "llmasos.log.sealed"
-_TAKE_OVER = 2.0
-"""Seconds between two looks whether the program that rings has ended."""
+HISTORY_FILE = "shell-history.sealed"
+HISTORY_PURPOSE = "shell history"
 
 
 class Bell:
-    """Tells reminders to whoever listens; what rang before anybody did is told to the first who comes."""
+    """Tells whoever listens of reminders, and of what else they should know."""
 
     def __init__(self) -> None:
-        self._listeners: list[Reminder] = []
-        self._unheard: list[dict[str, Any]] = []
+        self._listeners: list[Hear] = []
 
-    def __call__(self, reminder: dict[str, Any]) -> None:
-        """Ring."""
-        if not self._listeners:
-            self._unheard.append(reminder)
+    def __call__(self, told: Mapping[str, Any]) -> None:
+        """Tell everybody."""
         for hear in list(self._listeners):
-            hear(reminder)
+            hear(told)
 
-    def listen(self, hear: Reminder) -> Callable[[], None]:
-        """Hear of reminders; returns what ends that."""
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def add(self, hear: Hear) -> Callable[[], None]:
+        """One more who listens; returns what ends that."""
         self._listeners.append(hear)
-        for reminder in self._unheard:
-            hear(reminder)
-        self._unheard.clear()
         return lambda: self._listeners.remove(hear)
 
 
@@ -95,39 +91,43 @@ class Machine:
     embedder: Embedder
     keyring: Keyring
     bell: Bell
-    ownership: OwnerLock
+    history: SealedLog
     problems: list[str] = field(default_factory=list)
     """What a person should know after start: plugins and apps that didn't load."""
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
-    def session(self, workspace: Path, front: FrontEnd) -> tuple[Process, Session]:
+    def session(self, workspace: Path, front: FrontEnd, *, person: str = "") -> tuple[Process, Session]:
         """A person's session with the process that stands for it."""
+        person = person or self.person
         process = self.kernel.processes.spawn(
             self.kernel.processes.init,
-            name=self.person,
+            name=person,
+            owner=person,
             program="shell",
-            subject=f"user:{self.person}",
+            subject=f"user:{person}",
             priority="interactive",
         )
-        return process, Session(self.person, workspace, front)
+        return process, Session(person, workspace, front)
 
-    async def keep_time(self, tell: Callable[[str], None]) -> None:
-        """Ring reminders, as long as this program runs; for a front end that somebody looks at.
+    async def listen(self, hear: Hear) -> Callable[[], None]:
+        """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
 
-        Only one program of a home rings. Where another one does, this waits until that one has ended.
-
-        Args:
-            tell: Told of effects that the last program left in the middle.
+        The first listener is told too which effects an earlier program left in the middle.
         """
-        while not self.ownership.acquire():  # noqa: ASYNC110 - another program lets go of it, no event of ours
-            await asyncio.sleep(_TAKE_OVER)
-        self.closing.callback(self.ownership.release)
-        self.closing.push_async_callback(self.schedule.stop)
-        await self.schedule.start(owner=True)
-        for entry in self.kernel.journal.undecided():
-            what = f"{entry.call['syscall']} ({entry.request!r})"
-            tell(f"Stopped in the middle, so look whether it was done: {what}. 'undo' takes it back.")
-            self.kernel.journal.told(entry.id)
+        deafen = self.bell.add(hear)
+        if len(self.bell) == 1:
+            await self.schedule.start()
+            for entry in self.kernel.journal.undecided():
+                what = f"{entry.call['syscall']} ({entry.request!r})"
+                hear({"note": f"Stopped in the middle, so look whether it was done: {what}. 'undo' takes it back."})
+                self.kernel.journal.told(entry.id)
+
+        def end() -> None:
+            deafen()
+            if not self.bell:
+                self.schedule.stop()  # what comes now waits for the next who listens
+
+        return end
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -165,6 +165,7 @@ async def compose(
         closing.callback(store.close)
         closing.callback(_sealed_logging(home, keyring))
         journal = Journal(store, clock)
+        history = SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
 
         # The kernel: who runs, who may do what, what was done.
         table = SyscallTable()
@@ -184,6 +185,7 @@ async def compose(
         bell = Bell()
         speaker = Speaker(speech, processes, seed=settings.seed)
         schedule = Schedule(store, clock, bell)
+        closing.callback(schedule.stop)
         files = Files(private=(home,), embedder=embedder, span=schedule.span)
         memory = Memory(store, clock, embedder)
         tasks = Tasks(store, clock)
@@ -228,7 +230,7 @@ async def compose(
 
         return Machine(
             settings, person, kernel, requests, interpreter, kept, characters, schedule, files, plugins, speech,
-            interpreting, embedder, keyring, bell, OwnerLock(home), problems, closing.pop_all(),
+            interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

@@ -16,13 +16,13 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from llmasos.compose import Machine, compose
+from llmasos.client import Client, attach
 from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, SyscallError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import Engines
 from llmasos.core.kernel.session import FrontEnd, Nobody
-from llmasos.services.requests import Outcome
+from llmasos.services.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -71,11 +71,11 @@ class System:
         self._thread = threading.Thread(target=self._loop.run_forever, name="llmasos", daemon=True)
         self._thread.start()
         try:
-            self.machine: Machine = self._wait(compose(settings, engines=engines))
+            person = front or Nobody(yes=settings.yes)
+            self._client: Client = self._wait(attach(settings, workspace, person, engines=engines))
         except BaseException:
             self._stop_loop()
             raise
-        self._process, self._session = self.machine.session(workspace, front or Nobody(yes=settings.yes))
 
     def run(self, sentence: str) -> Outcome:
         """Understand a sentence and do it.
@@ -90,7 +90,7 @@ class System:
 
     async def arun(self, sentence: str) -> Outcome:
         """The async twin of `run`."""
-        return await self._on_loop(self.machine.requests.handle(self._process, self._session, sentence))
+        return await self._on_loop(self._client.handle(sentence))
 
     def call(self, syscall: str, /, **args: Any) -> Any:
         """Make one call and return its value.
@@ -104,9 +104,7 @@ class System:
 
     async def acall(self, syscall: str, /, **args: Any) -> Any:
         """The async twin of `call`."""
-        result = await self._on_loop(
-            self.machine.kernel.trap(self._process, self._session, Call(syscall, args), request="")
-        )
+        result = await self._on_loop(self._client.trap(Call(syscall, args)))
         if result.ok:
             return result.value
         if result.error == "EACCES":
@@ -132,9 +130,8 @@ class System:
             **({"personality": personality} if personality else {}),
             **{k: v for k, v in card.items() if v},
         }
-        policy = self.machine.kernel.policy.decide(self._process.subject, "character.create", "write", args)
-        if new and policy.verdict == "allow":
-            await self._on_loop(self.machine.characters.set_aside(self._session.person, name))
+        if new:
+            await self._on_loop(self._client.set_aside(name))
         await self.acall("character.create", **args)
         return Character(self, name)
 
@@ -144,7 +141,7 @@ class System:
             return
         self.closed = True
         try:
-            self._wait(self.machine.close())
+            self._wait(self._client.close())
         finally:
             self._stop_loop()
 
@@ -234,16 +231,16 @@ class Character:
             work.cancel()
 
     async def _streamed(self, message: str, pieces: queue.SimpleQueue[str | None]) -> None:
-        system = self._system
-        process, session = system.machine.session(system._session.workspace, _Words(pieces))
         try:
-            call = Call("character.chat", {"name": self.name, "message": message})
-            result = await system.machine.kernel.trap(process, session, call, request="")
+            client = await self._system._client.sibling(_Words(pieces))
+            try:
+                result = await client.trap(Call("character.chat", {"name": self.name, "message": message}))
+            finally:
+                await client.close()
             if not result.ok:
                 raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
         finally:
             pieces.put(None)
-            await system.machine.kernel.processes.exit(process)
 
     def __repr__(self) -> str:
         return f"Character({self.name!r})"

@@ -14,7 +14,7 @@ from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Answer, Consent, Nobody, Session
 from llmasos.services.interpreter import notation
-from llmasos.services.requests import Outcome
+from llmasos.services.outcome import Outcome
 
 T = TypeVar("T")
 Programs = Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, SyscallError
 from llmasos.core.base.types import Call, Program, Result
@@ -22,36 +21,13 @@ from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Context, Interpreter
 from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
+from llmasos.services.outcome import OnReading, Outcome, Way
 
 log = logging.getLogger(__name__)
 
-Way = Literal["habit", "call", "kept", "model"]
 NamesOf = Callable[[Session], Awaitable[Iterable[str]]]
 """Names of the things there are in a session's view."""
 NEITHER = "neither"
-OnReading = Callable[[Reading], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a request.
-
-    Attributes:
-        reading: The program and how sure it was; written calls are certain.
-        results: One for each call that was tried.
-        way: How it was understood: as a habit, a written call, as the person once explained it, or by the model.
-        kept: The sentence whose reading is remembered from now on, empty where none is.
-    """
-
-    reading: Reading
-    results: tuple[Result, ...]
-    way: Way
-    kept: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether all was done."""
-        return all(result.ok for result in self.results)
 
 
 class Requests:

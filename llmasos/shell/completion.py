@@ -5,24 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from llmasos.client import Client
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import references
-from llmasos.core.kernel.session import Session
-from llmasos.core.kernel.syscall import Argument, Syscall, SyscallTable
+from llmasos.core.kernel.syscall import Argument, Syscall
 from llmasos.services.files.place import TEMPORARY, key
 from llmasos.services.files.space import Space, names
 from llmasos.shell.safe import one_line
-
-Listing = Callable[[Call], Awaitable[object]]
-"""Runs a call that lists things and returns its value; None where it can't be run."""
 
 FOLDERS_ONLY = frozenset({"cd", "mkdir"})
 PATH_COMMANDS = frozenset({"cat", "cp", "ls", "mv", "rm"}) | FOLDERS_ONLY
@@ -66,25 +62,12 @@ class ShellCompleter(Completer):
     """Completes what a person types.
 
     Args:
-        table: The live syscalls.
-        session: Whose workspace.
-        home: The system's own folder, which no path leads into.
-        listing: How names of things are found: by asking the system itself.
+        client: Whose table, and whose workspace; names of things are found by asking it.
         short_words: The shell's own words, with what they do.
     """
 
-    def __init__(
-        self,
-        table: SyscallTable,
-        session: Session,
-        home: Path,
-        listing: Listing,
-        short_words: dict[str, str],
-    ) -> None:
-        self._table = table
-        self._session = session
-        self._home = home
-        self._listing = listing
+    def __init__(self, client: Client, short_words: dict[str, str]) -> None:
+        self._client = client
         self._short_words = short_words
         self._kept: dict[str, tuple[float, list[str]]] = {}
 
@@ -102,8 +85,8 @@ class ShellCompleter(Completer):
         if not space:
             for completion in self._first(word):
                 yield completion
-        elif head in self._table:
-            async for completion in self._argument(self._table[head], rest, word):
+        elif head in self._client.table:
+            async for completion in self._argument(self._client.table[head], rest, word):
                 yield completion
         elif head in HELP:
             for completion in self._first(word):
@@ -116,14 +99,14 @@ class ShellCompleter(Completer):
         """Whether a line is a written call so far: there a menu may open by itself, not in a sentence."""
         head = line.lstrip().partition(" ")[0]
         room, dot, _ = head.partition(".")
-        return bool(dot) and any(row.name.startswith(f"{room}.") for row in self._table)
+        return bool(dot) and any(row.name.startswith(f"{room}.") for row in self._client.table)
 
     def _first(self, word: Word) -> Iterator[Completion]:
         wanted = word.text.casefold()
         for name, meaning in self._short_words.items():
             if wanted and name.startswith(wanted):
                 yield Completion(name, -word.typed, display_meta=meaning)
-        rows = sorted(self._table, key=lambda row: row.name)
+        rows = sorted(self._client.table, key=lambda row: row.name)
         begins = [row for row in rows if row.name.startswith(wanted)]
         # "find" offers files.find, after what begins so.
         others = [row for row in rows if wanted and row not in begins]
@@ -168,8 +151,9 @@ class ShellCompleter(Completer):
         if kept and time.monotonic() - kept[0] < FRESH:
             return kept[1]
         likely = (f"{kind}.list", f"{kind}s.list", _LISTS.get(kind, ""))
-        lists = next((name for name in likely if name in self._table), None)
-        value = await self._listing(Call(lists)) if lists else None
+        lists = next((name for name in likely if name in self._client.table), None)
+        result = await self._client.trap(Call(lists), quiet=True) if lists else None
+        value = result.value if result and result.ok else None
         found = [] if value is None else references(value)
         self._kept[kind] = (time.monotonic(), found)
         return found
@@ -177,7 +161,7 @@ class ShellCompleter(Completer):
     def _paths(self, word: Word, *, folders: bool = False) -> Iterator[Completion]:
         folder, slash, begun = word.text.rpartition("/")
         try:
-            space = Space.of(self._session, (self._home,))
+            space = Space.of(self._client.session, (self._client.home,))
             place = space.contained(space.parts(folder + slash, space.cwd)) if slash else space.here
             fitting = [name for name in names(place) if key(name).startswith(key(begun))]
             for name in fitting[:LIMIT]:

@@ -1,41 +1,29 @@
-"""The lines a person typed, sealed: nothing readable is on the disk."""
+"""The lines a person typed, for the line editor; they are kept sealed by the kernel."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from prompt_toolkit.history import History
 
-from llmasos.core.base.errors import StoreError
-from llmasos.core.kernel.sealed_log import SealedLog
 
-log = logging.getLogger(__name__)
-
-
-class SealedHistory(History):
-    """A history for prompt_toolkit over a sealed log.
+class KeptHistory(History):
+    """A history for prompt_toolkit.
 
     Args:
-        sealed: Where the lines are kept.
+        lines: What was typed before, oldest first.
+        keep: Keeps a further line.
     """
 
-    def __init__(self, sealed: SealedLog) -> None:
+    def __init__(self, lines: Sequence[str], keep: Callable[[str], None]) -> None:
         super().__init__()
-        self._sealed = sealed
+        self._lines = lines
+        self._keep = keep
 
     def load_history_strings(self) -> Iterable[str]:
-        """The lines, newest first; a file that was tampered with is no reason to have no prompt."""
-        found: list[str] = []
-        try:
-            found.extend(self._sealed.lines())
-        except StoreError as error:
-            log.warning("the shell's history is cut short: %s", error)
-        return reversed(found)
+        """The lines, newest first."""
+        return reversed(self._lines)
 
     def store_string(self, string: str) -> None:
         """Keep a line."""
-        try:
-            self._sealed.append(string)
-        except StoreError as error:
-            log.warning("a line isn't in the history: %s", error)
+        self._keep(string)

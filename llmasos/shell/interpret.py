@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from llmasos.compose import Machine, compose
+from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, UsageError
-from llmasos.core.base.settings import Settings, workspace_folder
-from llmasos.core.kernel.session import Nobody, Session
+from llmasos.core.base.settings import Settings
+from llmasos.core.kernel.session import Nobody
 from llmasos.services.interpreter import tools as tool_definitions
 from llmasos.services.interpreter.reading import Reading
-from llmasos.shell import keys
+from llmasos.shell.seat import each, session
 
 log = logging.getLogger(__name__)
 Tools = list[dict[str, Any]]
@@ -37,8 +36,8 @@ def read_tools(path: Path) -> Tools:
 
 async def interpret_one(settings: Settings, sentence: str, tools: Tools, *, only_tools: bool) -> int:
     """Print the program of one sentence."""
-    async with _ready(settings) as (machine, session):
-        answer, understood = await _answer(machine, session, sentence, tools, only_tools)
+    async with session(settings, Nobody()) as client:
+        answer, understood = await _answer(client, sentence, tools, only_tools)
     _print(answer)
     return 0 if understood and answer["calls"] else 5
 
@@ -46,8 +45,10 @@ async def interpret_one(settings: Settings, sentence: str, tools: Tools, *, only
 async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Tools, *, only_tools: bool) -> int:
     """Print the program of each line `{"id","utterance","tools"?}`, in order; a bad line gets an `error`."""
     failed = False
-    async with _ready(settings) as (machine, session):
-        for number, line in enumerate(lines, 1):
+    async with session(settings, Nobody()) as client:
+        number = 0
+        async for line in each(lines):
+            number += 1
             if not line.strip():
                 continue
             answer: dict[str, Any] = {"id": number}
@@ -61,19 +62,17 @@ async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Too
                 understood = False
                 answer |= _nothing(str(error))
             else:
-                read, understood = await _answer(machine, session, item["utterance"], [*tools, *own], only_tools)
+                read, understood = await _answer(client, item["utterance"], [*tools, *own], only_tools)
                 answer |= read
             failed |= not understood
             _print(answer)
     return 1 if failed else 0
 
 
-async def _answer(
-    machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool
-) -> tuple[dict[str, Any], bool]:
+async def _answer(client: Client, sentence: str, tools: Tools, only_tools: bool) -> tuple[dict[str, Any], bool]:
     """The program as JSON, and whether there was no error; one sentence that can't be read never ends the others."""
     try:
-        return (await _read(machine, session, sentence, tools, only_tools)).to_json(), True
+        return (await _read(client, sentence, tools, only_tools)).to_json(), True
     except LlmasosError as error:
         return _nothing(str(error)), False
     except Exception as error:
@@ -81,11 +80,10 @@ async def _answer(
         return _nothing(f"That failed inside llmasos: {type(error).__name__}: {error}"), False
 
 
-async def _read(machine: Machine, session: Session, sentence: str, tools: Tools, only_tools: bool) -> Reading:
+async def _read(client: Client, sentence: str, tools: Tools, only_tools: bool) -> Reading:
     if tools or only_tools:
-        return await machine.interpreter.interpret(sentence, tools=tools, only_tools=only_tools)
-    reading, _ = await machine.requests.understand(session, sentence)
-    return reading
+        return await client.interpret(sentence, tools=tools, only_tools=only_tools)
+    return await client.understand(sentence)
 
 
 def _nothing(error: str) -> dict[str, Any]:
@@ -97,14 +95,3 @@ def _print(answer: dict[str, Any]) -> None:
     text = json.dumps(answer, ensure_ascii=False)
     print(text if text.isprintable() else json.dumps(answer), flush=True)
 
-
-@contextlib.asynccontextmanager
-async def _ready(settings: Settings) -> AsyncIterator[tuple[Machine, Session]]:
-    workspace, _ = workspace_folder(settings.workspace)
-    machine = await compose(settings, ask=keys.asker())
-    try:
-        keys.announce(machine)
-        _, session = machine.session(workspace, Nobody())
-        yield machine, session
-    finally:
-        await machine.close()

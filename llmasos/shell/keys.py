@@ -6,7 +6,7 @@ import getpass
 import sys
 from collections.abc import Callable
 
-from llmasos.compose import Machine, sealed_log
+from llmasos.client import Client
 from llmasos.core.base.errors import NeedsAnswer
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.keyring import Keyring
@@ -22,20 +22,19 @@ def asker() -> Callable[[str], str] | None:
     return getpass.getpass if at_terminal() else None
 
 
-def announce(machine: Machine) -> None:
+def announce(client: Client) -> None:
     """What a start without the shell has to say, on stderr: problems, and the recovery code of a new home."""
-    for problem in machine.problems:
+    for problem in client.problems:
         print(f"llmasos: {problem}", file=sys.stderr)
-    code = machine.keyring.created_recovery_code
+    code = client.recovery_code
     if code:
-        print(
-            f"llmasos: a new home was made in {machine.settings.home}. Its recovery code, shown once: {code}",
-            file=sys.stderr,
-        )
+        print(f"llmasos: a new home was made in {client.home}. Its recovery code, shown once: {code}", file=sys.stderr)
 
 
 def show_log(settings: Settings) -> int:
     """Print the program's own log."""
+    from llmasos.compose import sealed_log
+
     keyring = Keyring.open(settings.home, ask=asker())
     for line in sealed_log(settings.home, keyring).lines():
         print(line)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmasos.compose import Machine, compose
+from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError
-from llmasos.core.base.settings import Settings, workspace_folder
+from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Result
-from llmasos.core.kernel.process import Process
-from llmasos.core.kernel.session import FrontEnd, Nobody, Session
+from llmasos.core.kernel.session import FrontEnd, Nobody
 from llmasos.services.interpreter.reading import Reading
 from llmasos.shell import keys
-from llmasos.shell.front import PipeFront, TerminalFront
+from llmasos.shell.pipe_front import PipeFront
+from llmasos.shell.seat import each, session
 
 CODES = {"EACCES": 3, "EAGAIN": 4, "EAMBIG": 4}
 """Errno-like codes with an exit code of their own; every other failure is 1."""
@@ -44,16 +43,16 @@ async def run_once(settings: Settings, sentence: str, manner: Manner, *, piped: 
         manner: How.
         piped: What came on stdin; the sentence is about it.
     """
-    async with _seat(settings, manner) as seat:
-        return await seat.do(sentence, piped)
+    async with session(settings, _front(settings, manner.output)) as client:
+        return await _do(client, sentence, manner, piped)
 
 
 async def run_lines(settings: Settings, lines: Iterable[str], manner: Manner) -> int:
     """Do each line; the exit code is that of the first line that failed, and the rest is not done."""
-    async with _seat(settings, manner) as seat:
-        for line in lines:
+    async with session(settings, _front(settings, manner.output)) as client:
+        async for line in each(lines):
             if line.strip() and not line.lstrip().startswith("#"):
-                code = await seat.do(line.strip(), "")
+                code = await _do(client, line.strip(), manner)
                 if code:
                     return code
         return 0
@@ -64,47 +63,23 @@ def exit_code(results: Iterable[Result]) -> int:
     return next((CODES.get(result.error, 1) for result in results if not result.ok), 0)
 
 
-@dataclass
-class _Seat:
-    """A session of somebody who isn't there, or whose terminal shows one request only."""
-
-    machine: Machine
-    process: Process
-    session: Session
-    manner: Manner
-
-    async def do(self, sentence: str, piped: str) -> int:
-        """One request; returns the exit code."""
-        requests, output = self.machine.requests, self.manner.output
-        try:
-            if self.manner.dry_run:
-                reading, _ = await requests.understand(self.session, sentence, appended=piped)
-                _print_program(reading, output)
-                return 0 if reading.program else 5
-            outcome = await requests.handle(self.process, self.session, sentence, appended=piped)
-        except LlmasosError as error:
-            if output == "text":
-                raise
-            _print_json({"ok": False, "error": type(error).__name__, "message": str(error)})
-            return error.exit_code
-        if output == "json":
-            results = [result.to_json() for result in outcome.results]
-            _print_json({**outcome.reading.to_json(), "ok": outcome.ok, "results": results})
-        return exit_code(outcome.results)
-
-
-@contextlib.asynccontextmanager
-async def _seat(settings: Settings, manner: Manner) -> AsyncIterator[_Seat]:
-    workspace, fallback = workspace_folder(settings.workspace)
-    machine = await compose(settings, ask=keys.asker())
+async def _do(client: Client, sentence: str, manner: Manner, piped: str = "") -> int:
+    """One request; returns the exit code."""
     try:
-        keys.announce(machine)
-        if fallback:
-            print(f"llmasos: the workspace is {workspace}.", file=sys.stderr)
-        process, session = machine.session(workspace, _front(settings, manner.output))
-        yield _Seat(machine, process, session, manner)
-    finally:
-        await machine.close()
+        if manner.dry_run:
+            reading = await client.understand(sentence, appended=piped)
+            _print_program(reading, manner.output)
+            return 0 if reading.program else 5
+        outcome = await client.handle(sentence, appended=piped)
+    except LlmasosError as error:
+        if manner.output == "text":
+            raise
+        _print_json({"ok": False, "error": type(error).__name__, "message": str(error)})
+        return error.exit_code
+    if manner.output == "json":
+        results = [result.to_json() for result in outcome.results]
+        _print_json({**outcome.reading.to_json(), "ok": outcome.ok, "results": results})
+    return exit_code(outcome.results)
 
 
 def _front(settings: Settings, output: str) -> FrontEnd:
@@ -113,6 +88,8 @@ def _front(settings: Settings, output: str) -> FrontEnd:
     if output == "stream-json":
         return _EventFront(yes=settings.yes)
     if keys.at_terminal() and sys.stdout.isatty():
+        from llmasos.shell.front import TerminalFront  # a terminal's libraries take a quarter of a second
+
         return TerminalFront(yes=settings.yes)
     return PipeFront(yes=settings.yes)
 

@@ -9,10 +9,10 @@ import asyncio
 import contextvars
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_or_none, run_in_terminal
@@ -24,21 +24,16 @@ from prompt_toolkit.styles import Style
 from rich.console import RenderableType
 from rich.text import Text
 
+from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, ProcessKilled
 from llmasos.core.base.types import Call
-from llmasos.core.kernel.process import Process
-from llmasos.core.kernel.sealed_log import SealedLog
-from llmasos.core.kernel.session import Nobody, Session
-from llmasos.services.files import cd, pwd
+from llmasos.services.files import pwd
 from llmasos.shell import greeting, keyboard, questions, readings, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
-from llmasos.shell.history import SealedHistory
+from llmasos.shell.history import KeptHistory
 from llmasos.shell.safe import one_line
 from llmasos.shell.toolbar import Toolbar
-
-if TYPE_CHECKING:
-    from llmasos.compose import Machine
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +58,6 @@ SHORT_WORDS = {
 
 AS_SYSCALL = {"history": "system.history", "ps": "process.list", "undo": "system.undo"}
 LEAVING = frozenset({"exit", "quit", "logout"})
-HISTORY_FILE = "shell-history.sealed"
-HISTORY_PURPOSE = "shell history"
 
 _STYLE = Style.from_dict(
     {
@@ -76,35 +69,32 @@ _STYLE = Style.from_dict(
 )
 
 
-async def run(machine: Machine, session: Session, process: Process) -> int:
+async def run(client: Client) -> int:
     """Talk with a person until they leave.
 
     Args:
-        machine: The composed system; its models may still be loading.
-        session: The person's session; its front end becomes a terminal if it isn't one.
-        process: The process that stands for the session.
+        client: The session; its front end becomes a terminal if it isn't one, and its models may still be loading.
 
     Returns:
         The exit code.
     """
-    return await Shell(machine, session, process).run()
+    return await Shell(client).run()
 
 
 class Shell:
     """One open shell. Arguments as for `run`."""
 
-    def __init__(self, machine: Machine, session: Session, process: Process) -> None:
-        self._machine = machine
-        self._session = session
-        self._process = process
-        self._front = session.front if isinstance(session.front, TerminalFront) else TerminalFront()
-        session.front = self._front
-        self._toolbar = Toolbar(machine, session)
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        front = client.session.front
+        self._front = front if isinstance(front, TerminalFront) else TerminalFront()
+        client.session.front = self._front
+        self._toolbar = Toolbar(client)
         self._print = self._front.console.print
-        home = machine.settings.home
-        self._completer = ShellCompleter(machine.kernel.table, session, home, self._listing, SHORT_WORDS)
-        key = machine.keyring.derive(HISTORY_PURPOSE)
-        self._history = SealedHistory(SealedLog(home / HISTORY_FILE, key))
+        self._completer = ShellCompleter(client, SHORT_WORDS)
+        self._history = KeptHistory([], self._keep_line)
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._killed = False
         self._own_words: dict[str, Callable[[str], Awaitable[None]]] = {
             "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear,
             "readings": self._readings,
@@ -113,12 +103,12 @@ class Shell:
     async def run(self) -> int:
         """Read and do lines until the person leaves."""
         self._greet()
+        self._history = KeptHistory(await self._client.history(), self._keep_line)
         prompt = self._prompt()
         loading = asyncio.create_task(self._watch_loading(prompt))
         show = self._shower()
-        deafen = self._machine.bell.listen(lambda event: show(_reminder(event)))
-        keeping = asyncio.create_task(self._machine.keep_time(lambda problem: show(views.note(problem))))
         try:
+            await self._client.listen(lambda told: show(_told(told)))
             # Between two lines Ctrl-C means nothing, and keys wait for the next prompt.
             with _interrupts(lambda: None), keyboard.unechoed():
                 while True:
@@ -134,17 +124,17 @@ class Shell:
                         return 1
                     self._toolbar.refresh()
         finally:
-            deafen()
-            for task in (loading, keeping):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+            if self._keeping:
+                await asyncio.wait(self._keeping)
 
     async def _do(self, line: str) -> None:
         """Do one line; whatever comes of it, the shell goes on."""
         word, _, rest = line.partition(" ")
         own = self._own_words.get(word) if self._is_own(word, rest.strip()) else None
-        self._front.begin(LOADING if self._machine.interpreting.loaded is None else THINKING)
+        self._front.begin(THINKING if self._client.glance().loaded else LOADING)
         try:
             if own:
                 await own(rest.strip())
@@ -154,7 +144,7 @@ class Shell:
             self._front.end()
             self._print(views.error(error))
         except ProcessKilled:
-            return  # seen by who started this
+            self._killed = True  # seen by who started this
         except Exception as error:  # the shell outlives its defects; the log has the traceback
             log.exception("a line failed")
             self._front.end()
@@ -163,9 +153,19 @@ class Shell:
         finally:
             self._front.end()
 
+    def _keep_line(self, line: str) -> None:
+        """Keep a line while the person types on."""
+        task = asyncio.ensure_future(self._client.keep_line(line))
+        self._keeping.add(task)
+        task.add_done_callback(self._kept)
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        self._keeping.discard(task)
+        if not task.cancelled() and task.exception():
+            log.warning("a line isn't in the history: %s", task.exception())
+
     async def _request(self, line: str) -> None:
-        handle = self._machine.requests.handle
-        outcome = await handle(self._process, self._session, line, on_reading=self._front.understood)
+        outcome = await self._client.handle(line, on_reading=self._front.understood)
         if outcome.kept:
             self._print(views.note(questions.REMEMBERED.format(said=one_line(outcome.kept))))
         program = outcome.reading.program
@@ -176,8 +176,8 @@ class Shell:
     def _is_own(self, word: str, rest: str) -> bool:
         """Whether a line is for the shell itself; "help me write a letter" is for the model."""
         if word == "help":
-            rooms = {row.name.partition(".")[0] for row in self._machine.kernel.table}
-            return not rest or rest in rooms or rest in self._machine.kernel.table
+            rooms = {row.name.partition(".")[0] for row in self._client.table}
+            return not rest or rest in rooms or rest in self._client.table
         if word == "readings":
             return not rest or rest.startswith("remove ")
         return word in ("?", "cd") or not rest
@@ -191,15 +191,15 @@ class Shell:
 
     async def _cd(self, said: str) -> None:
         self._front.end()
-        cd(self._session, said or "~", (self._machine.settings.home,))
+        await self._client.go(said)
 
     async def _pwd(self, _: str) -> None:
         self._front.end()
-        self._print(Text(one_line(pwd(self._session))), overflow="fold")
+        self._print(Text(one_line(pwd(self._client.session))), overflow="fold")
 
     async def _readings(self, rest: str) -> None:
         number = rest.removeprefix("remove").strip()
-        told = [readings.remove(self._machine, number)] if rest else readings.lines(self._machine)
+        told = [await readings.remove(self._client, number)] if rest else await readings.lines(self._client)
         self._front.end()
         self._print(Text("\n".join(told)), overflow="fold")
 
@@ -208,13 +208,7 @@ class Shell:
         self._front.console.clear()
 
     async def _trap(self, call: Call) -> None:
-        await self._machine.kernel.trap(self._process, self._session, call, request=str(call))
-
-    async def _listing(self, call: Call) -> object:
-        """What a call lists, for completion: nothing is shown, nothing asked."""
-        quiet = Session(self._session.person, self._session.workspace, Nobody(), cwd=self._session.cwd)
-        result = await self._machine.kernel.trap(self._process, quiet, call)
-        return result.value if result.ok else None
+        await self._client.trap(call)
 
     async def _interruptible(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run a request so that Ctrl-C ends it and only it; False where the shell itself was killed."""
@@ -225,7 +219,7 @@ class Shell:
             except asyncio.CancelledError:
                 task.cancel()
                 raise
-        if not self._process.alive:  # a kill cancels the request as well
+        if self._killed:
             self._front.end()
             self._print(views.note(KILLED))
             return False
@@ -236,12 +230,11 @@ class Shell:
         return True
 
     def _greet(self) -> None:
-        machine, workspace = self._machine, self._session.workspace
-        code = machine.keyring.created_recovery_code
+        workspace, code = self._client.session.workspace, self._client.recovery_code
         self._print(greeting.first(workspace, greeting.language()) if code else greeting.again(workspace))
         if code:
             self._print(greeting.recovery(code))
-        for problem in machine.problems:
+        for problem in self._client.problems:
             self._print(views.note(problem))
 
     def _prompt(self) -> PromptSession[str]:
@@ -268,13 +261,13 @@ class Shell:
         return session
 
     def _where(self) -> StyleAndTextTuples:
-        folder = Path(self._session.cwd).name
+        folder = Path(self._client.session.cwd).name
         return [("class:folder", f"{one_line(folder)} " if folder else ""), ("class:prompt", "❯ ")]
 
     async def _watch_loading(self, prompt: PromptSession[str]) -> None:
         """Tell the toolbar when the model is there, and the person when it won't be."""
         try:
-            await self._machine.interpreting.get()
+            await self._client.ready()
         except LlmasosError as error:
             self._toolbar.failed = True
             problem = views.error(error)
@@ -306,7 +299,10 @@ class Shell:
             show()
 
 
-def _reminder(event: dict[str, Any]) -> Text:
+def _told(event: Mapping[str, Any]) -> RenderableType:
+    """A reminder, or something else to know."""
+    if "note" in event:
+        return views.note(str(event["note"]))
     line = Text.assemble((f"⏰ {REMINDER} ", "bold yellow"), one_line(str(event.get("title", ""))))
     if event.get("when"):
         line.append(f"  {one_line(str(event['when']))}", style="dim")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from llmasos.compose import compose
+from llmasos.client import attach
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.shell import keys, repl
 from llmasos.shell.front import TerminalFront
 
 
 async def run_shell(settings: Settings) -> int:
-    """Compose the system, let the models load behind the prompt, and talk until the person leaves."""
+    """Reach the kernel, let the models load behind the prompt, and talk until the person leaves."""
     workspace, fallback = workspace_folder(settings.workspace)
-    machine = await compose(settings, ask=keys.asker())
+    client = await attach(settings, workspace, TerminalFront(yes=settings.yes), ask=keys.asker())
     try:
-        machine.interpreting.start()
+        await client.load_table()
         if fallback:
-            machine.problems.append(f"The workspace is {workspace}: a whole home folder would be too much.")
-        process, session = machine.session(workspace, TerminalFront(yes=settings.yes))
-        return await repl.run(machine, session, process)
+            client.problems.append(f"The workspace is {workspace}: a whole home folder would be too much.")
+        return await repl.run(client)
     finally:
-        await machine.close()
+        await client.close()

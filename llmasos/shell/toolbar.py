@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from llmasos.core.kernel.session import Session
+from llmasos.client import Client
+from llmasos.client.base import Glance
 from llmasos.shell.safe import one_line, shortened
-
-if TYPE_CHECKING:
-    from llmasos.compose import Machine
 
 LOADING = "loading the model…"
 NO_MODEL = "no model"
@@ -26,13 +23,11 @@ class Toolbar:
     """The toolbar's text, cheap to ask for.
 
     Args:
-        machine: What it tells about.
-        session: Where the person is.
+        client: What it tells about.
     """
 
-    def __init__(self, machine: Machine, session: Session) -> None:
-        self._machine = machine
-        self._session = session
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self.failed = False
         """Whether the model couldn't be loaded."""
         self._figures = ""
@@ -50,24 +45,18 @@ class Toolbar:
         self._at = -FRESH
 
     def _parts(self) -> list[str]:
-        machine = self._machine
-        parts = [self._model()]
-        alive = sum(process.alive for process in machine.kernel.processes)
-        parts.append(f"{alive} {PROCESSES[alive != 1]}")
-        parts.append(f"{POLICY} {machine.kernel.policy.name}")
-        return [part for part in parts if part]
+        glance = self._client.glance()
+        count = glance.processes
+        return [self._model(glance), f"{count} {PROCESSES[count != 1]}", f"{POLICY} {glance.policy}"]
 
-    def _model(self) -> str:
-        machine = self._machine
+    def _model(self, glance: Glance) -> str:
         if self.failed:
             return NO_MODEL
-        if machine.interpreting.loaded is None:
+        if not glance.loaded:
             return LOADING
-        engines = [slot.loaded for slot in (machine.speech, machine.interpreting) if slot.loaded]
-        speed = next((s for e in engines if (s := e.stats().get("tokens_per_second", 0.0)) > 0), 0.0)
-        name = shortened(machine.settings.model.rpartition("/")[2], 24)
-        return f"{name}  {speed:.0f} {SPEED}" if speed else name
+        name = shortened(glance.model.rpartition("/")[2], 24)
+        return f"{name}  {glance.speed:.0f} {SPEED}" if glance.speed else name
 
     def _where(self) -> str:
-        session = self._session
+        session = self._client.session
         return one_line(f"{session.workspace.name}/{session.cwd}".rstrip("/"))

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from rich.console import Console
 
-from llmasos.compose import Bell
+from llmasos.client.local import LocalClient
+from llmasos.compose import HISTORY_FILE, HISTORY_PURPOSE, Bell, Machine
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import ModelError, SyscallError
 from llmasos.core.base.paths import shipped
@@ -24,6 +26,7 @@ from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, SyscallTable, inverse, syscall
@@ -34,7 +37,6 @@ from llmasos.services.requests import Requests
 from llmasos.services.system import System
 
 if TYPE_CHECKING:
-    from llmasos.compose import Machine
     from llmasos.services.interpreter.interpreter import Interpreter
 
 
@@ -139,10 +141,17 @@ class Stage:
     things: Things
     readings: dict[str, Reading]
     slot: Slot
-    process: Process
-    session: Session
+    client: LocalClient
     workspace: Path
     home: Path
+
+    @property
+    def process(self) -> Process:
+        return self.client.process
+
+    @property
+    def session(self) -> Session:
+        return self.client.session
 
 
 @asynccontextmanager
@@ -164,8 +173,10 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         async def interpret(said: str, **_: object) -> Reading:
             return readings.get(said, Reading((), 0.2))
 
-        async def keep_time(tell: Callable[[str], None]) -> None:
-            await asyncio.Event().wait()
+        bell = Bell()
+
+        async def listen(hear: Callable[[Any], None]) -> Callable[[], None]:
+            return bell.add(hear)
 
         interpreter = cast("Interpreter", SimpleNamespace(interpret=interpret))
         machine = SimpleNamespace(
@@ -176,16 +187,19 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             requests=Requests(kernel, interpreter),
             keyring=keyring,
             problems=[],
-            bell=Bell(),
-            keep_time=keep_time,
+            bell=bell,
+            listen=listen,
+            history=SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE)),
             speech=Slot(),
             interpreting=slot,
         )
-        process = processes.spawn(
-            processes.init, name="ada", program="shell", subject="user:ada", priority="interactive"
-        )
-        session = Session("ada", workspace, Nobody())
-        yield Stage(cast("Machine", machine), things, readings, slot, process, session, workspace, home)
+        machine.session = partial(Machine.session, machine)
+
+        async def stays() -> None:
+            """The tests end the machine."""
+
+        client = LocalClient(cast("Machine", machine), workspace, Nobody(), closing=stays)
+        yield Stage(cast("Machine", machine), things, readings, slot, client, workspace, home)
 
 
 def reading(*calls: Call, ms: float = 120.0) -> Reading:

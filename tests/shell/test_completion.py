@@ -6,8 +6,7 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from llmasos.core.base.types import Call
-from llmasos.core.kernel.session import Nobody, Session
+from llmasos.core.base.types import Call, Result
 from llmasos.shell.completion import ShellCompleter, last_word
 from tests.shell.stage import Stage, staged
 
@@ -30,13 +29,14 @@ def test_last_word(line: str, text: str, typed: int) -> None:
 
 
 def completer(stage: Stage, asked: list[str]) -> ShellCompleter:
-    async def listing(call: Call) -> object:
-        asked.append(call.syscall)
-        quiet = Session("ada", stage.workspace, Nobody())
-        return (await stage.machine.kernel.trap(stage.process, quiet, call)).value
+    trap = stage.client.trap
 
-    words = {"history": "what was done", "help": "what can be said"}
-    return ShellCompleter(stage.machine.kernel.table, stage.session, stage.home, listing, words)
+    async def noted(call: Call, *, quiet: bool = False) -> Result:
+        asked.append(call.syscall)
+        return await trap(call, quiet=quiet)
+
+    stage.client.trap = noted  # type: ignore[method-assign]
+    return ShellCompleter(stage.client, {"history": "what was done", "help": "what can be said"})
 
 
 async def offered(stage: Stage, line: str, *, tab: bool = True) -> list[str]:

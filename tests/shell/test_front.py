@@ -14,7 +14,8 @@ from prompt_toolkit.output import DummyOutput
 from llmasos.core.base.types import Call, Result
 from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel.session import Consent
-from llmasos.shell.front import PipeFront, TerminalFront
+from llmasos.shell.front import TerminalFront
+from llmasos.shell.pipe_front import PipeFront
 from tests.shell.stage import console, reading, staged
 
 T = TypeVar("T")

@@ -1,32 +1,43 @@
-"""History survives, and nothing of it can be read on the disk."""
+"""History for the line editor; how it is kept is the kernel's business."""
 
-import asyncio
 from pathlib import Path
 
+from llmasos.client.local import LocalClient
 from llmasos.core.kernel.sealed_log import SealedLog
-from llmasos.shell.history import SealedHistory
+from llmasos.shell.history import KeptHistory
+from tests.shell.stage import staged
 
 
-def test_lines_come_back_newest_first_and_sealed(tmp_path: Path) -> None:
-    path = tmp_path / "shell.sealed"
-    history = SealedHistory(SealedLog(path, b"k" * 32))
-    for line in ("where is my salary slip", "two\nlines 明天"):
-        history.append_string(line)
-
-    async def loaded() -> list[str]:
-        return [line async for line in SealedHistory(SealedLog(path, b"k" * 32)).load()]
-
-    assert asyncio.run(loaded()) == ["two\nlines 明天", "where is my salary slip"]
-    assert b"salary" not in path.read_bytes()
+async def test_lines_come_back_newest_first() -> None:
+    kept: list[str] = []
+    history = KeptHistory(["ls", "two\nlines 明天"], kept.append)
+    assert [line async for line in history.load()] == ["two\nlines 明天", "ls"]
+    history.append_string("history")
+    assert kept == ["history"]
+    assert history.get_strings()[-1] == "history"
 
 
-def test_a_history_of_another_key_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "shell.sealed"
-    SealedHistory(SealedLog(path, b"k" * 32)).store_string("secret")
-    assert list(SealedHistory(SealedLog(path, b"x" * 32)).load_history_strings()) == []
+async def test_it_is_sealed(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        await stage.client.keep_line("where is my salary slip")
+        assert await stage.client.history() == ["where is my salary slip"]
+        for path in stage.home.rglob("*"):
+            assert not path.is_file() or b"salary" not in path.read_bytes()
 
 
-def test_a_full_disk_does_not_stop_the_shell(tmp_path: Path) -> None:
-    history = SealedHistory(SealedLog(tmp_path / "no" / "folder.sealed", b"k" * 32))
-    history.append_string("still here")
-    assert history.get_strings() == ["still here"]
+async def _with(stage_client: LocalClient, log: SealedLog) -> LocalClient:
+    stage_client.machine.history = log
+    return stage_client
+
+
+async def test_a_history_of_another_key_is_left_out(tmp_path: Path) -> None:
+    SealedLog(tmp_path / "shell.sealed", b"k" * 32).append("secret")
+    async with staged(tmp_path) as stage:
+        client = await _with(stage.client, SealedLog(tmp_path / "shell.sealed", b"x" * 32))
+        assert await client.history() == []
+
+
+async def test_a_full_disk_does_not_stop_the_shell(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        client = await _with(stage.client, SealedLog(tmp_path / "no" / "folder.sealed", b"k" * 32))
+        await client.keep_line("still here")

@@ -12,6 +12,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from llmasos.compose import HISTORY_FILE, HISTORY_PURPOSE
 from llmasos.core.base.errors import ModelError
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.sealed_log import SealedLog
@@ -42,7 +43,7 @@ def seen(stage: Stage) -> str:
 async def typed(stage: Stage, keys: PipeInput, text: str, *, leave: str = "\x04") -> str:
     """Type all of this, then leave; what was shown."""
     keys.send_text(text + leave)
-    assert await asyncio.wait_for(repl.run(stage.machine, stage.session, stage.process), 10) == 0
+    assert await asyncio.wait_for(repl.run(stage.client), 10) == 0
     return seen(stage)
 
 
@@ -74,8 +75,8 @@ async def test_the_sentence_and_its_call_are_in_the_history(tmp_path: Path, keys
     async with shell(tmp_path) as stage:
         stage.readings["I need oat milk"] = reading(Call("tasks.add", {"title": "oat milk"}))
         await typed(stage, keys, "I need oat milk\n")
-        path = stage.home / repl.HISTORY_FILE
-        log = SealedLog(path, stage.machine.keyring.derive(repl.HISTORY_PURPOSE))
+        path = stage.home / HISTORY_FILE
+        log = SealedLog(path, stage.machine.keyring.derive(HISTORY_PURPOSE))
         assert list(log.lines()) == ["I need oat milk", "tasks.add title='oat milk'"]
         assert b"milk" not in path.read_bytes()
 
@@ -123,7 +124,7 @@ async def test_help(tmp_path: Path, keys: PipeInput) -> None:
 async def test_leaving(tmp_path: Path, keys: PipeInput, word: str) -> None:
     async with shell(tmp_path) as stage:
         keys.send_text(f"{word}\n")
-        assert await asyncio.wait_for(repl.run(stage.machine, stage.session, stage.process), 10) == 0
+        assert await asyncio.wait_for(repl.run(stage.client), 10) == 0
 
 
 async def test_empty_lines_and_ctrl_c_at_the_prompt_do_nothing(tmp_path: Path, keys: PipeInput) -> None:
@@ -154,7 +155,7 @@ async def test_ctrl_c_ends_the_request_and_not_the_shell(tmp_path: Path, keys: P
         two = (Call("tasks.add", {"title": "milk"}), Call("tasks.wait"))
         stage.readings["milk and wait"] = reading(*two)
         keys.send_text("milk and wait\n")
-        running = asyncio.create_task(repl.run(stage.machine, stage.session, stage.process))
+        running = asyncio.create_task(repl.run(stage.client))
         await asyncio.wait_for(stage.things.started.wait(), 10)
         os.kill(os.getpid(), signal.SIGINT)
         await until(stage, "Stopped in the middle")
@@ -210,7 +211,7 @@ async def test_a_pasted_text_is_one_request(tmp_path: Path, keys: PipeInput) -> 
 async def test_a_reminder_is_shown_above_the_line(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
         keys.send_text("tasks.add mi")
-        running = asyncio.create_task(repl.run(stage.machine, stage.session, stage.process))
+        running = asyncio.create_task(repl.run(stage.client))
         await until(stage, "helps")
         await asyncio.sleep(0.1)
         # APScheduler may fire from a thread of its own.
@@ -225,7 +226,7 @@ async def test_the_prompt_is_there_before_the_model(tmp_path: Path, keys: PipeIn
     async with shell(tmp_path) as stage:
         stage.slot.error = ModelError("The model is missing.", "Name another with --model.")
         keys.send_text("tasks.add milk\n")
-        running = asyncio.create_task(repl.run(stage.machine, stage.session, stage.process))
+        running = asyncio.create_task(repl.run(stage.client))
         await until(stage, "Added")
         stage.slot.ready.set()
         await until(stage, "✗ The model is missing.\n  Name another with --model.")
@@ -236,7 +237,7 @@ async def test_the_prompt_is_there_before_the_model(tmp_path: Path, keys: PipeIn
 async def test_a_killed_shell_ends(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
         keys.send_text("tasks.wait\ntasks.add milk\n")
-        running = asyncio.create_task(repl.run(stage.machine, stage.session, stage.process))
+        running = asyncio.create_task(repl.run(stage.client))
         await asyncio.wait_for(stage.things.started.wait(), 10)
         await stage.machine.kernel.processes.exit(stage.process, 1)
         assert await asyncio.wait_for(running, 10) == 1
@@ -245,7 +246,7 @@ async def test_a_killed_shell_ends(tmp_path: Path, keys: PipeInput) -> None:
 
 async def test_first_start_greets_and_shows_the_recovery_code_once(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
-        stage.machine.problems.append("The plugin x is left out.")
+        stage.client.problems.append("The plugin x is left out.")
         code = stage.machine.keyring.created_recovery_code
         assert code
         told = await typed(stage, keys, "")

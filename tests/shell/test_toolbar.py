@@ -8,7 +8,7 @@ from tests.shell.stage import staged
 
 async def test_what_it_tells(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
-        toolbar = Toolbar(stage.machine, stage.session)
+        toolbar = Toolbar(stage.client)
         assert toolbar() == " loading the model…  ·  2 processes  ·  policy default  ·  work"
         stage.slot.ready.set()
         await stage.slot.get()
@@ -20,6 +20,6 @@ async def test_what_it_tells(tmp_path: Path) -> None:
 
 async def test_no_model(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
-        toolbar = Toolbar(stage.machine, stage.session)
+        toolbar = Toolbar(stage.client)
         toolbar.failed = True
         assert toolbar().startswith(" no model  ·")

@@ -68,13 +68,15 @@ main(["-c", sys.argv[1]])
 
 LOOKS_AFTER_THE_CLOCK = """
 import asyncio
-from llmasos.compose import compose
+from pathlib import Path
+from llmasos.client import attach
 from llmasos.core.base.settings import Settings
+from llmasos.core.kernel.session import Nobody
 
 async def main():
-    machine = await compose(Settings.load())
-    await machine.keep_time(print)
-    await machine.close()
+    client = await attach(Settings.load(), Path.cwd(), Nobody())
+    await client.listen(print)
+    await client.close()
 
 asyncio.run(main())
 """

@@ -1,4 +1,4 @@
-"""Who owns a home: the first of several programs rings, so that no reminder is told twice; then the next one."""
+"""Who owns a home: the first program carries its kernel; when that ends, however it ends, another one can."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class OwnerLock:
-    """A lock that one program of a home holds; the kernel lets go of it when the program ends, however it ends."""
+    """A lock that one program of a home holds; the operating system lets go of it when the program ends."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / "owner.lock"
@@ -24,7 +24,24 @@ class OwnerLock:
         except OSError:
             os.close(descriptor)
             return False
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
+        return True
+
+    def holder(self) -> int:
+        """The process id of who took it last; 0 where nobody ever did."""
+        try:
+            return int(self._path.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def is_held(self) -> bool:
+        """Whether some program holds it."""
+        mine = self._descriptor is not None
+        if not mine and self.acquire():
+            self.release()
+            return False
         return True
 
     def release(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.types import Call, Program
 from llmasos.core.kernel.store import Store
+from llmasos.services.interpreter.reading import Kept
 
 KIND = "reading"
 MOST = 500
@@ -32,16 +33,6 @@ _INSIDE = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{2}")
 """Two characters between which no value begins or ends: both of one word, in a script with spaces."""
 _JOINS = re.compile(r"[,;，；、]|\b(?:and|then|but)\b|然后|并且|接着", re.IGNORECASE)
 """Where a second command or thing may begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One kept reading."""
-
-    id: str
-    said: str
-    program: Program
-    at: str
 
 
 class KeptReadings:

@@ -47,6 +47,16 @@ class Reading:
         return shown
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A reading that the person corrected or confirmed."""
+
+    id: str
+    said: str
+    program: Program
+    at: str
+
+
 def say(program: Program) -> str:
     """A program in one line, for a question."""
     return ", then ".join(str(call) for call in program) or "nothing of this"

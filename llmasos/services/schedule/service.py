@@ -41,18 +41,11 @@ class Schedule:
         self._clock = clock
         self._ringer = Ringer(store, clock, on_reminder)
 
-    async def start(self, owner: bool = True) -> int:
-        """Tell what was missed while no program was open, and ring from now on.
+    async def start(self) -> int:
+        """Tell what was missed while nobody listened, and ring from now on; returns how many were missed."""
+        return await self._ringer.start()
 
-        Args:
-            owner: Whether this program owns the home. Others ring nothing: a reminder is shown once.
-
-        Returns:
-            How many reminders were missed.
-        """
-        return await self._ringer.start() if owner else 0
-
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Ring no more."""
         self._ringer.stop()
 

@@ -15,7 +15,7 @@ from llmasos.core.kernel import custody
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter import kept
-from llmasos.services.interpreter.kept import Kept, KeptReadings, fitted
+from llmasos.services.interpreter.kept import KeptReadings, fitted
 
 
 @pytest.fixture(autouse=True)

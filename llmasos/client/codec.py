@@ -1,0 +1,145 @@
+"""The words that go through the socket, as JSON and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, get_args
+
+from llmasos.core.base import errors
+from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
+from llmasos.core.base.types import Call, Program, Result
+from llmasos.core.kernel.session import Consent
+from llmasos.core.kernel.syscall import Argument, Syscall
+from llmasos.services.interpreter.reading import Kept, Reading
+from llmasos.services.outcome import Outcome
+
+Json = dict[str, Any]
+
+
+def call(value: Call) -> Json:
+    """A call."""
+    return {"syscall": value.syscall, "args": value.args, "references": sorted(value.references)}
+
+
+def to_call(value: Json) -> Call:
+    """A call again."""
+    return Call(value["syscall"], value["args"], frozenset(value["references"]))
+
+
+def program(value: Program) -> list[Json]:
+    """A program."""
+    return [call(one) for one in value]
+
+
+def to_program(value: list[Json]) -> Program:
+    """A program again."""
+    return tuple(map(to_call, value))
+
+
+def result(value: Result) -> Json:
+    """A result."""
+    return {
+        "call": call(value.call), "value": value.value, "error": value.error, "message": value.message,
+        "rule": value.rule, "undoable": value.undoable,
+    }  # fmt: skip
+
+
+def to_result(value: Json) -> Result:
+    """A result again."""
+    return Result(**{**value, "call": to_call(value["call"])})
+
+
+def reading(value: Reading) -> Json:
+    """A reading."""
+    other = value.alternative
+    return {
+        "program": program(value.program), "confidence": value.confidence, "ms": value.ms,
+        "alternative": None if other is None else program(other), "derived": value.derived,
+    }  # fmt: skip
+
+
+def to_reading(value: Json) -> Reading:
+    """A reading again."""
+    other = value["alternative"]
+    return Reading(
+        to_program(value["program"]), value["confidence"], None if other is None else to_program(other),
+        value["ms"], tuple(value["derived"]),
+    )  # fmt: skip
+
+
+def outcome(value: Outcome) -> Json:
+    """What came of a request."""
+    return {
+        "reading": reading(value.reading), "results": [result(one) for one in value.results],
+        "way": value.way, "kept": value.kept,
+    }  # fmt: skip
+
+
+def to_outcome(value: Json) -> Outcome:
+    """It again."""
+    return Outcome(
+        to_reading(value["reading"]), tuple(map(to_result, value["results"])), value["way"], value["kept"]
+    )  # fmt: skip
+
+
+def kept(value: Kept) -> Json:
+    """A kept reading."""
+    return {"id": value.id, "said": value.said, "program": program(value.program), "at": value.at}
+
+
+def to_kept(value: Json) -> Kept:
+    """It again."""
+    return Kept(**{**value, "program": to_program(value["program"])})
+
+
+def consent(value: Consent) -> Json:
+    """A question before an effect."""
+    return {**asdict(value), "call": call(value.call), "shown": dict(value.shown)}
+
+
+def to_consent(value: Json) -> Consent:
+    """It again."""
+    return Consent(**{**value, "call": to_call(value["call"])})
+
+
+def row(value: Syscall) -> Json:
+    """What help and completion need of a syscall."""
+    return {
+        "name": value.name, "effect": value.effect, "summary": value.summary, "examples": value.examples,
+        "arguments": [asdict(argument) for argument in value.arguments],
+    }  # fmt: skip
+
+
+def to_row(value: Json) -> Syscall:
+    """It again; where it runs is another program."""
+
+    async def elsewhere(caller: Any, /, **args: Any) -> Any:
+        raise SyscallError("ENOSYS", f"{value['name']} runs in the program that owns the home.")
+
+    return Syscall(
+        value["name"], value["effect"], value["summary"], tuple(Argument(**a) for a in value["arguments"]), elsewhere,
+        examples=tuple(value["examples"]),
+    )  # fmt: skip
+
+
+def error(value: LlmasosError) -> Json:
+    """An error that a person can read."""
+    shown: Json = {"kind": type(value).__name__, "what": value.what, "remedy": value.remedy}
+    if isinstance(value, SyscallError):
+        shown |= {"code": value.code, "choices": value.choices}
+    if isinstance(value, Denied):
+        shown["rule"] = value.rule
+    return shown
+
+
+def to_error(value: Mapping[str, Any]) -> LlmasosError:
+    """It again, of the same class."""
+    what, remedy = str(value["what"]), str(value["remedy"])
+    if value["kind"] == "SyscallError" and value.get("code") in get_args(errors.Errno):
+        return SyscallError(value["code"], what, remedy, choices=tuple(value.get("choices", ())))
+    if value["kind"] == "Denied":
+        return Denied(what, remedy, rule=str(value.get("rule", "")))
+    kind = getattr(errors, str(value["kind"]), LlmasosError)
+    known = isinstance(kind, type) and issubclass(kind, LlmasosError) and kind is not SyscallError
+    return kind(what, remedy) if known else LlmasosError(what, remedy)

@@ -1,0 +1,184 @@
+"""A session that outlives the program which carries the kernel: where that ends, it goes on with the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from llmasos.client.base import Client, Glance, Hear
+from llmasos.client.remote import KernelGone
+from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.session import FrontEnd, Session
+from llmasos.core.kernel.syscall import SyscallTable
+from llmasos.services.interpreter.reading import Kept, Reading
+from llmasos.services.outcome import OnReading, Outcome
+
+T = TypeVar("T")
+Again = Callable[[FrontEnd], Awaitable[Client]]
+
+log = logging.getLogger(__name__)
+
+TAKEN_OVER = "The program that carried the system has ended; this one carries it now."
+GOES_ON = "The program that carried the system has ended; another one carries it now."
+
+
+class SteadyClient:
+    """As `Client`, over one session after another.
+
+    Args:
+        first: The session to begin with.
+        again: Opens the next one.
+    """
+
+    def __init__(self, first: Client, again: Again) -> None:
+        self._client = first
+        self._again = again
+        self._renewing = asyncio.Lock()
+        self._hear: Hear | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def session(self) -> Session:
+        """The person, the workspace, the folder they are in."""
+        return self._client.session
+
+    @property
+    def home(self) -> Path:
+        """The folder of all state."""
+        return self._client.home
+
+    @property
+    def table(self) -> SyscallTable:
+        """The live syscalls."""
+        return self._client.table
+
+    @property
+    def problems(self) -> list[str]:
+        """What a person should know after start."""
+        return self._client.problems
+
+    @property
+    def recovery_code(self) -> str | None:
+        """Of a home that was made just now."""
+        return self._client.recovery_code
+
+    @property
+    def owner(self) -> int:
+        """The process id of the program that owns the home; 0 where it is this one."""
+        return self._client.owner
+
+    async def handle(self, line: str, *, appended: str = "", on_reading: OnReading | None = None) -> Outcome:
+        """Understand a line and do it; once more where the kernel ended before anything of it was done."""
+        return await self._through(lambda c: c.handle(line, appended=appended, on_reading=on_reading))
+
+    async def understand(self, line: str, *, appended: str = "") -> Reading:
+        """The program that a line means."""
+        return await self._through(lambda c: c.understand(line, appended=appended))
+
+    async def interpret(self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False) -> Reading:
+        """The program of a sentence beside functions that are known only for it."""
+        return await self._through(lambda c: c.interpret(said, tools=tools, only_tools=only_tools))
+
+    async def trap(self, call: Call, *, quiet: bool = False) -> Result:
+        """Make one call."""
+        return await self._through(lambda c: c.trap(call, quiet=quiet))
+
+    async def go(self, folder: str) -> None:
+        """Change the current folder."""
+        await self._through(lambda c: c.go(folder))
+
+    async def ready(self) -> None:
+        """Wait until sentences can be read."""
+        await self._through(lambda c: c.ready())
+
+    def glance(self) -> Glance:
+        """What a toolbar shows."""
+        return self._client.glance()
+
+    async def history(self) -> list[str]:
+        """The lines that were typed."""
+        return await self._through(lambda c: c.history())
+
+    async def keep_line(self, line: str) -> None:
+        """Keep a line."""
+        await self._through(lambda c: c.keep_line(line))
+
+    async def readings(self) -> list[Kept]:
+        """What the person's own sentences mean."""
+        return await self._through(lambda c: c.readings())
+
+    async def forget_reading(self, id: str) -> None:
+        """Remove one."""
+        await self._through(lambda c: c.forget_reading(id))
+
+    async def listen(self, hear: Hear) -> None:
+        """Hear of reminders, whichever program rings."""
+        self._hear = hear
+        await self._through(lambda c: c.listen(hear))
+        self._watching = asyncio.create_task(self._watch())
+
+    async def set_aside(self, name: str) -> None:
+        """Make room for a character."""
+        await self._through(lambda c: c.set_aside(name))
+
+    async def sibling(self, front: FrontEnd) -> Client:
+        """Another session."""
+        return await self._through(lambda c: c.sibling(front))
+
+    async def load_table(self) -> None:
+        """Fetch the live syscalls."""
+        await self._through(lambda c: c.load_table())
+
+    async def close(self) -> None:
+        """End the session."""
+        if self._watching:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        await self._client.close()
+
+    async def lost(self) -> None:
+        """For ever: it goes on."""
+        await asyncio.Event().wait()
+
+    async def _through(self, operation: Callable[[Client], Awaitable[T]]) -> T:
+        client = self._client
+        try:
+            return await operation(client)
+        except KernelGone as gone:
+            await self._renew(client)
+            if gone.begun:
+                raise
+            return await operation(self._client)
+
+    async def _renew(self, old: Client) -> None:
+        async with self._renewing:
+            if self._client is not old:
+                return  # somebody else did
+            new = await self._again(old.session.front)
+            if old.session.cwd:
+                with suppress(LlmasosError):  # the folder may be gone
+                    await new.go(f"~/{old.session.cwd}")
+            if len(old.table.rows):
+                await new.load_table()
+            if self._hear:
+                await new.listen(self._hear)
+                self._hear({"note": GOES_ON if new.owner else TAKEN_OVER})
+            self._client = new
+            await old.close()
+
+    async def _watch(self) -> None:
+        """Notice at once, so that reminders ring on, and not at the next line."""
+        while True:
+            client = self._client
+            await client.lost()
+            try:
+                await self._renew(client)
+            except LlmasosError as error:
+                log.warning("the kernel is gone: %s", error)
+                return  # said again to whoever asks for something
