@@ -17,6 +17,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ STRANGERS = 10.0
 """Seconds that a connection has for saying hello."""
 GRACE = 10.0
 """Seconds that guests' requests have for coming to an end when the owner leaves."""
+_work: ContextVar[int] = ContextVar("work", default=0)
+"""The id of what a guest asked for; what is shown and asked meanwhile belongs to it."""
 
 
 class Listener:
@@ -69,6 +72,7 @@ class Listener:
         self._leaving = True
         if self._server:
             self._server.close()
+            await asyncio.sleep(0)  # who was let in just now becomes a guest
             (self._machine.settings.home / ipc.SOCKET).unlink(missing_ok=True)
         for guest in list(self._guests):
             guest.cancel()
@@ -76,15 +80,12 @@ class Listener:
             await asyncio.wait(self._guests)
 
     async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._leaving or not ipc.is_ours(writer):
-            writer.close()
-            return
         task = asyncio.current_task()
         assert task is not None
         self._guests.add(task)
         connection = Connection(reader, writer)
         try:
-            client = await self._welcomed(connection)
+            client = await self._welcomed(connection) if connection.is_ours and not self._leaving else None
             if client:
                 await _Guest(client, connection, self).serve()
         except asyncio.CancelledError:
@@ -158,8 +159,6 @@ class GuestFront:
 
     def __init__(self, connection: Connection, *, yes: bool = False) -> None:
         self.yes = yes
-        self.work = 0
-        """The id of what the guest asked for; what is shown belongs to it."""
         self._connection = connection
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -195,7 +194,7 @@ class GuestFront:
 
     def tell(self, event: str, **what: Any) -> None:
         """Send an event."""
-        self._connection.send({"of": self.work, "event": event, **what})
+        self._connection.send({"of": _work.get(), "event": event, **what})
 
     def answered(self, number: int, value: Any) -> None:
         """The person's answer to a question."""
@@ -206,7 +205,7 @@ class GuestFront:
     async def _ask(self, what: str, **question: Any) -> Any:
         number = next(self._numbers)
         self._asked[number] = asyncio.get_running_loop().create_future()
-        self._connection.send({"of": self.work, "ask": number, "what": what, **question})
+        self._connection.send({"of": _work.get(), "ask": number, "what": what, **question})
         try:
             return await self._asked[number]
         finally:
@@ -259,6 +258,7 @@ class _Guest:
 
     async def _do(self, id: int, message: Message) -> None:
         client = self._client
+        _work.set(id)
         try:
             operation = _OPERATIONS.get(str(message.get("do")))
             if message.get("do") == "down":
@@ -266,8 +266,6 @@ class _Guest:
             elif operation is None:
                 raise UsageError(f"The kernel has no operation {message.get('do')!r}.", "Update both programs.")
             else:
-                if message["do"] == "handle":
-                    self._front.work = id
                 answer = await operation(client, message, self._front)
             told = {"id": id, "done": answer, "cwd": client.session.cwd, "glance": _glance(client)}
         except LlmasosError as error:

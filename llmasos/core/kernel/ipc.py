@@ -47,6 +47,11 @@ class Connection:
         """The process id at the other end; 0 where the system doesn't tell."""
         return _credentials(self._writer.get_extra_info("socket"))[0]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the other end runs as the same user."""
+        return _credentials(self._writer.get_extra_info("socket"))[1] == os.getuid()
+
     def send(self, message: Message) -> None:
         """Send a message; where the other side has gone it is dropped."""
         if self._writer.is_closing():
@@ -92,10 +97,11 @@ async def connect(home: Path) -> Connection | None:
     except OSError:
         client.close()
         return None
-    if _credentials(client)[1] != os.getuid():
-        writer.close()
+    connection = Connection(reader, writer)
+    if not connection.is_ours:
+        await connection.close()
         return None
-    return Connection(reader, writer)
+    return connection
 
 
 def listen(home: Path) -> socket.socket:
@@ -114,11 +120,6 @@ def listen(home: Path) -> socket.socket:
     server.listen(64)
     server.setblocking(False)
     return server
-
-
-def is_ours(connection: asyncio.StreamWriter) -> bool:
-    """Whether the other end runs as the same user."""
-    return _credentials(connection.get_extra_info("socket"))[1] == os.getuid()
 
 
 def _credentials(connection: Any) -> tuple[int, int]:
