@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
 OUTPUTS = ("text", "json", "stream-json")
-SHORT = {"ps": "process.list", "history": "system.history", "undo": "system.undo", "status": "system.status"}
+SHORT = {
+    "ps": "process.list",
+    "history": "system.history",
+    "undo": "system.undo",
+    "redo": "system.redo",
+    "status": "system.status",
+}
 """Commands that are one syscall."""
 
 
@@ -68,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     interpret.add_argument("--only-tools", action="store_true", help="leave the catalogue out")
     command("ps", "list the processes")
     command("history", "what was done, by whom")
-    command("undo", "take back the last change in this workspace")
+    undo = command("undo", "take back the last change in this workspace")
+    undo.add_argument("what", nargs="?", default="", help="how many, as 3; or which one, as '#41' in the history")
+    command("redo", "do again what was taken back last")
     command("status", "load, memory, model, tokens per second")
     up = command("up", "carry the system in the background, so that it outlives shells")
     up.add_argument("--foreground", action="store_true", help="stay here until a signal or 'llmasos down'")
@@ -159,6 +167,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "interpret":
         return _interpret(settings, args)
     sentence = SHORT.get(args.command or "", args.sentence)
+    if args.command == "undo" and args.what:
+        sentence = f"system.undo {args.what}"
     if sentence is not None:
         from llmasos.shell.once import Manner, run_once
 

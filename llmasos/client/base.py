@@ -67,7 +67,9 @@ class Client(Protocol):
     async def understand(self, line: str, *, appended: str = "") -> Reading:
         """The program that a line means; nothing is run."""
 
-    async def interpret(self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False) -> Reading:
+    async def interpret(
+        self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False
+    ) -> Reading:
         """As `Interpreter.interpret`: without what a person taught, with functions known only for this sentence."""
 
     async def trap(self, call: Call, *, quiet: bool = False) -> Result:

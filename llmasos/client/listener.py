@@ -6,8 +6,8 @@
     -> {"answer": 7, "value": ...}          <- {"id": 1, "done": ...} or {"id": 1, "failed": error}
     -> {"cancel": 1}                        <- {"told": {"title", ...}}
 
-Nothing here waits for a guest: what is shown is sent and forgotten, a guest that doesn't read is dropped, and one that goes
-away takes along only what it asked for.
+Nothing here waits for a guest: what is shown is sent and forgotten, a guest that doesn't read is dropped, and one
+that goes away takes along only what it asked for.
 """
 
 from __future__ import annotations

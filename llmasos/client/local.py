@@ -58,7 +58,9 @@ class LocalClient:
         reading, _ = await self.machine.requests.understand(self.session, line, appended=appended)
         return reading
 
-    async def interpret(self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False) -> Reading:
+    async def interpret(
+        self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False
+    ) -> Reading:
         """The program of a sentence beside functions that are known only for it."""
         return await self.machine.interpreter.interpret(said, tools=tools, only_tools=only_tools)
 

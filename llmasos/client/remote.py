@@ -112,7 +112,9 @@ class RemoteClient:
         """The program that a line means."""
         return codec.to_reading(await self._ask("understand", line=line, appended=appended))
 
-    async def interpret(self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False) -> Reading:
+    async def interpret(
+        self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False
+    ) -> Reading:
         """The program of a sentence beside functions that are known only for it."""
         found = await self._ask("interpret", said=said, tools=list(tools), only_tools=only_tools)
         return codec.to_reading(found)

@@ -80,7 +80,9 @@ class SteadyClient:
         """The program that a line means."""
         return await self._through(lambda c: c.understand(line, appended=appended))
 
-    async def interpret(self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False) -> Reading:
+    async def interpret(
+        self, said: str, *, tools: Sequence[Mapping[str, Any]] = (), only_tools: bool = False
+    ) -> Reading:
         """The program of a sentence beside functions that are known only for it."""
         return await self._through(lambda c: c.interpret(said, tools=tools, only_tools=only_tools))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.types import Call
 from llmasos.core.base.values import done, items, record, text
 from llmasos.core.kernel.journal import Entry
-from llmasos.core.kernel.syscall import Syscall, syscall
+from llmasos.core.kernel.syscall import Syscall, Written, syscall
 from llmasos.core.kernel.trap import Caller
 
 Facts = Callable[[], dict[str, Any]]
@@ -82,29 +84,98 @@ class System:
         return text(manual(found[0]), source="system", format="markdown", ref=found[0].name)
 
     @syscall("system.undo", effect="write", preview="what_undo_takes")
-    async def undo(self, caller: Caller) -> dict[str, Any]:
+    async def undo(self, caller: Caller, what: Annotated[str | None, Written()] = None) -> dict[str, Any]:
         """Take back the last change that was made for you in this workspace.
+
+        Args:
+            what: How many changes, as 3; or which one, as #41, the number that the history shows.
 
         Examples:
             oops, put it back
             undo that
             撤销刚才的操作
         """
-        entry = self._last(caller)
-        message = await caller.kernel.undo(caller, entry)
-        return done(message, ref=str(entry.id))
+        entries, chosen = self._meant(caller, what)
+        messages: list[str] = []
+        for entry in entries:
+            try:
+                messages.append(await caller.kernel.undo(caller, entry, chosen=chosen))
+            except SyscallError as error:
+                if not messages:
+                    raise
+                done_so_far = f"{len(messages)} of {len(entries)} changes were taken back: {' '.join(messages)}"
+                raise SyscallError(error.code, f"{done_so_far} Then: {error.what}", error.remedy) from None
+        return done(" ".join(messages), ref=str(entries[-1].id))
 
-    async def what_undo_takes(self, caller: Caller) -> dict[str, str]:
-        """The call that would be taken back."""
-        entry = self._last(caller)
-        return {"takes back": f"{_told(entry)} ({entry.at[:16].replace('T', ' ')})"}
+    async def what_undo_takes(self, caller: Caller, what: str | None = None) -> dict[str, str]:
+        """The calls that would be taken back."""
+        entries, _ = self._meant(caller, what)
+        told = "; ".join(f"{_told(entry)} ({entry.at[:16].replace('T', ' ')})" for entry in entries)
+        return {**({"what": what} if what else {}), "takes back": told}
 
-    def _last(self, caller: Caller) -> Entry:
-        entry = caller.kernel.journal.last_undoable(caller.session.person, str(caller.session.workspace))
-        if entry is None:
+    def _meant(self, caller: Caller, what: str | None) -> tuple[list[Entry], bool]:
+        """The entries to take back, newest first, and whether the person chose one."""
+        said = (what or "1").strip()
+        number = said.removeprefix("#")
+        if not number.isdecimal() or int(number) == 0 or len(number) > 9:
+            raise SyscallError(
+                "EINVAL", f"{said!r} is no number.", "'undo 3' takes back three changes, 'undo #41' one."
+            )
+        journal, session = caller.kernel.journal, caller.session
+        if said != number:
+            return [self._chosen(caller, int(number))], True
+        found = list(islice(journal.undoable(session.person, str(session.workspace)), int(number)))
+        if not found:
             raise SyscallError(
                 "ENOENT", "There is nothing to take back in this workspace.", "'system.history' shows what was done."
             )
+        if len(found) < int(number):
+            raise SyscallError(
+                "ENOENT", f"Only {len(found)} changes can be taken back in this workspace.", f"Say 'undo {len(found)}'."
+            )
+        return found, False
+
+    def _chosen(self, caller: Caller, id: int) -> Entry:
+        """The entry of a number, if it is the person's and can be taken back."""
+        journal, session = caller.kernel.journal, caller.session
+        entry = journal.get(id)
+        if entry.person != session.person:
+            raise SyscallError("ENOENT", f"There is no entry {id} in your history.", "See 'system.history'.")
+        if not journal.can_be_undone(entry):
+            why = {
+                "undone": "was taken back already",
+                "failed": "didn't happen",
+                "stale": "can't be taken back: what it changed has changed since",
+            }.get(entry.state, "can't be taken back")
+            raise SyscallError("ESTALE", f"{_told(entry)} {why}.", "'history' shows what else was done.")
+        if entry.workspace != str(session.workspace):
+            raise SyscallError(
+                "EACCES", f"{_told(entry)} was done in {entry.workspace}.", "Start llmasos there to take it back."
+            )
+        return entry
+
+    @syscall("system.redo", effect="write", preview="what_redo_does", spoken=False)
+    async def redo(self, caller: Caller) -> dict[str, Any]:
+        """Do again what was taken back last.
+
+        It is done as it was resolved then, under today's policy.
+        """
+        entry = self._taken_back(caller)
+        call = Call(entry.call["syscall"], dict(entry.call["args"]))
+        result = await caller.kernel.trap(caller.process, caller.session, call, request=f"redo #{entry.id}")
+        if not result.ok:
+            raise SyscallError("ESTALE", f"It can't be done again. {result.message}")
+        caller.kernel.journal.redone(entry.id)
+        return done(f"Done again: {_told(entry)}.", ref=str(entry.id))
+
+    async def what_redo_does(self, caller: Caller) -> dict[str, str]:
+        """The call that would be made."""
+        return {"does again": _told(self._taken_back(caller))}
+
+    def _taken_back(self, caller: Caller) -> Entry:
+        entry = caller.kernel.journal.last_undone(caller.session.person, str(caller.session.workspace))
+        if entry is None:
+            raise SyscallError("ENOENT", "Nothing was taken back in this workspace.", "'history' shows what was done.")
         return entry
 
     @syscall("system.history", effect="read")

@@ -107,7 +107,9 @@ async def down(settings: Settings) -> int:
 def unit(settings: Settings) -> str:
     """A systemd user unit that carries the kernel (systemd.service(5))."""
     command = [sys.executable, "-m", "llmasos", "up", "--foreground"]
-    command += [word for name, value in chosen(settings).items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command += [
+        word for name, value in chosen(settings).items() for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     return UNIT.format(command=shlex.join(command), home=settings.home)
 
 

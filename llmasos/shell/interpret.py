@@ -94,4 +94,3 @@ def _print(answer: dict[str, Any]) -> None:
     # A lone surrogate in somebody's line can't be written as text, but it can as an escape.
     text = json.dumps(answer, ensure_ascii=False)
     print(text if text.isprintable() else json.dumps(answer), flush=True)
-

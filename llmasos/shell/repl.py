@@ -46,7 +46,8 @@ REMINDER = "Reminder:"
 SHORT_WORDS = {
     "help": "what can be said",
     "history": "what was done, by whom",
-    "undo": "take back the last change",
+    "undo": "take back the last change; 'undo 3', 'undo #41'",
+    "redo": "do again what was taken back",
     "ps": "what runs",
     "readings": "what you explained; 'readings remove 2'",
     "cd": "go to a folder",
@@ -56,7 +57,7 @@ SHORT_WORDS = {
     "exit": "leave",
 }
 
-AS_SYSCALL = {"history": "system.history", "ps": "process.list", "undo": "system.undo"}
+AS_SYSCALL = {"history": "system.history", "ps": "process.list"}
 LEAVING = frozenset({"exit", "quit", "logout"})
 
 _STYLE = Style.from_dict(

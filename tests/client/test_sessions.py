@@ -328,7 +328,9 @@ async def test_a_reader_that_does_not_read_is_dropped_and_nobody_waits_for_it(
         deaf = await ipc.connect(there.settings.home)
         assert deaf
         deaf.send({"hello": {"version": _version(), "workspace": str(there.workspace)}})
-        deaf.send({"id": 1, "do": "trap", "call": {"syscall": "slow.flood", "args": {}, "references": []}, "quiet": False})
+        deaf.send(
+            {"id": 1, "do": "trap", "call": {"syscall": "slow.flood", "args": {}, "references": []}, "quiet": False}
+        )
         await _until(lambda: "flood done" in there.slow.ended or len(_guests(first)) == 1)
         assert (await second.trap(Call("tasks.list"))).ok
         await _until(lambda: len(_guests(first)) == 1)

@@ -12,7 +12,7 @@ whether the effect happened. Its inverse puts things right either way. Each step
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +47,8 @@ class Entry:
         rule: The id of the policy rule that allowed it.
         message: What the person was told, or why it failed.
         program: The program that made it, as pid and start time; empty in entries of version 0.1.0.
+        by: What kind of process made the call: `shell`, `job`, ...; empty in entries of version 0.1.0.
+        taken_back: Counts up with each entry that is taken back, so that `redo` knows the last one; 0 where it isn't.
     """
 
     id: int
@@ -62,6 +64,8 @@ class Entry:
     rule: str
     message: str
     program: str = ""
+    by: str = ""
+    taken_back: int = 0
 
 
 class Journal:
@@ -92,6 +96,7 @@ class Journal:
         call: Mapping[str, Any],
         effect: str,
         rule: str = "",
+        by: str = "",
     ) -> Entry:
         """Write down an effect BEFORE it happens."""
         with self._store.transaction():
@@ -110,6 +115,7 @@ class Journal:
                 rule=rule,
                 message="",
                 program=self._program,
+                by=by,
             )
             self._store.put(_COUNTER, "last", id)
             self._write(entry, [])
@@ -155,22 +161,43 @@ class Journal:
         with self._store.transaction():
             self._decide(entry_id, "undone")
             self._forget_inverse(entry_id)
+            count = int(self._store.get(_COUNTER, "taken back") or 0) + 1
+            self._store.put(_COUNTER, "taken back", count)
+            self._mark(entry_id, count)
 
-    def last_undoable(self, person: str, workspace: str) -> Entry | None:
-        """The newest write or destroy for this person in this workspace that can be taken back.
+    def redone(self, entry_id: int) -> None:
+        """What was taken back was done again: `last_undone` goes on to the one before."""
+        with self._store.transaction():
+            self._mark(entry_id, 0)
 
-        Undecided ones count: their inverses put things right whether or not the effect happened.
+    def last_undone(self, person: str, workspace: str) -> Entry | None:
+        """The entry that was taken back last, and not done again."""
+        mine = (e for e in self.entries(self._keep, person=person, workspace=workspace) if e.taken_back)
+        return max(mine, key=lambda entry: entry.taken_back, default=None)
+
+    def undoable(self, person: str, workspace: str) -> Iterator[Entry]:
+        """What can be taken back, newest first: writes and destroys for this person in this workspace.
+
+        Undecided ones count: their inverses put things right whether or not the effect happened. What a background
+        job did isn't among them: it can be taken back by its number.
         """
         for record in self._store.scan(_ENTRY, newest_first=True):
             entry, _ = _from(record.value)
-            if (
-                entry.inverse is not None
-                and (entry.person, entry.workspace) == (person, workspace)
-                and entry.effect in ("write", "destroy")
-                and (entry.state == "done" or self._is_undecided(entry))
-            ):
-                return entry
-        return None
+            mine = (entry.person, entry.workspace) == (person, workspace) and entry.by != "job"
+            if mine and self.can_be_undone(entry):
+                yield entry
+
+    def last_undoable(self, person: str, workspace: str) -> Entry | None:
+        """The newest of them."""
+        return next(self.undoable(person, workspace), None)
+
+    def can_be_undone(self, entry: Entry) -> bool:
+        """Whether its inverse is there and still of use."""
+        return (
+            entry.inverse is not None
+            and entry.effect in ("write", "destroy")
+            and (entry.state == "done" or self._is_undecided(entry))
+        )
 
     def get(self, entry_id: int) -> Entry:
         """An entry.
@@ -238,6 +265,10 @@ class Journal:
                 return  # somebody took it back meanwhile; that stands
             self._write(replace(entry, state=state, message=entry.message if message is None else message), blobs)
             self._store.delete(_OPEN, str(entry_id))
+
+    def _mark(self, entry_id: int, taken_back: int) -> None:
+        entry, blobs = self._read(entry_id)
+        self._write(replace(entry, taken_back=taken_back), blobs)
 
     def _forget_inverse(self, entry_id: int) -> None:
         value = self._store.get(_ENTRY, str(entry_id))

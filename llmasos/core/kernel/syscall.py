@@ -52,6 +52,8 @@ class Argument:
     description: str
     schema: Mapping[str, Any]
     kind: str = ""
+    spoken: bool = True
+    """Whether a sentence can say it; others are only written, as in `system.undo 3`."""
 
     @property
     def is_text(self) -> bool:
@@ -64,6 +66,11 @@ class Kind:
     """Marks what an argument names, for completion: `Annotated[str, Kind("path")]`."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Marks an argument that the interpreter doesn't know yet: `Annotated[str, Written()]`; it is only written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ class Syscall:
         examples: Sentences that mean it.
         plugin: The plugin that brought it, empty for our own.
         source: The file that defines it, for messages.
+        body: What the docstring says beyond its first line.
+        spoken: Whether a sentence can mean it; others are only written, until the interpreter has learned them.
     """
 
     name: str
@@ -106,6 +115,7 @@ class Syscall:
     plugin: str = ""
     source: str = ""
     body: str = ""
+    spoken: bool = True
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -199,7 +209,9 @@ def _shortened(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def syscall(name: str, *, effect: Effect, preview: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def syscall(
+    name: str, *, effect: Effect, preview: str = "", spoken: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a method as a syscall.
 
     Args:
@@ -207,10 +219,11 @@ def syscall(name: str, *, effect: Effect, preview: str = "") -> Callable[[Callab
         effect: read, write, destroy, final or external.
         preview: Name of the method that resolves the arguments before an effect: same arguments, returns
             argument name -> what to show; raises SyscallError where the call can't work.
+        spoken: Whether a sentence can mean it.
     """
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(function, _MARK, (name, effect, preview))
+        setattr(function, _MARK, (name, effect, preview, spoken))
         return function
 
     return mark
@@ -228,16 +241,18 @@ def inverse(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
     """The table row of a marked, bound method."""
-    name, effect, preview = getattr(bound, _MARK)
+    name, effect, preview, spoken = getattr(bound, _MARK)
     doc = docstring.parse(bound.__doc__)
     hints = typing.get_type_hints(bound, include_extras=True)
     arguments = []
     for parameter in list(inspect.signature(bound).parameters.values())[1:]:
         hint = hints[parameter.name]
-        kind = next((m.name for m in getattr(hint, "__metadata__", ()) if isinstance(m, Kind)), "")
+        marks = getattr(hint, "__metadata__", ())
+        kind = next((m.name for m in marks if isinstance(m, Kind)), "")
+        said = not any(isinstance(m, Written) for m in marks)
         required = parameter.default is inspect.Parameter.empty
         description = doc.arguments.get(parameter.name, "")
-        arguments.append(Argument(parameter.name, required, description, schema_of(hint), kind))
+        arguments.append(Argument(parameter.name, required, description, schema_of(hint), kind, said))
     return Syscall(
         name=name,
         effect=effect,
@@ -247,6 +262,7 @@ def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
         run=bound,
         preview=getattr(owner, preview) if preview else None,
         examples=doc.examples,
+        spoken=spoken,
         source=inspect.getsourcefile(bound) or "",
     )
 

@@ -121,12 +121,17 @@ class Kernel:
         await session.front.after(result)
         return result
 
-    async def undo(self, caller: Caller, entry: Entry) -> str:
+    async def undo(self, caller: Caller, entry: Entry, *, chosen: bool = False) -> str:
         """Take an earlier effect back through its inverse.
 
+        Args:
+            caller: Who asks.
+            entry: What to take back.
+            chosen: Whether the person chose this entry, not just the last one.
+
         Raises:
-            SyscallError: ESTALE, what it changed has changed since; nothing was done, and the next undo goes on to the
-                entry before.
+            SyscallError: ESTALE, what it changed has changed since; nothing was done. Unless it was chosen, the next
+                undo goes on to the entry before.
         """
         assert entry.inverse is not None
         handler = self.table.inverses.get(entry.inverse["name"])
@@ -137,12 +142,12 @@ class Kernel:
         try:
             message: str = await handler(caller, entry.inverse["payload"])
         except SyscallError as error:
-            if error.code == "ESTALE":
-                self.journal.stale(entry.id)
-                raise SyscallError(
-                    "ESTALE", str(error), "'undo' once more takes back what was done before that."
-                ) from None
-            raise
+            if error.code != "ESTALE":
+                raise
+            if chosen:  # what came later may be taken back first
+                raise SyscallError("ESTALE", error.what, "Take back first what was done to it since.") from None
+            self.journal.stale(entry.id)
+            raise SyscallError("ESTALE", error.what, "'undo' once more takes back what was done before that.") from None
         self.journal.undone(entry.id)
         return message
 
@@ -168,6 +173,7 @@ class Kernel:
                 call=call.to_json(),
                 effect=row.effect,
                 rule=decision.rule,
+                by=caller.process.program,
             )
         undoable = False
         try:

@@ -13,6 +13,7 @@ from llmasos.core.kernel.syscall import Syscall, SyscallTable
 
 _NAME = re.compile(r"[a-z][\w-]*\.[a-z_]\w*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([a-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
+_CHANGES = re.compile(r"#?\d{1,9}")
 _FLAG = re.compile(r"-[a-zA-Z]{1,4}")
 
 
@@ -78,6 +79,10 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
         return tuple(Call("files.list", {"path": path}) for path in rest) or (Call("files.list"),)
     if command in ("cat", "rm") and _paths(rest, exists):
         return tuple(Call("files.read" if command == "cat" else "files.delete", {"path": path}) for path in rest)
+    if command == "undo" and len(words) <= 2 and all(map(_CHANGES.fullmatch, words[1:])):
+        return (Call("system.undo", {"what": words[1]} if rest else {}),)
+    if words == ["redo"]:
+        return (Call("system.redo"),)
     if command == "mkdir" and rest and len(rest) <= 4:
         return tuple(Call("files.mkdir", {"path": path}) for path in rest)
     if command in ("mv", "cp") and len(rest) >= 2 and _paths(rest[:-1], exists):

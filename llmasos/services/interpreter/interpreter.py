@@ -107,7 +107,7 @@ class Interpreter:
 
     def _added(self) -> list[Tool]:
         """Definitions of live syscalls that aren't in the adapter's weights."""
-        return [row.definition() for row in self._table if row.name not in trained()]
+        return [row.definition() for row in self._table if row.name not in trained() and row.spoken]
 
     def _catalogue(self, words: Sentence) -> list[Tool]:
         """What the grammar needs of the live syscalls that are in the adapter's weights: names and types, no words.
@@ -118,7 +118,7 @@ class Interpreter:
             {
                 "name": row.name,
                 "inputSchema": {
-                    "properties": {a.name: a.schema for a in row.arguments},
+                    "properties": {a.name: a.schema for a in row.arguments if a.spoken},
                     "required": [a.name for a in row.arguments if a.required],
                 },
             }

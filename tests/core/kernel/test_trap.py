@@ -113,7 +113,7 @@ class World:
         )
         processes = ProcessTable(clock, "ada")
         self.kernel = Kernel(table, processes, policy, Journal(self.store, clock), self.store, clock)
-        self.process = processes.spawn(processes.init, name="ada", program="job", subject="user:ada")
+        self.process = processes.spawn(processes.init, name="ada", program="worker", subject="user:ada")
         self.front = Front()
         self.session = Session("ada", tmp_path, self.front)
 

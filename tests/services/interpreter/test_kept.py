@@ -16,6 +16,7 @@ from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter import kept
 from llmasos.services.interpreter.kept import KeptReadings, fitted
+from llmasos.services.interpreter.reading import Kept
 
 
 @pytest.fixture(autouse=True)
