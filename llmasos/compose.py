@@ -36,6 +36,7 @@ from llmasos.services.devices import Devices
 from llmasos.services.files import Files
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
 from llmasos.services.interpreter.kept import KeptReadings, words_of
+from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
@@ -84,6 +85,7 @@ class Machine:
     kept: KeptReadings
     characters: Characters
     schedule: Schedule
+    jobs: Jobs
     files: Files
     plugins: PluginHost
     speech: EngineSlot
@@ -95,6 +97,7 @@ class Machine:
     problems: list[str] = field(default_factory=list)
     """What a person should know after start: plugins and apps that didn't load."""
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    _keeps_jobs: bool = False
 
     def session(self, workspace: Path, front: FrontEnd, *, person: str = "") -> tuple[Process, Session]:
         """A person's session with the process that stands for it."""
@@ -116,6 +119,7 @@ class Machine:
         """
         deafen = self.bell.add(hear)
         if len(self.bell) == 1:
+            await self.keep_jobs()
             await self.schedule.start()
             for entry in self.kernel.journal.undecided():
                 what = f"{entry.call['syscall']} ({entry.request!r})"
@@ -128,6 +132,12 @@ class Machine:
                 self.schedule.stop()  # what comes now waits for the next who listens
 
         return end
+
+    async def keep_jobs(self) -> None:
+        """Run background jobs at their times, from now on; for a program that stays."""
+        if not self._keeps_jobs:
+            self._keeps_jobs = True
+            await self.jobs.start(self.kernel)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -192,6 +202,8 @@ async def compose(
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         devices = Devices(store, clock)
+        jobs = Jobs(store, clock, bell)
+        closing.push_async_callback(jobs.close)
         system = System(lambda: facts(settings, speech, interpreting))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
@@ -202,7 +214,7 @@ async def compose(
         ])  # fmt: skip
         for service in (
             files, schedule, tasks, memory, search, language, characters,
-            devices, Processes(), system,
+            devices, Processes(), system, jobs,
         ):  # fmt: skip
             table.add_service(service)
 
@@ -226,10 +238,10 @@ async def compose(
         examples = frozenset(word for row in table for said in row.examples for word in words_of(said))
         kept = KeptReadings(store, clock, examples.__contains__)
         names = (devices.names, files.names, characters.names, apps.names)
-        requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,))
+        requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs)
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, files, plugins, speech,
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, plugins, speech,
             interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Context, Interpreter
 from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
+from llmasos.services.jobs import Jobs
+from llmasos.services.jobs.job import calls_of
 from llmasos.services.outcome import OnReading, Outcome, Way
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class Requests:
         kept: Readings that persons corrected or confirmed; None keeps none.
         names: Where names of things come from.
         private: Folders that `cd` can't enter.
+        jobs: Takes orders for the background; None where there are none.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class Requests:
         kept: KeptReadings | None = None,
         names: Sequence[NamesOf] = (),
         private: Sequence[Path] = (),
+        jobs: Jobs | None = None,
     ) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
         self._kept = kept
         self._names = tuple(names)
         self._private = tuple(private)
+        self._jobs = jobs
 
     async def understand(
         self, session: Session, line: str, *, appended: str = "", before: tuple[str, Program] | None = None
@@ -119,6 +125,9 @@ class Requests:
         moved = await self._moved(session, line)
         if moved:
             return Outcome(Reading((), 1.0), (moved,), "habit")
+        ordered = await self._ordered(process, session, line) if not appended else None
+        if ordered:
+            return ordered
         talk = _dialogue(session)
         said, before = dialogue.meant(line), talk.before(line)
         # "No, I meant ..." is about the sentence before, and a second one about the same.
@@ -144,6 +153,22 @@ class Requests:
             self._kept.keep(session.person, teaches, reading.program)
             outcome = replace(outcome, kept=teaches)
         return outcome
+
+    async def _ordered(self, process: Process, session: Session, line: str) -> Outcome | None:
+        """What came of a line that orders a background job; None where it is an ordinary request."""
+        order = self._jobs.order(line) if self._jobs else None
+        if order is None:
+            return None
+        reading, _ = await self.understand(session, order.rest)
+        if not order.fits(reading.program):
+            return None
+        if reading.alternative is not None:
+            reading, _ = await self._asked(session, reading)
+        reading = await self._resolved(session, reading)
+        args = {"program": json.dumps(calls_of(reading.program), ensure_ascii=False), "said": order.rest}
+        call = Call("jobs.add", {**args, **({"when": order.when} if order.when else {})})
+        result = await self._kernel.trap(process, session, call, request=line)
+        return Outcome(replace(reading, program=(call,)), (result,), "call")
 
     async def _resolved(self, session: Session, reading: Reading) -> Reading:
         """The reading with "it" and "the second one" replaced by what was shown; asks where several are meant."""

@@ -71,6 +71,7 @@ async def serve(settings: Settings) -> int:
     try:
         keys.announce(client)
         client.machine.interpreting.start()
+        await client.machine.keep_jobs()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         if os.environ.get("LLMASOS_DETACH"):

@@ -49,6 +49,7 @@ SHORT_WORDS = {
     "undo": "take back the last change; 'undo 3', 'undo #41'",
     "redo": "do again what was taken back",
     "ps": "what runs",
+    "jobs": "what runs in the background; 'fg 2' waits for it",
     "readings": "what you explained; 'readings remove 2'",
     "cd": "go to a folder",
     "pwd": "which folder this is",

@@ -111,9 +111,7 @@ def test_preview_names_all_that_goes(seat: Seat) -> None:
     assert "title=one" in shown[0]["takes back"] and "title=two" in shown[0]["takes back"]
 
 
-@pytest.mark.parametrize(
-    ("line", "args"), [("undo", {}), ("undo 3", {"what": "3"}), ("undo #41", {"what": "#41"})]
-)
+@pytest.mark.parametrize(("line", "args"), [("undo", {}), ("undo 3", {"what": "3"}), ("undo #41", {"what": "#41"})])
 def test_as_a_habit(line: str, args: dict[str, str]) -> None:
     from llmasos.services.interpreter.explicit import habit
 

@@ -81,6 +81,10 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
         return tuple(Call("files.read" if command == "cat" else "files.delete", {"path": path}) for path in rest)
     if command == "undo" and len(words) <= 2 and all(map(_CHANGES.fullmatch, words[1:])):
         return (Call("system.undo", {"what": words[1]} if rest else {}),)
+    if words == ["jobs"]:
+        return (Call("jobs.list"),)
+    if command == "fg" and len(words) <= 2 and all(word.isdecimal() for word in words[1:]):
+        return (Call("jobs.wait", {"number": int(words[1])} if rest else {}),)
     if words == ["redo"]:
         return (Call("system.redo"),)
     if command == "mkdir" and rest and len(rest) <= 4:

@@ -35,9 +35,14 @@ class Ringer:
         store: Where the events are.
         clock: What decides what is due.
         on_reminder: Shows a reminder to the person.
+        kind: Of the records that are events.
+        told: Of the records that say up to when they rang.
     """
 
-    def __init__(self, store: Store, clock: Clock, on_reminder: OnReminder | None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, on_reminder: OnReminder | None, *, kind: str = KIND, told: str = TOLD
+    ) -> None:
+        self._kind, self._told_kind = kind, told
         self._store = store
         self._clock = clock
         self._on_reminder = on_reminder
@@ -59,7 +64,7 @@ class Ringer:
         """An event was added, moved or cancelled."""
         if not self._alarms.running:
             return
-        value = self._store.get(KIND, id)
+        value = self._store.get(self._kind, id)
         if value is None:
             self._next.pop(id, None)
         else:
@@ -76,7 +81,7 @@ class Ringer:
             now = self._clock.now()
             # Anew from the store each time: another program of this home may have changed it.
             self._next.clear()
-            for record in self._store.scan(KIND):
+            for record in self._store.scan(self._kind):
                 event = Event.from_json(record.value)
                 self._note(event, self._told(event))
             due = sorted((moment, id) for id, moment in self._next.items() if moment <= now)
@@ -88,7 +93,7 @@ class Ringer:
             self._set_alarm()
 
     async def _ring(self, id: str, now: datetime) -> None:
-        value = self._store.get(KIND, id)
+        value = self._store.get(self._kind, id)
         if value is None:  # cancelled while another was shown
             self._next.pop(id, None)
             return
@@ -102,7 +107,7 @@ class Ringer:
         if passed:
             await self._show(event, passed[-1][1], missed=now - passed[-1][0] > LATE, count=len(passed))
         # After it was shown: killed in between, it is shown twice rather than never.
-        self._store.put(TOLD, id, {"until": now.astimezone(UTC).isoformat()})
+        self._store.put(self._told_kind, id, {"until": now.astimezone(UTC).isoformat()})
         self._note(event, now)
 
     async def _show(self, event: Event, start: datetime, *, missed: bool, count: int) -> None:
@@ -133,7 +138,7 @@ class Ringer:
             self._next[event.id] = upcoming[0]
 
     def _told(self, event: Event) -> datetime:
-        told = self._store.get(TOLD, event.id)
+        told = self._store.get(self._told_kind, event.id)
         return datetime.fromisoformat(told["until"] if told else event.created)
 
     def _set_alarm(self) -> None:
