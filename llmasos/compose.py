@@ -34,6 +34,7 @@ from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
 from llmasos.services.files import Files
+from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
 from llmasos.services.interpreter.kept import KeptReadings, words_of
 from llmasos.services.jobs import Jobs
@@ -99,7 +100,9 @@ class Machine:
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     _keeps_jobs: bool = False
 
-    def session(self, workspace: Path, front: FrontEnd, *, person: str = "") -> tuple[Process, Session]:
+    def session(
+        self, workspace: Path, front: FrontEnd, *, person: str = "", resumes: bool = False
+    ) -> tuple[Process, Session]:
         """A person's session with the process that stands for it."""
         person = person or self.person
         process = self.kernel.processes.spawn(
@@ -110,7 +113,7 @@ class Machine:
             subject=f"user:{person}",
             priority="interactive",
         )
-        return process, Session(person, workspace, front)
+        return process, Session(person, workspace, front, resumes=resumes)
 
     async def listen(self, hear: Hear) -> Callable[[], None]:
         """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
@@ -238,7 +241,10 @@ async def compose(
         examples = frozenset(word for row in table for said in row.examples for word in words_of(said))
         kept = KeptReadings(store, clock, examples.__contains__)
         names = (devices.names, files.names, characters.names, apps.names)
-        requests = Requests(kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs)
+        requests = Requests(
+            kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs,
+            conversations=Conversations(store, clock),
+        )  # fmt: skip
 
         return Machine(
             settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, plugins, speech,

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from llmasos.core.base import errors
 from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
-from llmasos.core.base.types import Call, Program, Result
+from llmasos.core.base.types import Call, Result, from_records, to_records
 from llmasos.core.kernel.session import Consent
 from llmasos.core.kernel.syscall import Argument, Syscall
 from llmasos.services.interpreter.reading import Kept, Reading
@@ -17,45 +17,25 @@ from llmasos.services.outcome import Outcome
 Json = dict[str, Any]
 
 
-def call(value: Call) -> Json:
-    """A call."""
-    return {"syscall": value.syscall, "args": value.args, "references": sorted(value.references)}
-
-
-def to_call(value: Json) -> Call:
-    """A call again."""
-    return Call(value["syscall"], value["args"], frozenset(value["references"]))
-
-
-def program(value: Program) -> list[Json]:
-    """A program."""
-    return [call(one) for one in value]
-
-
-def to_program(value: list[Json]) -> Program:
-    """A program again."""
-    return tuple(map(to_call, value))
-
-
 def result(value: Result) -> Json:
     """A result."""
     return {
-        "call": call(value.call), "value": value.value, "error": value.error, "message": value.message,
+        "call": value.call.to_record(), "value": value.value, "error": value.error, "message": value.message,
         "rule": value.rule, "undoable": value.undoable,
     }  # fmt: skip
 
 
 def to_result(value: Json) -> Result:
     """A result again."""
-    return Result(**{**value, "call": to_call(value["call"])})
+    return Result(**{**value, "call": Call.from_record(value["call"])})
 
 
 def reading(value: Reading) -> Json:
     """A reading."""
     other = value.alternative
     return {
-        "program": program(value.program), "confidence": value.confidence, "ms": value.ms,
-        "alternative": None if other is None else program(other), "derived": value.derived,
+        "program": to_records(value.program), "confidence": value.confidence, "ms": value.ms,
+        "alternative": None if other is None else to_records(other), "derived": value.derived,
     }  # fmt: skip
 
 
@@ -63,7 +43,7 @@ def to_reading(value: Json) -> Reading:
     """A reading again."""
     other = value["alternative"]
     return Reading(
-        to_program(value["program"]), value["confidence"], None if other is None else to_program(other),
+        from_records(value["program"]), value["confidence"], None if other is None else from_records(other),
         value["ms"], tuple(value["derived"]),
     )  # fmt: skip
 
@@ -85,22 +65,22 @@ def to_outcome(value: Json) -> Outcome:
 
 def kept(value: Kept) -> Json:
     """A kept reading."""
-    return {"id": value.id, "said": value.said, "program": program(value.program), "at": value.at}
+    return {"id": value.id, "said": value.said, "program": to_records(value.program), "at": value.at}
 
 
 def to_kept(value: Json) -> Kept:
     """It again."""
-    return Kept(**{**value, "program": to_program(value["program"])})
+    return Kept(**{**value, "program": from_records(value["program"])})
 
 
 def consent(value: Consent) -> Json:
     """A question before an effect."""
-    return {**asdict(value), "call": call(value.call), "shown": dict(value.shown)}
+    return {**asdict(value), "call": value.call.to_record(), "shown": dict(value.shown)}
 
 
 def to_consent(value: Json) -> Consent:
     """It again."""
-    return Consent(**{**value, "call": to_call(value["call"])})
+    return Consent(**{**value, "call": Call.from_record(value["call"])})
 
 
 def row(value: Syscall) -> Json:

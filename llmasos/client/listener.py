@@ -109,7 +109,11 @@ class Listener:
             self._check(hello)
             front = GuestFront(connection, yes=bool(hello.get("yes")))
             client = LocalClient(
-                self._machine, Path(str(hello["workspace"])), front, person=str(hello.get("person") or "")
+                self._machine,
+                Path(str(hello["workspace"])),
+                front,
+                person=str(hello.get("person") or ""),
+                resumes=bool(hello.get("resumes")),
             )
         except LlmasosError as error:
             connection.send({"refused": codec.error(error)})
@@ -165,7 +169,7 @@ class GuestFront:
 
     async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
         """Sent."""
-        self.tell("before", call=codec.call(call), shown=dict(shown), effect=effect)
+        self.tell("before", call=call.to_record(), shown=dict(shown), effect=effect)
 
     async def after(self, result: Result) -> None:
         """Sent."""
@@ -300,7 +304,7 @@ async def _interpret(client: LocalClient, message: Message, _: GuestFront) -> An
 
 
 async def _trap(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    return codec.result(await client.trap(codec.to_call(message["call"]), quiet=message["quiet"]))
+    return codec.result(await client.trap(Call.from_record(message["call"]), quiet=message["quiet"]))
 
 
 async def _go(client: LocalClient, message: Message, _: GuestFront) -> None:

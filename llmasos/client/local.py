@@ -30,16 +30,24 @@ class LocalClient:
         workspace: The folder that `files.*` sees.
         front: Who is shown and asked things.
         person: Who it is; the machine's person where empty.
+        resumes: Whether it goes on with the conversation of the session before.
         closing: What ends with the session, where this program's own session carries the rest.
     """
 
     owner = 0
 
     def __init__(
-        self, machine: Machine, workspace: Path, front: FrontEnd, *, person: str = "", closing: Closing | None = None
+        self,
+        machine: Machine,
+        workspace: Path,
+        front: FrontEnd,
+        *,
+        person: str = "",
+        resumes: bool = False,
+        closing: Closing | None = None,
     ) -> None:
         self.machine = machine
-        self.process, self.session = machine.session(workspace, front, person=person)
+        self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes)
         self.home = machine.settings.home
         self.table = machine.kernel.table
         self.problems = list(machine.problems)

@@ -33,6 +33,7 @@ async def attach(
     ask: Callable[[str], str] | None = None,
     engines: Engines | None = None,
     end: Callable[[], None] | None = None,
+    resumes: bool = False,
 ) -> Client:
     """A session with the kernel of a home, which is started here where no other program carries it.
 
@@ -43,21 +44,22 @@ async def attach(
         ask: Asks for the passphrase of a home that has one; None where nobody is there.
         engines: Where models come from; the real ones where None.
         end: Ends this program; for one that only serves others.
+        resumes: Whether the session goes on with the conversation of the one before.
 
     Raises:
         LlmasosError: It can't be started, or the owner can't serve us.
     """
 
     async def again(front: FrontEnd) -> Client:
-        return await attach(settings, workspace, front, ask=ask, engines=engines)
+        return await attach(settings, workspace, front, ask=ask, engines=engines, resumes=resumes)
 
     lock = OwnerLock(private_dir(settings.home))
     for _ in range(int(WAITING / STEP)):
-        guest = await find(settings, workspace, front)
+        guest = await find(settings, workspace, front, resumes=resumes)
         if guest:
             return SteadyClient(guest, again)
         if lock.acquire():
-            return await _own(settings, workspace, front, lock, ask=ask, engines=engines, end=end)
+            return await _own(settings, workspace, front, lock, ask=ask, engines=engines, end=end, resumes=resumes)
         # The owner has the lock and doesn't listen yet, or any more.
         await asyncio.sleep(STEP)
     raise LlmasosError(
@@ -66,13 +68,13 @@ async def attach(
     )
 
 
-async def find(settings: Settings, workspace: Path, front: FrontEnd) -> RemoteClient | None:
+async def find(settings: Settings, workspace: Path, front: FrontEnd, *, resumes: bool = False) -> RemoteClient | None:
     """A session with the kernel that another program carries; None where none does.
 
     Raises:
         LlmasosError: It can't serve us; the message says why and what to do.
     """
-    return await RemoteClient.meet(settings, chosen(settings), workspace, front)
+    return await RemoteClient.meet(settings, chosen(settings), workspace, front, resumes=resumes)
 
 
 def chosen(settings: Settings) -> Mapping[str, Any]:
@@ -90,6 +92,7 @@ async def _own(
     ask: Callable[[str], str] | None,
     engines: Engines | None,
     end: Callable[[], None] | None,
+    resumes: bool,
 ) -> Client:
     # A guest starts faster without what only an owner needs.
     from llmasos.client.listener import Listener
@@ -112,7 +115,7 @@ async def _own(
 
     try:
         await listener.start()
-        return LocalClient(machine, workspace, front, closing=close)
+        return LocalClient(machine, workspace, front, resumes=resumes, closing=close)
     except BaseException:
         await close()
         raise

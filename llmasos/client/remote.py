@@ -73,7 +73,7 @@ class RemoteClient:
 
     @staticmethod
     async def meet(
-        settings: Settings, chosen: Mapping[str, Any], workspace: Path, front: FrontEnd
+        settings: Settings, chosen: Mapping[str, Any], workspace: Path, front: FrontEnd, *, resumes: bool = False
     ) -> RemoteClient | None:
         """A session with the kernel that owns the home; None where there is none.
 
@@ -82,6 +82,7 @@ class RemoteClient:
             chosen: Those of them that the person chose, which the kernel must share.
             workspace: The folder that `files.*` sees.
             front: Who is shown and asked things.
+            resumes: Whether it goes on with the conversation of the session before.
 
         Raises:
             LlmasosError: It can't serve us; the message says why and what to do.
@@ -91,7 +92,7 @@ class RemoteClient:
             return None
         hello = {
             "version": version("llmasos"), "workspace": str(workspace), "person": settings.owner,
-            "yes": settings.yes, "settings": dict(chosen),
+            "yes": settings.yes, "settings": dict(chosen), "resumes": resumes,
         }  # fmt: skip
         connection.send({"hello": hello})
         answer = await connection.receive()
@@ -121,7 +122,7 @@ class RemoteClient:
 
     async def trap(self, call: Call, *, quiet: bool = False) -> Result:
         """Make one call."""
-        return codec.to_result(await self._ask("trap", call=codec.call(call), quiet=quiet))
+        return codec.to_result(await self._ask("trap", call=call.to_record(), quiet=quiet))
 
     async def go(self, folder: str) -> None:
         """Change the current folder."""
@@ -267,7 +268,7 @@ class RemoteClient:
         match message.get("event") or message.get("what"):
             case "before":
                 self._begun.add(number)
-                await front.before(codec.to_call(message["call"]), message["shown"], message["effect"])
+                await front.before(Call.from_record(message["call"]), message["shown"], message["effect"])
             case "after":
                 await front.after(codec.to_result(message["result"]))
             case "words":

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, SyscallError
-from llmasos.core.base.types import Call, Program, Result
+from llmasos.core.base.types import Call, Program, Result, to_records
 from llmasos.core.base.values import text
 from llmasos.core.kernel import program as programs
 from llmasos.core.kernel.process import Process
@@ -17,13 +17,13 @@ from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.files import cd, pwd
 from llmasos.services.interpreter import dialogue, names
+from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.dialogue import Dialogue
 from llmasos.services.interpreter.explicit import habit, written_call
 from llmasos.services.interpreter.interpreter import Context, Interpreter
 from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
 from llmasos.services.jobs import Jobs
-from llmasos.services.jobs.job import calls_of
 from llmasos.services.outcome import OnReading, Outcome, Way
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Requests:
         names: Where names of things come from.
         private: Folders that `cd` can't enter.
         jobs: Takes orders for the background; None where there are none.
+        conversations: Where sessions go on with the one before; None where they don't.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Requests:
         names: Sequence[NamesOf] = (),
         private: Sequence[Path] = (),
         jobs: Jobs | None = None,
+        conversations: Conversations | None = None,
     ) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
@@ -61,6 +63,7 @@ class Requests:
         self._names = tuple(names)
         self._private = tuple(private)
         self._jobs = jobs
+        self._conversations = conversations
 
     async def understand(
         self, session: Session, line: str, *, appended: str = "", before: tuple[str, Program] | None = None
@@ -128,12 +131,17 @@ class Requests:
         ordered = await self._ordered(process, session, line) if not appended else None
         if ordered:
             return ordered
-        talk = _dialogue(session)
+        talk = self._dialogue(session)
         said, before = dialogue.meant(line), talk.before(line)
         # "No, I meant ..." is about the sentence before, and a second one about the same.
         corrected = (talk.corrected or talk.said) if said else ""
+        again = talk.again(line)
         talk.begin(line, corrected)
-        reading, way = await self.understand(session, said if corrected else line, appended=appended, before=before)
+        wanted = said if corrected else line
+        way: Way = "habit"
+        reading = Reading(again, 1.0)
+        if not again:
+            reading, way = await self.understand(session, wanted, appended=appended, before=before)
         teaches = corrected
         if reading.alternative is not None:
             reading, picked = await self._asked(session, reading)
@@ -148,11 +156,33 @@ class Requests:
             )
         results = await programs.run(self._kernel, process, session, reading.program, request=line)
         talk.note(reading.program, results)
+        self._remember(session, talk)
         outcome = Outcome(reading, tuple(results), way)
         if self._kept and teaches and outcome.ok and _said_in(reading.program, teaches):
             self._kept.keep(session.person, teaches, reading.program)
             outcome = replace(outcome, kept=teaches)
         return outcome
+
+    def _dialogue(self, session: Session) -> Dialogue:
+        """The memory of a session's conversation; in another folder than before, names of files mean others."""
+        if "dialogue" not in session.state:
+            resumed = self._conversations.resume(session) if self._conversations and session.resumes else Dialogue()
+            session.state["dialogue"] = resumed
+        talk = session.state["dialogue"]
+        assert isinstance(talk, Dialogue)
+        if talk.folder != session.cwd:
+            talk.moved(session.cwd)
+        return talk
+
+    def _remember(self, session: Session, talk: Dialogue) -> None:
+        """Keep the conversation for the next session; nothing of what was erased for good."""
+        if any(call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect == "final"
+               for call in talk.program):  # fmt: skip
+            session.state["dialogue"] = Dialogue(folder=talk.folder)
+            if self._conversations:
+                self._conversations.drop(session)
+        elif self._conversations and session.resumes:
+            self._conversations.keep(session, talk)
 
     async def _ordered(self, process: Process, session: Session, line: str) -> Outcome | None:
         """What came of a line that orders a background job; None where it is an ordinary request."""
@@ -165,14 +195,14 @@ class Requests:
         if reading.alternative is not None:
             reading, _ = await self._asked(session, reading)
         reading = await self._resolved(session, reading)
-        args = {"program": json.dumps(calls_of(reading.program), ensure_ascii=False), "said": order.rest}
+        args = {"program": json.dumps(to_records(reading.program), ensure_ascii=False), "said": order.rest}
         call = Call("jobs.add", {**args, **({"when": order.when} if order.when else {})})
         result = await self._kernel.trap(process, session, call, request=line)
         return Outcome(replace(reading, program=(call,)), (result,), "call")
 
     async def _resolved(self, session: Session, reading: Reading) -> Reading:
         """The reading with "it" and "the second one" replaced by what was shown; asks where several are meant."""
-        talk = _dialogue(session)
+        talk = self._dialogue(session)
         picked: dict[tuple[int, str], str] = {}
         for number, call in enumerate(reading.program):
             for argument in call.args:
@@ -239,15 +269,6 @@ class Requests:
         return any(
             call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect != "read" for call in program
         )
-
-
-def _dialogue(session: Session) -> Dialogue:
-    """The memory of a session's conversation; in another folder than before, names of files mean others."""
-    talk = session.state.setdefault("dialogue", Dialogue())
-    assert isinstance(talk, Dialogue)
-    if talk.folder != session.cwd:
-        talk.moved(session.cwd)
-    return talk
 
 
 def _said_in(program: Program, line: str) -> bool:

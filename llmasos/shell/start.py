@@ -11,7 +11,7 @@ from llmasos.shell.front import TerminalFront
 async def run_shell(settings: Settings) -> int:
     """Reach the kernel, let the models load behind the prompt, and talk until the person leaves."""
     workspace, fallback = workspace_folder(settings.workspace)
-    client = await attach(settings, workspace, TerminalFront(yes=settings.yes), ask=keys.asker())
+    client = await attach(settings, workspace, TerminalFront(yes=settings.yes), ask=keys.asker(), resumes=True)
     try:
         await client.load_table()
         if fallback:

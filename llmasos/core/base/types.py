@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -34,6 +34,15 @@ class Call:
         """The form that `interpret` prints."""
         return {"syscall": self.syscall, "args": self.args}
 
+    def to_record(self) -> dict[str, Any]:
+        """The whole call, for the store and for other programs."""
+        return {**self.to_json(), "references": sorted(self.references)}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Call:
+        """The call of a record."""
+        return Call(record["syscall"], record["args"], frozenset(record["references"]))
+
     def __str__(self) -> str:
         """The call as it could be typed."""
         return " ".join([self.syscall, *(f"{name}={shlex.quote(str(value))}" for name, value in self.args.items())])
@@ -41,6 +50,16 @@ class Call:
 
 Program: TypeAlias = tuple[Call, ...]
 """Calls in order; the empty program means that nothing fits."""
+
+
+def to_records(program: Program) -> list[dict[str, Any]]:
+    """A program for the store and for other programs."""
+    return [call.to_record() for call in program]
+
+
+def from_records(records: Iterable[Mapping[str, Any]]) -> Program:
+    """The program of records."""
+    return tuple(map(Call.from_record, records))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class Session:
         workspace: The folder that `files.*` sees.
         front: How to show and ask.
         cwd: The current folder inside the workspace, relative, "" at its top.
+        resumes: Whether it goes on with the conversation of the session before.
         state: What services keep for this session only.
     """
 
@@ -98,4 +99,5 @@ class Session:
     workspace: Path
     front: FrontEnd
     cwd: str = ""
+    resumes: bool = False
     state: dict[str, Any] = field(default_factory=dict)

@@ -82,6 +82,11 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 _SHORT_WORDS, _SHORT_CHARACTERS = 3, 6
+_AGAIN = re.compile(
+    r"(?:(?:and |please )?(?:(?:(?:do|run) (?:it|that|this) )?(?:again|once more|one more time)|repeat(?: that| it)?)"
+    r"|(?:再|重新)?(?:来|做|运行|执行)?(?:一次|一遍)|再来)[.!。！]?",
+    re.IGNORECASE,
+)
 _MEANT = re.compile(
     r"^(?:(?:no|nope|sorry|wait)[,.! ]+)+(?:i|we) mean(?:t)?(?: to say)?[,: ]+(?P<en>.+)$"
     r"|^不[是对]?[,， ]*我(?:是)?(?:说|要|想)(?:的是)?[,，:： ]*(?P<zh>.+)$",
@@ -123,6 +128,10 @@ class Dialogue:
     corrected: str = ""
     folder: str = ""
     shown: deque[Shown] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def again(self, line: str) -> Program:
+        """The last program, where a line asks for it once more; empty where it doesn't."""
+        return self.program if _AGAIN.fullmatch(line.strip()) else ()
 
     def begin(self, said: str, corrected: str) -> None:
         """A new sentence: until it is understood, there is nothing to lean on but what was shown."""

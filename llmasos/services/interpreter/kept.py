@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.types import Call, Program
+from llmasos.core.base.types import Call, Program, from_records, to_records
 from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter.reading import Kept
 
@@ -260,10 +260,8 @@ def _id(person: str, line: str) -> str:
 
 
 def _to_json(person: str, kept: Kept) -> dict[str, Any]:
-    calls = [{**call.to_json(), "references": sorted(call.references)} for call in kept.program]
-    return {"person": person, "said": kept.said, "program": calls, "at": kept.at}
+    return {"person": person, "said": kept.said, "program": to_records(kept.program), "at": kept.at}
 
 
 def _from_json(id: str, value: dict[str, Any]) -> Kept:
-    program = tuple(Call(c["syscall"], c["args"], frozenset(c["references"])) for c in value["program"])
-    return Kept(id, value["said"], program, value["at"])
+    return Kept(id, value["said"], from_records(value["program"]), value["at"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from llmasos.core.base.types import Call, Program
+from llmasos.core.base.types import Program, from_records
 
 KIND = "job"
 EVENT, TOLD = "job.event", "job.told"
@@ -63,7 +63,7 @@ class Job:
     @property
     def program(self) -> Program:
         """Its calls."""
-        return to_program(self.calls)
+        return from_records(self.calls)
 
     @property
     def last(self) -> Run | None:
@@ -84,13 +84,3 @@ class Job:
     def from_json(value: dict[str, Any]) -> Job:
         """As the store gives it."""
         return Job(**{**value, "runs": [Run(**run) for run in value["runs"]]})
-
-
-def calls_of(program: Program) -> list[dict[str, Any]]:
-    """A program as JSON."""
-    return [{**call.to_json(), "references": sorted(call.references)} for call in program]
-
-
-def to_program(calls: list[dict[str, Any]]) -> Program:
-    """A program from JSON."""
-    return tuple(Call(c["syscall"], c["args"], frozenset(c["references"])) for c in calls)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
-from llmasos.core.base.types import Program, Result
+from llmasos.core.base.types import Program, Result, from_records, to_records
 from llmasos.core.base.values import done, items, plain, text
 from llmasos.core.kernel import program as programs
 from llmasos.core.kernel.process import Budget, Process
@@ -23,7 +23,7 @@ from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.interpreter.reading import say
 from llmasos.services.jobs import orders
-from llmasos.services.jobs.job import EVENT, KIND, OUTPUT, TOLD, Job, Run, State, calls_of, to_program
+from llmasos.services.jobs.job import EVENT, KIND, OUTPUT, TOLD, Job, Run, State
 from llmasos.services.jobs.orders import Order
 from llmasos.services.schedule import recurrence
 from llmasos.services.schedule.event import Event
@@ -99,8 +99,8 @@ class Jobs:
         session = caller.session
         number = int(self._store.get("job.counter", "last") or 0) + 1
         job = Job(
-            number, said, calls_of(calls), session.person, str(session.workspace), session.cwd, when or "", [*allowed],
-            "waiting",
+            number, said, to_records(calls), session.person, str(session.workspace), session.cwd, when or "",
+            [*allowed], "waiting",
         )  # fmt: skip
         caller.prepare("jobs.remove", {"number": number})
         with self._store.transaction():
@@ -304,7 +304,7 @@ class Jobs:
 
     def _checked(self, program: str) -> Program:
         try:
-            found = to_program(json.loads(program))
+            found = from_records(json.loads(program))
         except (ValueError, KeyError, TypeError):
             raise SyscallError("EINVAL", "The program is no list of calls.", "Say what to do in words.") from None
         if not found or any(call.syscall.startswith("jobs.") for call in found):

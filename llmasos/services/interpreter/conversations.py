@@ -1,0 +1,62 @@
+"""What a person's last session talked about, so that the next one can go on from there."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Any
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.types import from_records, to_records
+from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.store import Store
+from llmasos.services.interpreter.dialogue import REMEMBERED, Dialogue, Shown
+
+KIND = "dialogue"
+FRESH = timedelta(hours=12)
+"""For how long "it" can mean what the last session showed."""
+WORDS = 4_000
+"""Characters of a result that are kept."""
+
+
+class Conversations:
+    """The memory of the last session of each person and workspace.
+
+    Args:
+        store: Where it is kept, sealed.
+        clock: Tells how old it is.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def resume(self, session: Session) -> Dialogue:
+        """What the session before talked about; nothing where that is long ago."""
+        value = self._store.get(KIND, _id(session))
+        if value is None or self._clock.now() - datetime.fromisoformat(value["at"]) > FRESH:
+            return Dialogue()
+        shown = deque((_shown(one) for one in value["shown"]), maxlen=REMEMBERED)
+        return Dialogue(value["said"], from_records(value["program"]), value["corrected"], value["folder"], shown)
+
+    def keep(self, session: Session, dialogue: Dialogue) -> None:
+        """Keep what a session talks about."""
+        shown = [[s.service, list(s.refs), s.words[:WORDS], s.listed] for s in dialogue.shown]
+        value: dict[str, Any] = {
+            "at": self._clock.now().isoformat(), "said": dialogue.said, "program": to_records(dialogue.program),
+            "corrected": dialogue.corrected, "folder": dialogue.folder, "shown": shown,
+        }  # fmt: skip
+        self._store.put(KIND, _id(session), value)
+
+    def drop(self, session: Session) -> None:
+        """Forget it: something was erased for good, and may have been shown."""
+        self._store.delete(KIND, _id(session))
+
+
+def _id(session: Session) -> str:
+    return f"{session.person}\n{session.workspace}"
+
+
+def _shown(value: Any) -> Shown:
+    service, refs, words, listed = value
+    return Shown(service, tuple(refs), words, listed)
