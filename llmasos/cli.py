@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     readings = command("readings", "what you explained or confirmed: which sentences mean what")
     readings.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
     readings.add_argument("number", nargs="?", default="", help="which one to remove")
+    command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
     command("recover", "open the home with the recovery code, and choose a passphrase")
@@ -162,6 +163,10 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell import keys
 
         return keys.show_log(settings) if args.command == "log" else keys.recover(settings)
+    if args.command == "init":
+        from llmasos.shell.first_run import run_init
+
+        return asyncio.run(run_init(settings))
     if args.command in ("up", "down"):
         return _background(settings, args)
     if args.command == "interpret":

@@ -30,7 +30,10 @@ EXAMPLES = {
 }
 AGAIN = "llmasos · files in {0} · '?' helps"
 RECOVERY = "Recovery code: {0}"
-RECOVERY_FOR = "Write it down: it opens your data if this machine's key is lost. Shown once."
+RECOVERY_FOR = (
+    "Write it down: it opens your data if this machine's key is lost. Shown once. "
+    "'llmasos init' chooses a passphrase and a policy."
+)
 
 HELP_HEAD = "Say what you want, in your own words. For example:"
 HELP_EXAMPLES = (

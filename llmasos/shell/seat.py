@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
 from llmasos.client import Client, attach
@@ -19,10 +19,12 @@ T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
-async def session(settings: Settings, front: FrontEnd) -> AsyncIterator[Client]:
-    """A session that ends with the block."""
+async def session(
+    settings: Settings, front: FrontEnd, *, ask: Callable[[str], str] | None = None
+) -> AsyncIterator[Client]:
+    """A session that ends with the block; `ask` answers for a passphrase instead of the person at the terminal."""
     workspace, fallback = workspace_folder(settings.workspace)
-    client = await attach(settings, workspace, front, ask=keys.asker())
+    client = await attach(settings, workspace, front, ask=ask or keys.asker())
     try:
         keys.announce(client)
         if fallback:

@@ -1,8 +1,13 @@
-"""What a person can set. Every option of the command line has an `LLMASOS_*` variable of the same name."""
+"""What a person can set: by an option of the command line, else by a variable `LLMASOS_*` of the same name.
+
+What neither says stands in `settings.toml` in the home, which `llmasos init` writes.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,6 +15,8 @@ from typing import Any, get_type_hints
 
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.paths import default_home
+
+FILE = "settings.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Settings:
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
-        """Settings from `LLMASOS_*` variables, overridden by `options` that aren't None.
+        """Settings from `options` that aren't None, else `LLMASOS_*` variables, else the home's `settings.toml`.
 
         Raises:
             UsageError: A value has the wrong type, or an option is unknown.
@@ -50,19 +57,47 @@ class Settings:
         environment = os.environ if environment is None else environment
         types = get_type_hints(Settings)
         settings = Settings(home=default_home())
-        for field in fields(Settings):
+        kept: Mapping[str, Any] = {}
+        for field in fields(Settings):  # the home is the first
             said: Any = options.pop(field.name, None)
             source = f"the option {field.name}"
             if said is None:
                 source = f"LLMASOS_{field.name.upper()}"
                 said = environment.get(source)
+            if said is None and field.name in kept:
+                source, said = f"{field.name} in {settings.home / FILE}", kept[field.name]
             if said is not None:
                 settings = replace(settings, **{field.name: _convert(said, types[field.name], source)})
+            if field.name == "home":
+                kept = _kept(settings.home / FILE)
         if options:
             raise UsageError(
                 f"There is no setting {', '.join(options)}.", "The settings are listed by 'llmasos --help'."
             )
         return settings
+
+
+def keep(home: Path, **chosen: str) -> None:
+    """Write settings into the home's `settings.toml`, beside those that are there."""
+    path = home / FILE
+    lines = [f"{name} = {json.dumps(value)}" for name, value in {**_kept(path), **chosen}.items()]
+    path.touch(mode=0o600)
+    path.write_text(
+        "# Written by 'llmasos init'; options and LLMASOS_* variables come before it.\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _kept(path: Path) -> Mapping[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read: {error}.", "Correct it, or remove it.") from None
+    unknown = set(found) - {field.name for field in fields(Settings)} | set(found) & {"home"}
+    if unknown:
+        raise UsageError(f"There is no setting {', '.join(sorted(unknown))} in {path}.", "Correct it, or remove it.")
+    return found
 
 
 def _convert(said: Any, wanted: type, source: str) -> Any:

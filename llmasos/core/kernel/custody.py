@@ -106,6 +106,17 @@ def fetch(home: Path, store: str, part: dict[str, Any], *, passphrase: str | Non
             raise StoreError(f"The keyring names an unknown place for its key: {other!r}.", "Update llmasos.")
 
 
+def forget_file(home: Path) -> None:
+    """Remove a key file: its key is kept elsewhere now. Its bytes are overwritten first, as far as a disk does that."""
+    path = home / KEY_FILE
+    if path.is_file():
+        with path.open("r+b") as file:
+            file.write(b"\0" * path.stat().st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+
+
 def secret_service() -> SecretService | None:
     """The desktop's keyring, where there is a session and the optional package; slow, so looked up late."""
     if sys.platform != "darwin" and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):

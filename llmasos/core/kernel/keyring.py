@@ -98,6 +98,13 @@ class Keyring:
             content["custody"] = placed
         return keyring
 
+    def protect(self, passphrase: str) -> None:
+        """Put the key under a passphrase, and out of where it was."""
+        _, placed = custody.place(self._home, self.store_id.hex(), self._kek, passphrase=passphrase, ask=None)
+        with self._change() as content:
+            content["custody"] = placed
+        custody.forget_file(self._home)
+
     @classmethod
     def _create(cls, home: Path, passphrase: str | None, ask: Ask | None) -> Keyring:
         for pattern in SEALED:
