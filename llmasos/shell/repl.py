@@ -42,7 +42,8 @@ LOADING = "loading the model"
 KILLED = "The process of this shell was killed."
 DEFECT = "That failed inside llmasos: {kind}: {error}"
 DEFECT_REMEDY = "This is a defect; 'llmasos doctor' shows where the log is."
-REMINDER = "Reminder:"
+REMINDER, MISSED = "Reminder:", "Missed:"
+TIMES = "{count} times since you were here"
 SHORT_WORDS = {
     "help": "what can be said",
     "history": "what was done, by whom",
@@ -305,9 +306,12 @@ def _told(event: Mapping[str, Any]) -> RenderableType:
     """A reminder, or something else to know."""
     if "note" in event:
         return views.note(str(event["note"]))
-    line = Text.assemble((f"⏰ {REMINDER} ", "bold yellow"), one_line(str(event.get("title", ""))))
+    line = Text.assemble((f"⏰ {MISSED if event.get('missed') else REMINDER} ", "bold yellow"))
+    line.append(one_line(str(event.get("title", ""))))
     if event.get("when"):
         line.append(f"  {one_line(str(event['when']))}", style="dim")
+    if event.get("count", 1) > 1:
+        line.append(f"  {TIMES.format(count=event['count'])}", style="dim")
     return line
 
 
