@@ -41,6 +41,7 @@ class SteadyClient:
         self._renewing = asyncio.Lock()
         self._hear: Hear | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
 
     @property
     def session(self) -> Session:
@@ -138,10 +139,11 @@ class SteadyClient:
 
     async def close(self) -> None:
         """End the session."""
-        if self._watching:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+        for task in (self._watching, self._loading):
+            if task:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         await self._client.close()
 
     async def lost(self) -> None:
@@ -171,6 +173,7 @@ class SteadyClient:
             if self._hear:
                 await new.listen(self._hear)
                 self._hear({"note": GOES_ON if new.owner else TAKEN_OVER})
+                self._loading = asyncio.create_task(_loaded(new))  # before the next sentence needs it
             self._client = new
             await old.close()
 
@@ -184,3 +187,8 @@ class SteadyClient:
             except LlmasosError as error:
                 log.warning("the kernel is gone: %s", error)
                 return  # said again to whoever asks for something
+
+
+async def _loaded(client: Client) -> None:
+    with suppress(LlmasosError):  # said again to whoever asks for something
+        await client.ready()
