@@ -65,6 +65,11 @@ class Bell:
         for hear in list(self._listeners):
             hear(told)
 
+    def note(self, words: str) -> bool:
+        """Tell everybody; whether anybody listens."""
+        self({"note": words})
+        return bool(self._listeners)
+
     def __len__(self) -> int:
         return len(self._listeners)
 
@@ -123,6 +128,8 @@ class Machine:
         deafen = self.bell.add(hear)
         if len(self.bell) == 1:
             await self.keep_jobs()
+            for note in self.jobs.untold():
+                hear({"note": note})
             await self.schedule.start()
             for entry in self.kernel.journal.undecided():
                 what = f"{entry.call['syscall']} ({entry.request!r})"
@@ -205,8 +212,7 @@ async def compose(
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         devices = Devices(store, clock)
-        jobs = Jobs(store, clock, bell)
-        closing.push_async_callback(jobs.close)
+        jobs = Jobs(store, clock, bell.note)
         system = System(lambda: facts(settings, speech, interpreting))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
@@ -234,6 +240,7 @@ async def compose(
 
         apps = Apps(PluginHost(kind="app"), list(search_path("apps", home)))
         closing.push_async_callback(apps.close_all)
+        closing.push_async_callback(jobs.close)  # before what its calls need
         problems += await apps.load()
         table.add_service(apps)
 
@@ -241,9 +248,11 @@ async def compose(
         examples = frozenset(word for row in table for said in row.examples for word in words_of(said))
         kept = KeptReadings(store, clock, examples.__contains__)
         names = (devices.names, files.names, characters.names, apps.names)
+        conversations = Conversations(store, clock)
+        kernel.erasing += [conversations.forget, jobs.forget]
         requests = Requests(
             kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs,
-            conversations=Conversations(store, clock),
+            conversations=conversations,
         )  # fmt: skip
 
         return Machine(

@@ -24,6 +24,7 @@ from llmasos.services.interpreter.interpreter import Context, Interpreter
 from llmasos.services.interpreter.kept import CHOSEN, KeptReadings
 from llmasos.services.interpreter.reading import Reading, say
 from llmasos.services.jobs import Jobs
+from llmasos.services.jobs.orders import Order, plain_order
 from llmasos.services.outcome import OnReading, Outcome, Way
 
 log = logging.getLogger(__name__)
@@ -128,9 +129,10 @@ class Requests:
         moved = await self._moved(session, line)
         if moved:
             return Outcome(Reading((), 1.0), (moved,), "habit")
-        ordered = await self._ordered(process, session, line) if not appended else None
-        if ordered:
-            return ordered
+        if not appended:
+            ordered = await self._ordered(process, session, line)
+            if ordered:
+                return ordered
         talk = self._dialogue(session)
         said, before = dialogue.meant(line), talk.before(line)
         # "No, I meant ..." is about the sentence before, and a second one about the same.
@@ -164,9 +166,12 @@ class Requests:
         return outcome
 
     def _dialogue(self, session: Session) -> Dialogue:
-        """The memory of a session's conversation; in another folder than before, names of files mean others."""
-        if "dialogue" not in session.state:
-            resumed = self._conversations.resume(session) if self._conversations and session.resumes else Dialogue()
+        """The memory of a session's conversation; in another folder than before, names of files mean others.
+
+        Empty again where something was erased for good since: it may have been shown.
+        """
+        if "dialogue" not in session.state or (self._conversations and not self._conversations.holds(session)):
+            resumed = self._conversations.resume(session) if self._conversations else Dialogue()
             session.state["dialogue"] = resumed
         talk = session.state["dialogue"]
         assert isinstance(talk, Dialogue)
@@ -175,30 +180,48 @@ class Requests:
         return talk
 
     def _remember(self, session: Session, talk: Dialogue) -> None:
-        """Keep the conversation for the next session; nothing of what was erased for good."""
-        if any(call.syscall in self._kernel.table and self._kernel.table[call.syscall].effect == "final"
-               for call in talk.program):  # fmt: skip
-            session.state["dialogue"] = Dialogue(folder=talk.folder)
-            if self._conversations:
-                self._conversations.drop(session)
-        elif self._conversations and session.resumes:
+        """Keep the conversation for the next session."""
+        if self._conversations and session.resumes and self._conversations.holds(session):
             self._conversations.keep(session, talk)
 
     async def _ordered(self, process: Process, session: Session, line: str) -> Outcome | None:
         """What came of a line that orders a background job; None where it is an ordinary request."""
-        order = self._jobs.order(line) if self._jobs else None
+        order = self._order(session, line)
         if order is None:
             return None
         reading, _ = await self.understand(session, order.rest)
-        if not order.fits(reading.program):
-            return None
-        if reading.alternative is not None:
+        if order.fits(reading.program, self._is_text) and reading.alternative is not None:
             reading, _ = await self._asked(session, reading)
+        if not order.fits(reading.program, self._is_text):
+            return None
+        talk = self._dialogue(session)
+        talk.begin(line, "")
         reading = await self._resolved(session, reading)
         args = {"program": json.dumps(to_records(reading.program), ensure_ascii=False), "said": order.rest}
         call = Call("jobs.add", {**args, **({"when": order.when} if order.when else {})})
         result = await self._kernel.trap(process, session, call, request=line)
+        talk.note((), [result])
         return Outcome(replace(reading, program=(call,)), (result,), "call")
+
+    def _order(self, session: Session, line: str) -> Order | None:
+        """The order in a line; what is written out or was once explained is only ordered by "&"."""
+        if self._jobs is None:
+            return None
+        order = plain_order(line)
+        if order is not None:
+            return order
+        known = (
+            written_call(line, self._kernel.table)
+            or habit(line, lambda path: _exists(session, path))
+            or (self._kept.recall(session.person, line) if self._kept else None)
+        )
+        return None if known else self._jobs.order(line)
+
+    def _is_text(self, syscall: str, argument: str) -> bool:
+        """Whether an argument is free text that names nothing."""
+        if syscall not in self._kernel.table:
+            return False
+        return any(a.name == argument and a.is_text and not a.kind for a in self._kernel.table[syscall].arguments)
 
     async def _resolved(self, session: Session, reading: Reading) -> Reading:
         """The reading with "it" and "the second one" replaced by what was shown; asks where several are meant."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,7 +142,7 @@ class System:
         entry = journal.get(id)
         if entry.person != session.person:
             raise SyscallError("ENOENT", f"There is no entry {id} in your history.", "See 'system.history'.")
-        if not journal.can_be_undone(entry):
+        if not journal.can_be_undone(entry, chosen=True):
             why = {
                 "undone": "was taken back already",
                 "failed": "didn't happen",
@@ -158,11 +159,16 @@ class System:
     async def redo(self, caller: Caller) -> dict[str, Any]:
         """Do again what was taken back last.
 
-        It is done as it was resolved then, under today's policy.
+        It is said again in the same folder, under today's policy.
         """
         entry = self._taken_back(caller)
         call = Call(entry.call["syscall"], dict(entry.call["args"]))
-        result = await caller.kernel.trap(caller.process, caller.session, call, request=f"redo #{entry.id}")
+        today = caller.kernel.clock.now().isoformat()[:10]
+        if {"when", "due"} & set(call.args) and entry.at[:10] != today:
+            raise SyscallError("ESTALE", f"{_told(entry)} was said on another day.", "Say it anew.")
+        # In the folder that it was said in: its paths begin there.
+        session = replace(caller.session, cwd=entry.cwd)
+        result = await caller.kernel.trap(caller.process, session, call, request=f"redo #{entry.id}")
         if not result.ok:
             raise SyscallError("ESTALE", f"It can't be done again. {result.message}")
         caller.kernel.journal.redone(entry.id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import shutil
 import textwrap
+from dataclasses import replace
+from pathlib import Path
 
 from llmasos.client import Client
 from llmasos.compose import find_policy, login_name
@@ -77,9 +79,11 @@ def _policy(settings: Settings) -> Settings:
     name = list(POLICIES)[int(said) - 1] if said in ("1", "2", "3") else said
     if not name:
         return settings
+    if name.endswith(".toml"):  # found from every folder
+        name = str(Path(name).expanduser().resolve())
     find_policy(name, settings.home)  # one that isn't there is said before it is kept
     kept.keep(settings.home, policy=name)
-    return Settings.load(home=settings.home, policy=name, owner=settings.owner or None)
+    return replace(settings, policy=name)
 
 
 async def _try(settings: Settings, ask: Ask | None) -> int:

@@ -30,36 +30,74 @@ PROGRAMS = {
     "list my files": [("files.list", {})],
     "forget Ann": [("memory.forget", {"query": "Ann"})],
     "read nothing.md": [("files.read", {"path": "nothing.md"})],
+    "write to story.md a house with a castle": [
+        ("files.write", {"path": "story.md", "content": "a house with a castle"})
+    ],
+    "write to story.md a house with a castle in the background": [
+        ("files.write", {"path": "story.md", "content": "a house with a castle in the background"})
+    ],
+    "every evening list my files": [("files.list", {})],
+    "what do you know about the code": [("memory.recall", {"query": "the code"})],
 }
 
 
-@pytest.mark.parametrize(
-    ("line", "order"),
-    [
-        ("in the background summarize inbox.md", Order("summarize inbox.md")),
-        ("please run in the background: list my files", Order("list my files")),
-        ("summarize inbox.md in the background please", Order("summarize inbox.md")),
-        ("files.list &", Order("files.list")),
-        ("在后台整理一下照片", Order("整理一下照片")),
-        ("把 inbox.md 翻译成英文，放到后台做", Order("把 inbox.md 翻译成英文")),
-        (
-            "every weekday at 8 summarize inbox.md into today.md",
-            Order("summarize inbox.md into today.md", "every weekday at 8"),
-        ),
-        ("Every day at 22:00, turn off the desk lamp.", Order("turn off the desk lamp.", "Every day at 22:00")),
-        ("turn off the desk lamp every evening at 10", Order("turn off the desk lamp", "every evening at 10")),
-        ("每天早上八点把 inbox.md 总结到 today.md", Order("把 inbox.md 总结到 today.md", "每天早上八点")),
-        ("remind me to call Bob tomorrow at 9", None),
-        ("what is in the background of this picture?", None),
-        ("everything is fine", None),
-        ("every cloud has a silver lining", None),
-        ("find R&D notes", None),
-        ("delete every file", None),
-        ("", None),
-    ],
-)
-def test_orders(line: str, order: Order | None) -> None:
-    assert order_in(line, NOW) == order
+ORDERS = {
+    "in the background summarize inbox.md": ("summarize inbox.md", ""),
+    "please run in the background: list my files": ("list my files", ""),
+    "summarize inbox.md in the background please": ("summarize inbox.md", ""),
+    "can you summarize X.md in the background?": ("summarize X.md", ""),
+    "在后台整理一下照片": ("整理一下照片", ""),
+    "帮我在后台总结notes.md": ("总结notes.md", ""),
+    "把 inbox.md 翻译成英文，放到后台做": ("把 inbox.md 翻译成英文", ""),
+    "every weekday at 8 summarize inbox.md into today.md": ("summarize inbox.md into today.md", "every weekday at 8"),
+    "Every day at 22:00, turn off the desk lamp.": ("turn off the desk lamp", "Every day at 22:00"),
+    "turn off the desk lamp every evening at 10": ("turn off the desk lamp", "every evening at 10"),
+    "turn on the lamp at 8 every day": ("turn on the lamp", "at 8 every day"),
+    "every evening turn off the lights": ("turn off the lights", "every evening"),
+    "every 20 minutes read notes.md": ("read notes.md", "every 20 minutes"),
+    "in the background every day at 8 summarize notes.md": ("summarize notes.md", "every day at 8"),
+    "每天早上八点把 inbox.md 总结到 today.md": ("把 inbox.md 总结到 today.md", "每天早上八点"),
+    "请每天早上八点把 inbox.md 总结到 today.md": ("把 inbox.md 总结到 today.md", "每天早上八点"),
+    "每天早上八点在后台总结notes.md": ("总结notes.md", "每天早上八点"),
+    "每天早上8点5号灯打开": ("5号灯打开", "每天早上8点"),
+}
+NO_ORDERS = [
+    "remind me to call Bob tomorrow at 9", "every day at 8 remind me to drink", "every day list my files",
+    "what is running in the background", "show me what runs in the background", "which apps are in the background",
+    "后台有什么在运行", "后台任务列表", "后台密码是什么", "后台的灯打开", "后台管理系统怎么用", "钥匙放在后台", "把notes.md放在后台",
+    "in the background of the photo is a tree", "don't turn on the lamp every morning at 7",
+    "stop turning on the lamp every morning at 7", "find the file I edit every day", "is the lamp on every day?",
+    "what is 30 times 12 every month", "每天存100元，一年多少钱", "每天的日记在哪里", "每周计划读给我听", "weekly notes.md",
+    "rename notes.md to monthly", "create a folder called daily", 'translate "see you every monday at 8"',
+    "write to todo.md: water the plants every friday at 9", "every day at 25:00 read x",
+    "every day except sunday at 8 read x", "every day at 7 and 19 read x", "每天早上八点和晚上八点打开灯",
+    "remember that I read a book every day for 99999999999 years", "every 9999999999999999999999 hours read x",
+    "每99999999999小时读x", "no, I meant turn on the lamp every day at 8", "everything is fine",
+    "every cloud has a silver lining", "find R&D notes", "delete every file", "", " ", "&",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ORDERS)
+def test_orders(line: str) -> None:
+    assert order_in(line, NOW) == Order(*ORDERS[line])
+
+
+@pytest.mark.parametrize("line", NO_ORDERS)
+def test_no_orders(line: str) -> None:
+    assert order_in(line, NOW) is None
+
+
+def test_what_stands_in_a_text_belongs_to_it(there: Clocked) -> None:
+    outcome = there.seat.say("write to story.md a house with a castle in the background")
+    assert [call.syscall for call in outcome.reading.program] == ["files.write"]
+    assert (there.workspace / "story.md").read_text() == "a house with a castle in the background"
+
+
+@pytest.mark.parametrize("line", ["files.append log.md 'stretch every day at 9'", "mkdir 'lamp every day at 9'"])
+def test_what_is_written_out_is_done_as_it_is(there: Clocked, line: str) -> None:
+    there.seat.put("log.md", "")
+    assert there.seat.say(line).ok
+    assert there.jobs() == []
 
 
 class Clocked:
@@ -207,7 +245,7 @@ def test_a_no_makes_no_job(there: Clocked) -> None:
 
 
 def test_what_cannot_be_taken_back_never_runs_unseen(there: Clocked) -> None:
-    outcome = there.seat.say("in the background forget Ann")
+    outcome = there.seat.say("forget Ann &")
     assert [result.error for result in outcome.results] == ["EPERM"] and there.jobs() == []
 
 
@@ -276,3 +314,43 @@ def test_nothing_of_it_is_readable_on_the_disk(there: Clocked) -> None:
     there.seat.say("every weekday at 8 summarize inbox.md into today.md")
     for path in there.settings.home.rglob("*"):
         assert not path.is_file() or b"summarize" not in path.read_bytes()
+
+
+def test_a_part_of_the_day_is_its_hour(there: Clocked) -> None:
+    there.seat.say("every evening list my files")
+    there.advance(hours=7, minutes=5)
+    assert there.jobs()[0]["last"].startswith("done")
+
+
+def test_what_nobody_heard_is_told_to_the_next(there: Clocked) -> None:
+    there.seat.say("every day at 13:00 list my files")
+    there.told.clear()
+    there.machine.bell._listeners.clear()  # an 'llmasos up' without a shell
+    there.advance(hours=1)
+    there.runner.run(there.machine.listen(lambda told: there.told.append(str(told.get("note", "")))))
+    assert any("Job 1 is done" in note for note in there.told)
+    there.machine.jobs._ringer.stop()
+    there.machine.schedule.stop()
+
+
+def test_cancel_taken_back_later_makes_up_for_nothing(there: Clocked) -> None:
+    there.seat.say("every day at 13:00 list my files")
+    there.seat.ok("jobs.cancel", number=1)
+    there.advance(hours=1.5)
+    there.seat.ok("system.undo")
+    there.settle()
+    assert there.jobs()[0]["last"] == ""
+
+
+def test_what_was_erased_for_good_is_in_no_output_of_a_job(there: Clocked) -> None:
+    there.seat.ok("memory.remember", text="the code is 4711")
+    there.seat.say("memory.recall 'the code' &")
+    there.settle()
+    assert "4711" in there.seat.ok("jobs.show", number=1)["text"]
+    there.seat.ok("memory.forget", query="the code")
+    kept = [str(record.value) for kind in ("job", "job.untold") for record in there.machine.kernel.store.scan(kind)]
+    assert "4711" not in str(kept)
+
+
+def test_undo_is_no_job(there: Clocked) -> None:
+    assert [r.error for r in there.seat.say("undo &").results] == ["EINVAL"]

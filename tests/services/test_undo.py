@@ -118,3 +118,28 @@ def test_as_a_habit(line: str, args: dict[str, str]) -> None:
     assert habit(line, lambda _: False) == (Call("system.undo", args),)
     assert habit("undo the last rename", lambda _: False) is None
     assert habit("redo", lambda _: False) == (Call("system.redo"),)
+
+
+def test_redo_means_the_folder_that_it_was_said_in(seat: Seat) -> None:
+    seat.put("notes.md", "top")
+    seat.put("sub/notes.md", "below")
+    seat.session.cwd = "sub"
+    seat.ok("files.delete", path="notes.md")
+    seat.ok("system.undo")
+    seat.session.cwd = ""
+    seat.ok("system.redo")
+    assert (seat.workspace / "notes.md").exists() and not (seat.workspace / "sub" / "notes.md").exists()
+
+
+def test_what_a_job_changed_since_can_be_put_right_in_order(seat: Seat) -> None:
+    seat.put("a.md", "one")
+    seat.ok("files.write", path="a.md", content="mine")
+    mine = seat.ok("system.history")["items"][0]["id"]
+    kernel = seat.machine.kernel
+    job = kernel.processes.spawn(kernel.processes.init, name="job", program="job", subject="user:ada", owner="ada")
+    seat.wait(kernel.trap(job, seat.session, Call("files.write", {"path": "a.md", "content": "the job's"})))
+    assert seat.error("system.undo") == "ESTALE"
+    theirs = next(row["id"] for row in seat.ok("system.history")["items"] if row["call"].startswith("files.write"))
+    seat.ok("system.undo", what=f"#{theirs}")
+    seat.ok("system.undo", what=f"#{mine}")
+    assert (seat.workspace / "a.md").read_text() == "one"

@@ -78,18 +78,20 @@ class Settings:
 
 
 def keep(home: Path, **chosen: str) -> None:
-    """Write settings into the home's `settings.toml`, beside those that are there."""
+    """Write settings into the home's `settings.toml`, beside those that are there; all or nothing."""
     path = home / FILE
-    lines = [f"{name} = {json.dumps(value)}" for name, value in {**_kept(path), **chosen}.items()]
-    path.touch(mode=0o600)
-    path.write_text(
-        "# Written by 'llmasos init'; options and LLMASOS_* variables come before it.\n" + "\n".join(lines) + "\n"
-    )
+    lines = ["# Written by 'llmasos init'; options and LLMASOS_* variables come before it."]
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in {**_kept(path), **chosen}.items()]
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    new.replace(path)
 
 
 def _kept(path: Path) -> Mapping[str, Any]:
     try:
-        found = tomllib.loads(path.read_text())
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -48,6 +49,9 @@ class SecretService(Protocol):
 
     def set_password(self, service: str, username: str, password: str, /) -> None:
         """Keep a secret."""
+
+    def delete_password(self, service: str, username: str, /) -> None:
+        """Remove a secret."""
 
 
 def place(
@@ -106,15 +110,22 @@ def fetch(home: Path, store: str, part: dict[str, Any], *, passphrase: str | Non
             raise StoreError(f"The keyring names an unknown place for its key: {other!r}.", "Update llmasos.")
 
 
-def forget_file(home: Path) -> None:
-    """Remove a key file: its key is kept elsewhere now. Its bytes are overwritten first, as far as a disk does that."""
-    path = home / KEY_FILE
-    if path.is_file():
-        with path.open("r+b") as file:
-            file.write(b"\0" * path.stat().st_size)
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
+def forget(home: Path, store: str, *, kept: str) -> None:
+    """Remove the key from everywhere but where it is kept now.
+
+    A file's bytes are overwritten first, as far as a disk does that.
+    """
+    if kept != "key-file":
+        for path in (home / KEY_FILE, home / f"{KEY_FILE}.replaced"):
+            if path.is_file():
+                with path.open("r+b") as file:
+                    file.write(b"\0" * path.stat().st_size)
+                    file.flush()
+                    os.fsync(file.fileno())
+                path.unlink()
+    if kept != "os-keyring" and (service := secret_service()) is not None and _kept(service, store) is not None:
+        with contextlib.suppress(Exception):  # each desktop's backend raises its own
+            service.delete_password(SERVICE, store)
 
 
 def secret_service() -> SecretService | None:

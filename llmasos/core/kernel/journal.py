@@ -47,6 +47,7 @@ class Entry:
         rule: The id of the policy rule that allowed it.
         message: What the person was told, or why it failed.
         program: The program that made it, as pid and start time; empty in entries of version 0.1.0.
+        cwd: The folder in the workspace that the call's paths begin at.
         by: What kind of process made the call: `shell`, `job`, ...; empty in entries of version 0.1.0.
         taken_back: Counts up with each entry that is taken back, so that `redo` knows the last one; 0 where it isn't.
     """
@@ -65,6 +66,7 @@ class Entry:
     message: str
     program: str = ""
     by: str = ""
+    cwd: str = ""
     taken_back: int = 0
 
 
@@ -97,6 +99,7 @@ class Journal:
         effect: str,
         rule: str = "",
         by: str = "",
+        cwd: str = "",
     ) -> Entry:
         """Write down an effect BEFORE it happens."""
         with self._store.transaction():
@@ -116,6 +119,7 @@ class Journal:
                 message="",
                 program=self._program,
                 by=by,
+                cwd=cwd,
             )
             self._store.put(_COUNTER, "last", id)
             self._write(entry, [])
@@ -191,12 +195,12 @@ class Journal:
         """The newest of them."""
         return next(self.undoable(person, workspace), None)
 
-    def can_be_undone(self, entry: Entry) -> bool:
-        """Whether its inverse is there and still of use."""
+    def can_be_undone(self, entry: Entry, *, chosen: bool = False) -> bool:
+        """Whether its inverse is there and of use; one that the person chose is tried though it was stale."""
         return (
             entry.inverse is not None
             and entry.effect in ("write", "destroy")
-            and (entry.state == "done" or self._is_undecided(entry))
+            and (entry.state == "done" or (chosen and entry.state == "stale") or self._is_undecided(entry))
         )
 
     def get(self, entry_id: int) -> Entry:
@@ -242,7 +246,7 @@ class Journal:
                 if match(entry):
                     self._forget_inverse(entry.id)
                     call = {"syscall": entry.call.get("syscall", ""), "args": {}}
-                    self._write(replace(entry, request="", call=call, inverse=None, message=""), [])
+                    self._write(replace(entry, request="", call=call, inverse=None, message="", taken_back=0), [])
                     erased += 1
         return erased
 

@@ -96,6 +96,7 @@ class Keyring:
         _, placed = custody.place(home, content["store"], kek, passphrase=passphrase, ask=ask)
         with keyring._change() as content:
             content["custody"] = placed
+        custody.forget(home, content["store"], kept=placed["kind"])
         return keyring
 
     def protect(self, passphrase: str) -> None:
@@ -103,7 +104,7 @@ class Keyring:
         _, placed = custody.place(self._home, self.store_id.hex(), self._kek, passphrase=passphrase, ask=None)
         with self._change() as content:
             content["custody"] = placed
-        custody.forget_file(self._home)
+        custody.forget(self._home, self.store_id.hex(), kept=placed["kind"])
 
     @classmethod
     def _create(cls, home: Path, passphrase: str | None, ask: Ask | None) -> Keyring:

@@ -59,6 +59,12 @@ class Caller:
         if self.entry is not None:
             self.kernel.journal.prepare_inverse(self.entry.id, inverse, payload, blobs=blobs)
 
+    def erase(self, match: Callable[[Entry], bool]) -> None:
+        """Take the traces of what is erased for good out of the journal, and out of whatever kept what was shown."""
+        self.kernel.journal.erase(match)
+        for forget in self.kernel.erasing:
+            forget(self.session.person)
+
     async def choose(self, question: str, options: list[str]) -> str:
         """Which of several matches is meant.
 
@@ -82,6 +88,8 @@ class Kernel:
     store: Store
     clock: Clock
     hooks: list[TrapHook] = field(default_factory=list)
+    erasing: list[Callable[[str], None]] = field(default_factory=list)
+    """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one each time a kernel is started: pids mean nothing in the next."""
 
@@ -174,6 +182,7 @@ class Kernel:
                 effect=row.effect,
                 rule=decision.rule,
                 by=caller.process.program,
+                cwd=session.cwd,
             )
         undoable = False
         try:

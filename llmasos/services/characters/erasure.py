@@ -27,4 +27,4 @@ def erase_traces(caller: Caller, character: Character) -> None:
     journal = caller.kernel.journal
     journal.erase(collect)
     requests.discard("")
-    journal.erase(lambda entry: entry.id == current or about(entry) or entry.request in requests)
+    caller.erase(lambda entry: entry.id == current or about(entry) or entry.request in requests)

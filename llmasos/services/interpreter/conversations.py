@@ -15,6 +15,7 @@ from llmasos.services.interpreter.dialogue import REMEMBERED, Dialogue, Shown
 KIND = "dialogue"
 FRESH = timedelta(hours=12)
 """For how long "it" can mean what the last session showed."""
+_SEEN = "dialogue.erased"
 WORDS = 4_000
 """Characters of a result that are kept."""
 
@@ -30,14 +31,20 @@ class Conversations:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._erased: dict[str, int] = {}
 
     def resume(self, session: Session) -> Dialogue:
-        """What the session before talked about; nothing where that is long ago."""
-        value = self._store.get(KIND, _id(session))
+        """What the session before talked about; nothing where that is long ago, or this one doesn't go on with it."""
+        session.state[_SEEN] = self._erased.get(session.person, 0)
+        value = self._store.get(KIND, _id(session)) if session.resumes else None
         if value is None or self._clock.now() - datetime.fromisoformat(value["at"]) > FRESH:
             return Dialogue()
         shown = deque((_shown(one) for one in value["shown"]), maxlen=REMEMBERED)
         return Dialogue(value["said"], from_records(value["program"]), value["corrected"], value["folder"], shown)
+
+    def holds(self, session: Session) -> bool:
+        """Whether what a session remembers holds nothing that was erased for good since."""
+        return bool(session.state.get(_SEEN, 0) == self._erased.get(session.person, 0))
 
     def keep(self, session: Session, dialogue: Dialogue) -> None:
         """Keep what a session talks about."""
@@ -48,9 +55,13 @@ class Conversations:
         }  # fmt: skip
         self._store.put(KIND, _id(session), value)
 
-    def drop(self, session: Session) -> None:
-        """Forget it: something was erased for good, and may have been shown."""
-        self._store.delete(KIND, _id(session))
+    def forget(self, person: str) -> None:
+        """Something of a person's is erased for good, and was shown perhaps: forget conversations, open ones too."""
+        self._erased[person] = self._erased.get(person, 0) + 1
+        with self._store.transaction():
+            for record in list(self._store.scan(KIND)):
+                if record.id.partition("\n")[0] == person:
+                    self._store.delete(KIND, record.id)
 
 
 def _id(session: Session) -> str:

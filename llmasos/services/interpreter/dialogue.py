@@ -138,8 +138,9 @@ class Dialogue:
         self.said, self.program, self.corrected = said, (), corrected
 
     def moved(self, folder: str) -> None:
-        """The current folder is another one, so that names of files mean others."""
+        """The current folder is another one, so that names of files mean others: nothing is done again there."""
         self.folder = folder
+        self.program = ()
         kept = [shown for shown in self.shown if shown.service != "files"]
         self.shown.clear()
         self.shown.extend(kept)

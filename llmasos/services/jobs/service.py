@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessK
 from llmasos.core.base.types import Program, Result, from_records, to_records
 from llmasos.core.base.values import done, items, plain, text
 from llmasos.core.kernel import program as programs
+from llmasos.core.kernel.policy import stronger
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.core.kernel.session import Consent, Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -32,7 +34,9 @@ from llmasos.services.schedule.ringer import Ringer
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[Mapping[str, Any]], None]
+Tell = Callable[[str], bool]
+"""Tells whoever listens; whether anybody did."""
+UNTOLD, MOST_UNTOLD = "job.untold", 50
 Number = Annotated[int, Kind("job")]
 
 LATE = timedelta(hours=1)
@@ -204,6 +208,7 @@ class Jobs:
         if payload["event"] is None:
             return f"Job {number} was cut off; order it again."
         self._store.put(EVENT, str(number), payload["event"])
+        self._store.put(TOLD, str(number), {"until": self._clock.now().astimezone(UTC).isoformat()})
         self._ringer.changed(str(number))
         self._put(replace(self._job(number), state="waiting"))
         return f"Job {number} comes again."
@@ -215,7 +220,7 @@ class Jobs:
         assert self._kernel is not None
         job = self._job(int(reminder["id"]))
         now = self._clock.now()
-        if now - datetime.fromisoformat(reminder["start"]) > LATE:
+        if now - datetime.fromisoformat(reminder["alarm"]) > LATE:
             self._put(job.ran(Run(reminder["start"], "missed")))
             self._note(f"Job {job.number} was missed at {reminder['when']}, no kernel ran: {job.said!r}.")
         elif job.number in self._running:
@@ -300,14 +305,32 @@ class Jobs:
         self._store.put(KIND, str(job.number), job.to_json())
 
     def _note(self, words: str) -> None:
-        self._tell({"note": words})
+        """Tell how a job ended; whoever listens next, where nobody does."""
+        if not self._tell(words):
+            notes = [*(self._store.get(UNTOLD, "notes") or ()), words]
+            self._store.put(UNTOLD, "notes", notes[-MOST_UNTOLD:])
+
+    def untold(self) -> Sequence[str]:
+        """What nobody was there to hear; told once."""
+        notes = self._store.get(UNTOLD, "notes") or ()
+        self._store.delete(UNTOLD, "notes")
+        return notes
+
+    def forget(self, person: str) -> None:
+        """Something of a person's is erased for good: forget what jobs said, and what ran once and has ended."""
+        self._store.delete(UNTOLD, "notes")
+        for job in self._jobs(person):
+            if job.when or job.number in self._running:
+                self._put(replace(job, runs=[replace(run, output="") for run in job.runs]))
+            else:
+                self._store.delete(KIND, str(job.number))
 
     def _checked(self, program: str) -> Program:
         try:
             found = from_records(json.loads(program))
         except (ValueError, KeyError, TypeError):
             raise SyscallError("EINVAL", "The program is no list of calls.", "Say what to do in words.") from None
-        if not found or any(call.syscall.startswith("jobs.") for call in found):
+        if not found or any(call.syscall.startswith(("jobs.", "system.undo", "system.redo")) for call in found):
             raise SyscallError("EINVAL", "A job needs calls that do something.", "Say what to do in words.")
         return found
 
@@ -325,7 +348,12 @@ class Jobs:
         for call in program:
             row = kernel.table[call.syscall]
             args = row.validate(call.args)
+            shown = {name: str(value) for name, value in args.items()}
             decision = kernel.policy.decide(subject, row.name, row.effect, args)
+            if row.preview and not call.references:
+                with contextlib.suppress(SyscallError):  # what isn't there yet can be there when it runs
+                    shown |= await row.preview(replace(caller, call=call), **args)
+                decision = stronger(decision, kernel.policy.decide(subject, row.name, row.effect, {**args, **shown}))
             if decision.verdict == "deny":
                 raise Denied(
                     f"{row.name} is denied by the rule {decision.rule!r} of the policy {kernel.policy.name!r}.",
@@ -337,7 +365,6 @@ class Jobs:
                 raise SyscallError(
                     "EPERM", f"{row.name} can't be taken back, so it never runs unseen.", "Say it yourself."
                 )
-            shown = {name: str(value) for name, value in args.items()}
             answer = await caller.session.front.consent(Consent(call, shown, row.effect, decision.rule, subject))
             if answer is None:
                 raise NeedsAnswer(f"{row.name} asks for consent and nobody is there to give it.", "Say it with --yes.")

@@ -120,7 +120,7 @@ class Memory:
             index.remove(item.id)
         ids, texts = {item.id for item in going}, [normalized(item.text) for item in going]
         current = caller.entry.id if caller.entry else None
-        caller.kernel.journal.erase(lambda entry: entry.id == current or _mentions(entry, ids, texts))
+        caller.erase(lambda entry: entry.id == current or _mentions(entry, ids, texts))
         return done(f"Forgotten for good: {len(going)} {'memory' if len(going) == 1 else 'memories'}.")
 
     async def forget_preview(self, caller: Caller, query: str) -> dict[str, str]:

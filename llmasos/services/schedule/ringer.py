@@ -105,12 +105,12 @@ class Ringer:
                 break
             passed.append((alarm, start))
         if passed:
-            await self._show(event, passed[-1][1], missed=now - passed[-1][0] > LATE, count=len(passed))
+            await self._show(event, *passed[-1], missed=now - passed[-1][0] > LATE, count=len(passed))
         # After it was shown: killed in between, it is shown twice rather than never.
         self._store.put(self._told_kind, id, {"until": now.astimezone(UTC).isoformat()})
         self._note(event, now)
 
-    async def _show(self, event: Event, start: datetime, *, missed: bool, count: int) -> None:
+    async def _show(self, event: Event, alarm: datetime, start: datetime, *, missed: bool, count: int) -> None:
         if self._on_reminder is None:
             return
         reminder = {
@@ -118,6 +118,7 @@ class Ringer:
             "title": event.title,
             "when": event.shown(start),
             "start": start.isoformat(),
+            "alarm": alarm.isoformat(),
             "timed": event.timed,
             "repeat": recurrence.said(event.rule) if event.rule else "",
             "missed": missed,
