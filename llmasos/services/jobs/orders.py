@@ -47,7 +47,7 @@ _ENDS_ODDLY = re.compile(
     r"(?:\b(?:in|on|at|by|and|then|to|the|a|of|for|from|with|called|named)|[在后和号第]|:)$", re.IGNORECASE
 )
 _PIECE = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
-_TWO_TIMES = re.compile(r"\band (?:at )?\d|[和与](?!周|星期|礼拜)", re.IGNORECASE)
+_TWO_TIMES = re.compile(r"\band (?:at )?\d|点(?:半|\S{1,3}分)?[和与].{0,4}点", re.IGNORECASE)
 _QUOTE = re.compile(r"[\"“”「」『』]")
 
 
@@ -111,7 +111,7 @@ def order_in(line: str, now: datetime) -> Order | None:
 
 def _repeated(said: str, now: datetime) -> Order | None:
     """The longest time phrase at the beginning, or at the end, and what is left."""
-    if not _REPEATED.search(said):
+    if not _REPEATED.search(said) or _TWO_TIMES.search(said):
         return None
     places = [match.span() for match in _PIECE.finditer(said)]
     for count in range(min(LONGEST, len(places) - 1), 0, -1):
@@ -131,7 +131,6 @@ def _frames(phrase: str, rest: str) -> bool:
         rest
         and _REPEATED.search(phrase)
         and not _QUOTE.search(phrase + rest)
-        and not _TWO_TIMES.search(phrase)
         and not _ENDS_ODDLY.search(phrase)
         and not _ENDS_ODDLY.search(rest)
         and not _BEGINS_ODDLY.match(rest)
