@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LlmasosError as error:
         print(f"llmasos: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; nothing is left to say to it.
@@ -166,7 +166,7 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "init":
         from llmasos.shell.first_run import run_init
 
-        return asyncio.run(run_init(settings))
+        return run_init(settings)
     if args.command in ("up", "down"):
         return _background(settings, args)
     if args.command == "interpret":
@@ -199,7 +199,9 @@ def _interpret(settings: Settings, args: argparse.Namespace) -> int:
     tools = read_tools(args.tools) if args.tools else []
     sentence = args.sentence_ if args.sentence_ is not None else args.sentence
     if args.jsonl:
-        lines = sys.stdin.buffer if sys.stdin is not None else ()
+        from llmasos.shell.seat import stdin_lines
+
+        lines = stdin_lines() if sys.stdin is not None else ()
         work: Callable[[], Any] = lambda: interpret_lines(settings, lines, tools, only_tools=args.only_tools)  # noqa: E731
     elif sentence is not None:
         work = lambda: interpret_one(settings, sentence, tools, only_tools=args.only_tools)  # noqa: E731
@@ -222,9 +224,10 @@ def _shell(settings: Settings, args: argparse.Namespace) -> int:
     if sys.stdin is None or not sys.stdin.isatty():
         # Lines piped into the shell are requests, one a line; without a person there are no questions.
         from llmasos.shell.once import Manner, run_lines
+        from llmasos.shell.seat import stdin_lines
 
         # As they come: another program may wait for the answer to one before it writes the next.
-        lines = (line.decode(errors="replace") for line in (sys.stdin.buffer if sys.stdin is not None else ()))
+        lines = (line.decode(errors="replace") for line in (stdin_lines() if sys.stdin is not None else ()))
         return asyncio.run(run_lines(settings, lines, Manner(args.dry_run, args.output or "text")))
     if args.dry_run or args.output:
         raise UsageError(

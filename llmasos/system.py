@@ -172,9 +172,18 @@ class System:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _stop_loop(self) -> None:
+        asyncio.run_coroutine_threadsafe(_end_others(), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+
+async def _end_others() -> None:
+    """Cancel what still runs on this loop, so that nobody waits for ever for a system that is closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class _Words(Nobody):

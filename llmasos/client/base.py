@@ -45,6 +45,7 @@ class Client(Protocol):
         table: The live syscalls, for help and completion.
         problems: What a person should know after start.
         recovery_code: Of a home that was made just now; None otherwise.
+        boot: Which kernel it is: another one each time one is started.
         owner: The process id of the program that owns the home, where it is another one; 0 where it is this one.
     """
 
@@ -58,6 +59,8 @@ class Client(Protocol):
     def problems(self) -> list[str]: ...  # noqa: D102
     @property
     def recovery_code(self) -> str | None: ...  # noqa: D102
+    @property
+    def boot(self) -> str: ...  # noqa: D102
     @property
     def owner(self) -> int: ...  # noqa: D102
 

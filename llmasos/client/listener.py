@@ -1,7 +1,7 @@
 """The side of the owner: other programs of the home are let in, and each gets a session of its own.
 
     -> {"hello": {"version", "workspace", "person", "yes"}}      <- {"welcome": {...}} or {"refused": error}
-    -> {"id": 1, "do": "handle", ...}       <- {"of": 1, "event": "before" | "after" | "words" | "read", ...}
+    -> {"id": 1, "do": "handle", ...}       <- {"of": 1, "event": "begun" | "before" | "after" | "words" | "read", ...}
                                             <- {"of": 1, "ask": 7, "what": "consent" | "choose" | "explain", ...}
     -> {"answer": 7, "value": ...}          <- {"id": 1, "done": ...} or {"id": 1, "failed": error}
     -> {"cancel": 1}                        <- {"told": {"title", ...}}
@@ -87,7 +87,7 @@ class Listener:
         try:
             client = await self._welcomed(connection) if connection.is_ours and not self._leaving else None
             if client:
-                await _Guest(client, connection, self).serve()
+                await _Guest(client, connection).serve()
         except asyncio.CancelledError:
             pass  # we leave; the connection's end tells it
         finally:
@@ -105,6 +105,9 @@ class Listener:
         hello = message.get("hello") if message else None
         if not isinstance(hello, dict):
             return None
+        if hello.get("down"):  # also from a program of another version: it is what a refusal names as the remedy
+            connection.send({"down": self.end()})
+            return None
         try:
             self._check(hello)
             front = GuestFront(connection, yes=bool(hello.get("yes")))
@@ -121,6 +124,7 @@ class Listener:
         connection.send(
             {
                 "welcome": {
+                    "boot": client.boot,
                     "person": client.session.person,
                     "problems": client.problems,
                     "glance": _glance(client),
@@ -168,7 +172,8 @@ class GuestFront:
         self._asked: dict[int, asyncio.Future[Any]] = {}
 
     async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
-        """Sent."""
+        """Sent, after the bare fact: what has begun isn't asked again, whatever becomes of this kernel."""
+        self.tell("begun")
         self.tell("before", call=call.to_record(), shown=dict(shown), effect=effect)
 
     async def after(self, result: Result) -> None:
@@ -200,6 +205,10 @@ class GuestFront:
         """Send an event."""
         self._connection.send({"of": _work.get(), "event": event, **what})
 
+    def told(self, what: Mapping[str, Any]) -> None:
+        """Tell of a reminder, whatever else goes on."""
+        self._connection.send({"told": dict(what)})
+
     def answered(self, number: int, value: Any) -> None:
         """The person's answer to a question."""
         waiting = self._asked.get(number)
@@ -219,30 +228,37 @@ class GuestFront:
 class _Guest:
     """One attached program."""
 
-    def __init__(self, client: LocalClient, connection: Connection, listener: Listener) -> None:
+    def __init__(self, client: LocalClient, connection: Connection) -> None:
         self._client = client
         self._connection = connection
-        self._listener = listener
         self._work: dict[int, asyncio.Task[None]] = {}
+        self._interrupted: set[int] = set()
         self._leaving = False
         # One front for all of a guest's requests: a session has one person, who is asked one thing at a time.
         assert isinstance(client.session.front, GuestFront)
         self._front = client.session.front
 
     async def serve(self) -> None:
-        """Do what the guest asks for until it goes; or until we leave, then finish what has begun."""
+        """Do what the guest asks for until it goes; or until we leave, then what has begun may come to an end."""
+        reading = asyncio.create_task(self._read())
         try:
-            while (message := await self._connection.receive()) is not None:
-                self._heard(message)
+            await asyncio.shield(reading)
             self._stop_work()  # the guest has gone
         finally:
-            if self._work:
-                await asyncio.wait(self._work.values(), timeout=GRACE)
-                self._leaving = True
-                self._stop_work()
+            self._leaving = True  # nothing new; answers to questions are still taken
+            try:
+                if self._work:
+                    await asyncio.wait(self._work.values(), timeout=GRACE)
+                    self._stop_work()
                 if self._work:
                     await asyncio.wait(self._work.values())
-            await self._client.close()
+            finally:
+                reading.cancel()
+                await self._client.close()
+
+    async def _read(self) -> None:
+        while (message := await self._connection.receive()) is not None:
+            self._heard(message)
 
     def _heard(self, message: Message) -> None:
         if "answer" in message:
@@ -250,8 +266,9 @@ class _Guest:
         elif "cancel" in message:
             task = self._work.get(message["cancel"])
             if task:
+                self._interrupted.add(message["cancel"])
                 task.cancel()
-        elif isinstance(message.get("id"), int) and message["id"] not in self._work:
+        elif isinstance(message.get("id"), int) and message["id"] not in self._work and not self._leaving:
             task = asyncio.create_task(self._do(message["id"], message))
             self._work[message["id"]] = task
             task.add_done_callback(lambda _: self._work.pop(message["id"], None))
@@ -265,24 +282,26 @@ class _Guest:
         _work.set(id)
         try:
             operation = _OPERATIONS.get(str(message.get("do")))
-            if message.get("do") == "down":
-                answer: Any = self._listener.end()
-            elif operation is None:
+            if operation is None:
                 raise UsageError(f"The kernel has no operation {message.get('do')!r}.", "Update both programs.")
-            else:
-                answer = await operation(client, message, self._front)
+            answer = await operation(client, message, self._front)
             told = {"id": id, "done": answer, "cwd": client.session.cwd, "glance": _glance(client)}
         except LlmasosError as error:
             told = {"id": id, "failed": codec.error(error), "cwd": client.session.cwd}
         except ProcessKilled:
             told = {"id": id, "killed": True}
         except asyncio.CancelledError:
-            told = {"id": id, "cancelled": True, "leaving": self._leaving, "killed": not client.process.alive}
+            leaving = id not in self._interrupted
+            told = {"id": id, "cancelled": True, "leaving": leaving, "killed": not client.process.alive}
         except Exception as error:  # one guest's defect is nobody else's; the log has the traceback
             log.exception("what a guest asked for failed")
             what = f"That failed inside llmasos: {type(error).__name__}: {error}"
             told = {"id": id, "failed": codec.error(LlmasosError(what, "'llmasos doctor' shows where the log is."))}
-        self._connection.send(told)
+        try:
+            self._connection.send(told)
+        except (LlmasosError, TypeError, ValueError) as error:  # told as such: somebody waits for it
+            failed = error if isinstance(error, LlmasosError) else LlmasosError(f"The answer can't be sent: {error}")
+            self._connection.send({"id": id, "failed": codec.error(failed)})
 
 
 async def _handle(client: LocalClient, message: Message, front: GuestFront) -> Any:
@@ -340,7 +359,7 @@ async def _forget_reading(client: LocalClient, message: Message, _: GuestFront) 
 
 
 async def _listen(client: LocalClient, _: Message, front: GuestFront) -> None:
-    await client.listen(lambda told: front.tell("told", told=dict(told)))
+    await client.listen(front.told)
 
 
 async def _set_aside(client: LocalClient, message: Message, _: GuestFront) -> None:

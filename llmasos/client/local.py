@@ -49,6 +49,7 @@ class LocalClient:
         self.machine = machine
         self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes)
         self.home = machine.settings.home
+        self.boot = machine.kernel.boot
         self.table = machine.kernel.table
         self.problems = list(machine.problems)
         # Shown to who made the home, not to those who come later.
@@ -142,12 +143,14 @@ class LocalClient:
 
     async def close(self) -> None:
         """End the session, and what ends with it."""
-        if self._deafen:
-            self._deafen()
-            self._deafen = None
-        await self.machine.kernel.processes.exit(self.process)
-        if self._closing:
-            await self._closing()
+        try:
+            if self._deafen:
+                self._deafen()
+                self._deafen = None
+            await self.machine.kernel.processes.exit(self.process)
+        finally:
+            if self._closing:
+                await self._closing()
 
     async def lost(self) -> None:
         """For ever: it ends with this program."""

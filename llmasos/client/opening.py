@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +51,26 @@ async def attach(
         LlmasosError: It can't be started, or the owner can't serve us.
     """
 
-    async def again(front: FrontEnd) -> Client:
-        return await attach(settings, workspace, front, ask=ask, engines=engines, resumes=resumes)
+    async def again(front: FrontEnd, may_ask: bool) -> Client:
+        own = functools.partial(_own, settings, workspace, front, ask=ask if may_ask else None, engines=engines)
+        return await _session(settings, workspace, front, functools.partial(own, end=None, resumes=resumes), resumes)
 
+    own = functools.partial(_own, settings, workspace, front, ask=ask, engines=engines, end=end, resumes=resumes)
+    first = await _session(settings, workspace, front, own, resumes)
+    return SteadyClient(first, again) if first.owner else first
+
+
+async def _session(
+    settings: Settings, workspace: Path, front: FrontEnd, own: Callable[[OwnerLock], Awaitable[Client]], resumes: bool
+) -> Client:
+    """A session with whoever owns the home; with this program where nobody does."""
     lock = OwnerLock(private_dir(settings.home))
     for _ in range(int(WAITING / STEP)):
         guest = await find(settings, workspace, front, resumes=resumes)
         if guest:
-            return SteadyClient(guest, again)
+            return guest
         if lock.acquire():
-            return await _own(settings, workspace, front, lock, ask=ask, engines=engines, end=end, resumes=resumes)
+            return await own(lock)
         # The owner has the lock and doesn't listen yet, or any more.
         await asyncio.sleep(STEP)
     raise LlmasosError(
@@ -109,9 +120,11 @@ async def _own(
     async def close() -> None:
         try:
             await listener.stop()
-            await machine.close()
         finally:
-            lock.release()
+            try:
+                await machine.close()
+            finally:
+                lock.release()
 
     try:
         await listener.start()

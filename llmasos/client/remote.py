@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,8 +25,12 @@ from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter.reading import Kept, Reading
 from llmasos.services.outcome import OnReading, Outcome
 
+log = logging.getLogger(__name__)
+
 FRESH = 1.0
 """Seconds for which a glance is kept."""
+SILENT = 15.0
+"""Seconds that an owner may take to answer a hello."""
 CANCELLING = 5.0
 """Seconds that the kernel gets to say how far a cancelled request came."""
 
@@ -36,6 +43,43 @@ class KernelGone(LlmasosError):
     """
 
     begun = False
+
+
+@dataclass
+class _Request:
+    """What was asked, until it is answered.
+
+    Attributes:
+        on_reading: Told what a sentence was read as.
+        messages: Events and questions in order, the answer last; None where the kernel has gone.
+        begun: Whether an effect of it has begun.
+        answered: Whether the answer is there.
+    """
+
+    on_reading: OnReading | None = None
+    messages: asyncio.Queue[Message | None] = field(default_factory=asyncio.Queue)
+    begun: bool = False
+    answered: bool = False
+
+
+async def answered(connection: Connection, home: Path) -> Message | None:
+    """The owner's answer to a hello; the connection is closed where there is none.
+
+    Raises:
+        LlmasosError: The owner is there and says nothing, as one that was stopped.
+    """
+    try:
+        async with asyncio.timeout(SILENT):
+            answer = await connection.receive()
+    except TimeoutError:
+        owner = connection.peer
+        await connection.close()
+        raise LlmasosError(
+            f"Process {owner} carries the kernel of {home} and doesn't answer.", "Let it go on, or end it."
+        ) from None
+    if answer is None:
+        await connection.close()
+    return answer
 
 
 class RemoteClient:
@@ -51,6 +95,7 @@ class RemoteClient:
     ) -> None:
         self.session = session
         self.home = settings.home
+        self.boot = str(welcome["boot"])
         self.owner = connection.peer
         self.in_background = bool(welcome["background"])
         self.table = SyscallTable()
@@ -60,16 +105,11 @@ class RemoteClient:
         self._connection = connection
         self._glance, self._looked = Glance(**welcome["glance"]), time.monotonic()
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Message]] = {}
-        self._begun: set[int] = set()
-        self._on_reading: dict[int, OnReading] = {}
+        self._requests: dict[int, _Request] = {}
         self._hear: Hear | None = None
         self._gone = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._question: asyncio.Future[Any] | None = None
-        self._events: asyncio.Queue[Message | None] = asyncio.Queue()
         self._start(self._receive())
-        self._start(self._show())
 
     @staticmethod
     async def meet(
@@ -95,9 +135,8 @@ class RemoteClient:
             "yes": settings.yes, "settings": dict(chosen), "resumes": resumes,
         }  # fmt: skip
         connection.send({"hello": hello})
-        answer = await connection.receive()
+        answer = await answered(connection, settings.home)
         if answer is None:
-            await connection.close()
             return None
         if "refused" in answer:
             await connection.close()
@@ -176,15 +215,14 @@ class RemoteClient:
         for row in await self._ask("table"):
             self.table.add(codec.to_row(row))
 
-    async def down(self) -> bool:
-        """End the program that owns the home, where nobody sits at it; whether it does."""
-        return bool(await self._ask("down"))
-
     async def close(self) -> None:
         """End the session."""
         await self._connection.close()
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def lost(self) -> None:
         """Wait until the kernel has gone."""
@@ -193,32 +231,40 @@ class RemoteClient:
     # The conversation
 
     async def _ask(self, what: str, on_reading: OnReading | None = None, /, **args: Any) -> Any:
+        """Ask the kernel; what it shows and asks meanwhile is shown and asked here, by whoever waits."""
         number = next(self._numbers)
         if self._gone.is_set():
             raise self._parted(begun=False)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        if on_reading:
-            self._on_reading[number] = on_reading
-        self._connection.send({"id": number, "do": what, **args})
+        request = self._requests[number] = _Request(on_reading)
         try:
-            return self._read(await asyncio.shield(answer))
-        except asyncio.CancelledError:
-            await self._cancelled(number, answer)
+            self._connection.send({"id": number, "do": what, **args})
+            while True:
+                message = await request.messages.get()
+                if message is None:
+                    raise self._parted(begun=request.begun)
+                if "id" in message:
+                    return self._read(message, request)
+                await self._shown(message, request)
+        except KernelGone:
+            raise
+        except BaseException:  # Ctrl-C, or a front end that can't show it: the kernel needn't go on
+            await self._cancelled(number, request)
             raise
         finally:
-            self._waiting.pop(number, None)
-            self._on_reading.pop(number, None)
-            self._begun.discard(number)
+            del self._requests[number]
 
-    async def _cancelled(self, number: int, answer: asyncio.Future[Message]) -> None:
-        """Tell the kernel, and wait for what the request has come to, so that it can be shown."""
+    async def _cancelled(self, number: int, request: _Request) -> None:
+        """Tell the kernel that nobody waits any more, and see the request end, for a while."""
+        if request.answered or self._gone.is_set():
+            return
         self._connection.send({"cancel": number})
-        if self._question:
-            self._question.cancel()
-        if not answer.done():
-            await asyncio.wait([answer], timeout=CANCELLING)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANCELLING):
+                while (message := await request.messages.get()) is not None and "id" not in message:
+                    pass
 
-    def _read(self, message: Message) -> Any:
+    def _read(self, message: Message, request: _Request) -> Any:
+        request.answered = True
         if "cwd" in message:
             self.session.cwd = message["cwd"]
         if "glance" in message:
@@ -226,7 +272,7 @@ class RemoteClient:
         if message.get("killed"):
             raise ProcessKilled(0)
         if message.get("leaving"):
-            raise self._parted(begun=message["id"] in self._begun)
+            raise self._parted(begun=request.begun)
         if message.get("cancelled"):
             raise asyncio.CancelledError
         if "failed" in message:
@@ -240,45 +286,40 @@ class RemoteClient:
             return  # told to whoever asks for more than a glance
 
     async def _receive(self) -> None:
-        while (message := await self._connection.receive()) is not None:
-            if "id" in message:
-                # In order: what a request showed stands before what came of it.
-                await self._events.join()
-                waiting = self._waiting.get(message["id"])
-                if waiting and not waiting.done():
-                    waiting.set_result(message)
-            else:
-                self._events.put_nowait(message)
-        self._gone.set()
-        for number, waiting in self._waiting.items():
-            if not waiting.done():
-                waiting.set_exception(self._parted(begun=number in self._begun))
-                waiting.exception()
+        try:
+            while (message := await self._connection.receive()) is not None:
+                if "told" in message:
+                    self._tell(message["told"])
+                    continue
+                request = self._requests.get(int(message.get("id") or message.get("of") or 0))
+                if request is None:
+                    continue
+                request.begun = request.begun or message.get("event") == "begun"
+                request.messages.put_nowait(message)
+        finally:
+            self._gone.set()
+            for request in self._requests.values():
+                request.messages.put_nowait(None)
 
-    async def _show(self) -> None:
-        """Show events one after another, apart from receiving: a question waits for its answer."""
-        while (message := await self._events.get()) is not None:
-            try:
-                await self._shown(message)
-            finally:
-                self._events.task_done()
+    def _tell(self, told: Mapping[str, Any]) -> None:
+        try:
+            if self._hear:
+                self._hear(told)
+        except Exception:  # what can't be shown must not end the conversation
+            log.exception("a reminder can't be shown")
 
-    async def _shown(self, message: Message) -> None:
-        front, number = self.session.front, message["of"]
+    async def _shown(self, message: Message, request: _Request) -> None:
+        front = self.session.front
         match message.get("event") or message.get("what"):
             case "before":
-                self._begun.add(number)
                 await front.before(Call.from_record(message["call"]), message["shown"], message["effect"])
             case "after":
                 await front.after(codec.to_result(message["result"]))
             case "words":
                 await front.words(message["piece"])
             case "read":
-                if number in self._on_reading:
-                    self._on_reading[number](codec.to_reading(message["reading"]))
-            case "told":
-                if self._hear:
-                    self._hear(message["told"])
+                if request.on_reading:
+                    request.on_reading(codec.to_reading(message["reading"]))
             case "consent":
                 await self._asked(message, front.consent(codec.to_consent(message["question"])))
             case "choose":
@@ -287,17 +328,17 @@ class RemoteClient:
                 await self._asked(message, front.explain(message["question"], message["options"]))
 
     async def _asked(self, message: Message, question: Coroutine[Any, Any, Any]) -> None:
-        """Put a question; who interrupts it interrupts the request."""
-        self._question = asyncio.ensure_future(question)
+        """Put a question to the person; it is taken away where nobody is left who wants the answer."""
+        asking = asyncio.ensure_future(question)
+        going = asyncio.ensure_future(self._gone.wait())
         try:
-            await asyncio.wait([self._question])
-            if self._question.cancelled():
-                self._connection.send({"cancel": message["of"]})
-            else:
-                self._connection.send({"answer": message["ask"], "value": self._question.result()})
+            await asyncio.wait([asking, going], return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                self._connection.send({"answer": message["ask"], "value": asking.result()})
         finally:
-            self._question.cancel()
-            self._question = None
+            going.cancel()
+            asking.cancel()
+            await asyncio.wait([asking, going])  # a prompt gives the keyboard back
 
     def _parted(self, *, begun: bool) -> KernelGone:
         remedy = "Look whether it was done: 'history' tells." if begun else "Say it again."

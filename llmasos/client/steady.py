@@ -19,12 +19,14 @@ from llmasos.services.interpreter.reading import Kept, Reading
 from llmasos.services.outcome import OnReading, Outcome
 
 T = TypeVar("T")
-Again = Callable[[FrontEnd], Awaitable[Client]]
+Again = Callable[[FrontEnd, bool], Awaitable[Client]]
+"""Opens the next session, for a front end; whether the person may be asked for a passphrase."""
 
 log = logging.getLogger(__name__)
 
-TAKEN_OVER = "The program that carried the system has ended; this one carries it now."
-GOES_ON = "The program that carried the system has ended; another one carries it now."
+ENDED = "The program that carried the system has ended."
+TAKEN_OVER = f"{ENDED} This one carries it now."
+GOES_ON = f"{ENDED} Another one carries it now."
 
 
 class SteadyClient:
@@ -39,6 +41,7 @@ class SteadyClient:
         self._client = first
         self._again = again
         self._renewing = asyncio.Lock()
+        self._closed = False
         self._hear: Hear | None = None
         self._watching: asyncio.Task[None] | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -67,6 +70,11 @@ class SteadyClient:
     def recovery_code(self) -> str | None:
         """Of a home that was made just now."""
         return self._client.recovery_code
+
+    @property
+    def boot(self) -> str:
+        """Which kernel it is."""
+        return self._client.boot
 
     @property
     def owner(self) -> int:
@@ -139,12 +147,13 @@ class SteadyClient:
 
     async def close(self) -> None:
         """End the session."""
+        self._closed = True
         for task in (self._watching, self._loading):
             if task:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        await self._client.close()
+                await asyncio.wait([task])
+        async with self._renewing:
+            await self._client.close()
 
     async def lost(self) -> None:
         """For ever: it goes on."""
@@ -155,37 +164,53 @@ class SteadyClient:
         try:
             return await operation(client)
         except KernelGone as gone:
-            await self._renew(client)
-            if gone.begun:
+            if self._closed:
+                raise
+            try:
+                await self._renew(client)
+            except LlmasosError:
+                if gone.begun:
+                    raise gone from None  # that it may have been done matters more
+                raise
+            if gone.begun or self._client.boot == client.boot:  # the same one: it dropped us
                 raise
             return await operation(self._client)
 
-    async def _renew(self, old: Client) -> None:
+    async def _renew(self, old: Client, *, may_ask: bool = True) -> None:
         async with self._renewing:
-            if self._client is not old:
+            if self._client is not old or self._closed:
                 return  # somebody else did
-            new = await self._again(old.session.front)
-            if old.session.cwd:
-                with suppress(LlmasosError):  # the folder may be gone
-                    await new.go(f"~/{old.session.cwd}")
-            if len(old.table.rows):
-                await new.load_table()
-            if self._hear:
-                await new.listen(self._hear)
-                self._hear({"note": GOES_ON if new.owner else TAKEN_OVER})
-                self._loading = asyncio.create_task(_loaded(new))  # before the next sentence needs it
+            new = await self._again(old.session.front, may_ask)
+            try:
+                if old.session.cwd:
+                    with suppress(LlmasosError):  # the folder may be gone
+                        await new.go(f"~/{old.session.cwd}")
+                if old.table.rows:
+                    await new.load_table()
+                if self._hear:
+                    await new.listen(self._hear)
+                    self._hear({"note": GOES_ON if new.owner else TAKEN_OVER})
+                    self._loading = asyncio.create_task(_loaded(new))  # before the next sentence needs it
+            except BaseException:
+                await new.close()
+                raise
             self._client = new
             await old.close()
+            if self._hear and (self._watching is None or self._watching.done()):
+                self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         """Notice at once, so that reminders ring on, and not at the next line."""
-        while True:
+        while not self._closed:
             client = self._client
             await client.lost()
             try:
-                await self._renew(client)
+                # Not while the person types: a passphrase is asked for at the next line.
+                await self._renew(client, may_ask=False)
             except LlmasosError as error:
                 log.warning("the kernel is gone: %s", error)
+                if self._hear:
+                    self._hear({"note": f"{ENDED} {error}"})
                 return  # said again to whoever asks for something
 
 

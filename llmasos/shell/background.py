@@ -14,14 +14,16 @@ from pathlib import Path
 from llmasos.client import attach
 from llmasos.client.local import LocalClient
 from llmasos.client.opening import chosen, find
+from llmasos.client.remote import answered
 from llmasos.core.base.errors import LlmasosError, UsageError
 from llmasos.core.base.settings import Settings
+from llmasos.core.kernel import ipc
 from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.session import Nobody
 from llmasos.shell import keys
 
-STARTING = 120.0
-"""Seconds that the kernel may take for its start."""
+STARTING, ENDING = 120.0, 40.0
+"""Seconds that the kernel may take for its start, and for its end with all that guests and jobs began."""
 UNIT = """[Unit]
 Description=llmasos, an operating system whose command interpreter is a local language model
 
@@ -54,8 +56,9 @@ async def up(settings: Settings) -> int:
         there = await find(settings, Path("/"), Nobody())
         if there:
             await there.close()
-            print(f"The kernel of {settings.home} runs in the background (process {child.pid}).")
-            return 0
+            if there.owner == child.pid:
+                print(f"The kernel of {settings.home} runs in the background (process {child.pid}).")
+                return 0
         await asyncio.sleep(0.05)
     child.kill()
     raise LlmasosError("The kernel didn't start in two minutes.", "'llmasos doctor' looks what is wrong.")
@@ -88,18 +91,20 @@ async def down(settings: Settings) -> int:
     Raises:
         UsageError: It runs in somebody's shell.
     """
-    there = await find(settings, Path("/"), Nobody())
-    if there is None:
+    connection = await ipc.connect(settings.home)
+    if connection is None:
         print(f"No kernel of {settings.home} runs.")
         return 0
-    owner, ends = there.owner, await there.down()
-    await there.close()
-    if not ends:
+    owner = connection.peer
+    connection.send({"hello": {"down": True}})
+    answer = await answered(connection, settings.home)
+    await connection.close()
+    if answer is None or not answer.get("down"):
         raise UsageError(f"The kernel of {settings.home} runs in a shell (process {owner}).", "Leave that shell.")
     lock = OwnerLock(settings.home)
-    for _ in range(300):
-        if not lock.is_held():
-            print(f"The kernel of {settings.home} has ended.")
+    for _ in range(int(ENDING / 0.05)):
+        if not lock.is_held() or lock.holder() != owner:  # a shell that was attached carries it now
+            print(f"The kernel in the background (process {owner}) has ended.")
             return 0
         await asyncio.sleep(0.05)
     raise LlmasosError(f"The kernel (process {owner}) doesn't end.", f"Look what it does, or 'kill {owner}'.")

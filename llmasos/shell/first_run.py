@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import shutil
 import textwrap
@@ -30,7 +31,7 @@ POLICIES = {
 }
 
 
-async def run_init(settings: Settings) -> int:
+def run_init(settings: Settings) -> int:
     """Ask what matters, with an answer suggested for each; Ctrl-C leaves the rest as it is.
 
     Raises:
@@ -47,7 +48,7 @@ async def run_init(settings: Settings) -> int:
         settings = _policy(settings)
     except (KeyboardInterrupt, EOFError):
         print("\nThe rest stays as it is.")
-    return await _try(settings, ask)
+    return asyncio.run(_try(settings, ask))
 
 
 def _keys(settings: Settings) -> Ask | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from llmasos.client import Client, attach
@@ -40,14 +41,33 @@ async def each(lines: Iterable[T]) -> AsyncIterator[T]:
     The thread is a daemon, for nothing ends a read but the writer.
     """
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[tuple[T] | None] = asyncio.Queue(maxsize=16)
+    queue: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue(maxsize=16)
+
+    def put(item: tuple[T] | BaseException | None) -> None:
+        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
 
     def read() -> None:
+        last: BaseException | None = None
         with contextlib.suppress(RuntimeError, concurrent.futures.CancelledError):  # nobody waits any more
-            for line in lines:
-                asyncio.run_coroutine_threadsafe(queue.put((line,)), loop).result()
-            asyncio.run_coroutine_threadsafe(queue.put(None), loop).result()
+            try:
+                for line in lines:
+                    put((line,))
+            except OSError as error:
+                last = error
+            put(last)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while (item := await queue.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
         yield item[0]
+
+
+def stdin_lines() -> Iterator[bytes]:
+    """What comes on stdin, line by line; without Python's buffer, whose lock must not be held when the program ends."""
+    rest = b""
+    while piece := os.read(0, 1 << 16):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest

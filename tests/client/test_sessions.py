@@ -216,6 +216,9 @@ async def test_when_the_owner_leaves_the_next_takes_over_and_goes_on(there: Home
         assert sorted([bool(second.owner), bool(third.owner)]) == [False, True]
         await _until(lambda: bool(told))
         assert TAKEN_OVER in str(told) or third.owner == 0
+        assert isinstance(second, SteadyClient) and not isinstance(second._client, SteadyClient), (
+            "no client in a client"
+        )
     finally:
         await third.close()
         await second.close()
@@ -414,3 +417,109 @@ async def test_where_nobody_can_answer_a_guest_is_told_so(there: Home) -> None:
     finally:
         await second.close()
         await first.close()
+
+
+async def test_one_takeover_after_another_leaves_one_kernel(there: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "GRACE", 0.05)
+    clients = [await there.open() for _ in range(4)]
+    await clients[-1].handle("put milk on my list")
+    while len(clients) > 1:
+        leaving = clients.pop(next(n for n, client in enumerate(clients) if not client.owner))
+        await leaving.close()
+        assert [await _titles(client) for client in clients] == [["milk"]] * len(clients)
+        assert sum(not client.owner for client in clients) == 1
+    await clients[0].close()
+
+
+async def test_an_answer_is_taken_while_the_owner_leaves(there: Home) -> None:
+    class Thinks(Person):
+        async def consent(self, question: Any) -> Any:
+            asked.set()
+            await answers.wait()
+            return "once"
+
+    asked, answers = asyncio.Event(), asyncio.Event()
+    first = await there.open(policy="default")
+    second = await there.open(Thinks(), policy="default")
+    await second.trap(Call("memory.remember", {"text": "Ann's birthday is in May"}))
+    work = asyncio.create_task(second.handle("forget Ann's birthday"))
+    await asked.wait()
+    leaving = asyncio.create_task(first.close())
+    await asyncio.sleep(0.05)
+    answers.set()
+    assert (await work).ok
+    await leaving
+    await second.close()
+
+
+async def test_a_question_ends_with_its_kernel_and_is_put_again_by_the_next(
+    there: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slowly(Person):
+        opened, ended = 0, 0
+
+        async def consent(self, question: Any) -> Any:
+            self.opened += 1
+            assert self.ended == self.opened - 1, "never two prompts at once"
+            try:
+                if self.opened == 1:
+                    asked.set()
+                    await asyncio.Event().wait()
+                return "once"
+            finally:
+                self.ended += 1
+
+    monkeypatch.setattr(listener, "GRACE", 0.05)
+    asked, person = asyncio.Event(), Slowly()
+    first = await there.open(policy="default")
+    second = await there.open(person, policy="default")
+    await second.trap(Call("memory.remember", {"text": "Ann's birthday is in May"}))
+    work = asyncio.create_task(second.handle("forget Ann's birthday"))
+    await asked.wait()
+    await first.close()
+    assert (await work).ok and (person.opened, person.ended) == (2, 2)
+    await second.close()
+
+
+async def test_a_front_end_that_breaks_breaks_its_request_and_no_other(there: Home) -> None:
+    class Broken(Person):
+        async def after(self, result: Any) -> None:
+            raise BrokenPipeError
+
+    first = await there.open(Person())
+    second = await there.open(Broken())
+    with pytest.raises(BrokenPipeError):
+        await second.handle("put milk on my list")
+    assert (await second.trap(Call("tasks.list"), quiet=True)).ok
+    await second.close()
+    await first.close()
+
+
+async def test_two_requests_of_one_session_do_not_wait_for_each_other(there: Home) -> None:
+    async with _opened(there, 2) as (_, second):
+        slow = asyncio.create_task(second.trap(Call("slow.look", {"who": "one"})))
+        await there.slow.begun.wait()
+        assert await _titles(second) == []
+        there.slow.go_on.set()
+        assert (await slow).ok
+
+
+async def test_long_arguments_go_through_once(there: Home) -> None:
+    async with _opened(there, 2) as (_, second):
+        long = "雨" * 2_700_000
+        assert (await second.trap(Call("files.write", {"path": "long.txt", "content": long}))).ok
+        assert (there.workspace / "long.txt").read_text() == long
+        history = (await second.trap(Call("system.history"))).value["items"]
+        assert len(history) == 1
+
+
+async def test_closing_during_a_request_opens_nothing_anew(there: Home) -> None:
+    first, second = await there.open(), await there.open()
+    work = asyncio.create_task(second.trap(Call("slow.look", {"who": "second"})))
+    await there.slow.begun.wait()
+    await second.close()
+    with pytest.raises(KernelGone):
+        await work
+    assert isinstance(first, LocalClient)
+    await _until(lambda: _guests(first) == set())
+    await first.close()

@@ -41,19 +41,17 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield typed
 
 
-async def test_enter_takes_what_is_suggested(
-    home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_enter_takes_what_is_suggested(home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     answers += ["", ""]
-    assert await first_run.run_init(Settings.load({}, home=home)) == 0
+    assert first_run.run_init(Settings.load({}, home=home)) == 0
     told = capsys.readouterr().out
     assert "Recovery code:" in told and "understood as system.time" in told and "Ready." in told
     assert not (home / FILE).exists() and (home / KEY_FILE).exists()
 
 
-async def test_a_passphrase_and_a_policy(home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_passphrase_and_a_policy(home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     answers += ["open sesame", "open sesame", "3"]
-    assert await first_run.run_init(Settings.load({}, home=home)) == 0
+    assert first_run.run_init(Settings.load({}, home=home)) == 0
     assert Settings.load({}, home=home).policy == "readonly"
     assert Settings.load({"LLMASOS_POLICY": "developer"}, home=home).policy == "developer"
     assert not (home / KEY_FILE).exists(), "the key lies nowhere in the open"
@@ -63,29 +61,29 @@ async def test_a_passphrase_and_a_policy(home: Path, answers: list[str], capsys:
     assert (home / FILE).stat().st_mode & 0o077 == 0
 
 
-async def test_two_that_differ_change_nothing(home: Path, answers: list[str]) -> None:
+def test_two_that_differ_change_nothing(home: Path, answers: list[str]) -> None:
     answers += ["one", "two", ""]
-    assert await first_run.run_init(Settings.load({}, home=home)) == 0
+    assert first_run.run_init(Settings.load({}, home=home)) == 0
     assert Keyring.open(home)
 
 
-async def test_ctrl_c_leaves_the_rest(home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert await first_run.run_init(Settings.load({}, home=home)) == 0
+def test_ctrl_c_leaves_the_rest(home: Path, answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert first_run.run_init(Settings.load({}, home=home)) == 0
     assert "stays as it is" in capsys.readouterr().out
     assert Keyring.open(home)
 
 
-async def test_a_policy_that_is_not_there_is_not_kept(home: Path, answers: list[str]) -> None:
+def test_a_policy_that_is_not_there_is_not_kept(home: Path, answers: list[str]) -> None:
     answers += ["", "nonsense"]
     with pytest.raises(UsageError):
-        await first_run.run_init(Settings.load({}, home=home))
+        first_run.run_init(Settings.load({}, home=home))
     assert not (home / FILE).exists()
 
 
-async def test_nobody_is_asked_in_a_pipe(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_asked_in_a_pipe(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     with pytest.raises(NeedsAnswer):
-        await first_run.run_init(Settings.load({}, home=home))
+        first_run.run_init(Settings.load({}, home=home))
     assert not home.exists()
 
 

@@ -81,6 +81,60 @@ def test_down_leaves_a_shell_alone(program: Program) -> None:
     assert shell.returncode == 0
 
 
+def test_down_with_a_shell_attached_hands_over(program: Program, running: int) -> None:
+    with program.start() as shell:
+        assert shell.stdin and shell.stdout
+        shell.stdin.write("tasks.add milk\n")
+        shell.stdin.flush()
+        assert shell.stdout.readline()
+        assert str(running) in program.ok("down")
+        assert "milk" in program.ok("-c", "tasks.list")
+        shell.communicate()
+    assert shell.returncode == 0
+
+
+def test_down_ends_a_kernel_with_other_settings_too(program: Program) -> None:
+    program.ok("--policy", "developer", "up")
+    assert program.run("--policy", "readonly", "-c", "files.list").returncode == 2
+    assert "ended" in program.ok("--policy", "readonly", "down")
+
+
+def test_an_owner_that_is_stopped_is_named(program: Program, running: int) -> None:
+    os.kill(running, signal.SIGSTOP)
+    try:
+        silent = program.run("-c", "system.time", code=SILENT_SOON)
+        assert silent.returncode == 1 and str(running) in silent.stderr
+    finally:
+        os.kill(running, signal.SIGCONT)
+
+
+SILENT_SOON = """
+import sys
+from llmasos.client import remote
+from llmasos.cli import main
+remote.SILENT = 0.5
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_forked_child_holds_nothing(program: Program) -> None:
+    code = """
+import os, llmasos
+system = llmasos.boot()
+if not os.fork():
+    os.setsid()
+    for descriptor in (0, 1, 2):
+        os.close(descriptor)
+    import time
+    time.sleep(20)
+    os._exit(0)
+system.call("tasks.add", title="milk")
+system.close()
+"""
+    program.ok(code=code)
+    assert "milk" in program.ok("-c", "tasks.list")
+
+
 def test_the_unit_names_this_program_and_home(program: Program) -> None:
     unit = program.ok("up", "--unit")
     assert f"LLMASOS_HOME={program.home}" in unit and "up --foreground" in unit

@@ -285,3 +285,13 @@ def test_variables_name_folders_and_formats(program: Program, tmp_path: Path) ->
     history = moved.json("history")["results"][0]["value"]["items"]
     assert [row["who"] for row in history] == ["bob"]
     assert program.home.is_dir() and program.home.stat().st_mode & 0o077 == 0
+
+
+def test_a_line_that_fails_ends_it_though_more_could_come(program: Program) -> None:
+    with program.start() as process:
+        assert process.stdin
+        process.stdin.write("files.read nothing.md\n")
+        process.stdin.flush()
+        assert process.wait(timeout=60) == 1
+        process.stdin.close()
+        assert process.stderr and "nothing.md" in process.stderr.read()

@@ -18,21 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.errors import SyscallError
 
 SOCKET = "kernel.sock"
 LIMIT = 64 * 1024 * 1024
 """Bytes of one message; arguments end at 4 million characters."""
-BEHIND = 16 * 1024 * 1024
+BEHIND = 64 * 1024 * 1024
 """Bytes that may wait for a slow reader; one that is further behind is dropped, so that nobody waits for it."""
 
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
 Message = dict[str, Any]
-
-
-class Disconnected(LlmasosError):
-    """The other side has gone, or was dropped."""
 
 
 class Connection:
@@ -53,16 +49,20 @@ class Connection:
         return _credentials(self._writer.get_extra_info("socket"))[1] == os.getuid()
 
     def send(self, message: Message) -> None:
-        """Send a message; where the other side has gone it is dropped."""
+        """Send a message; where the other side has gone, or is too far behind, it is dropped.
+
+        Raises:
+            SyscallError: E2BIG.
+        """
         if self._writer.is_closing():
             return
         body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        if self._writer.transport.get_write_buffer_size() + len(body) > BEHIND + LIMIT:
+        if len(body) > LIMIT:
+            raise SyscallError("E2BIG", f"That is {len(body):,} bytes; {LIMIT:,} fit between two programs.")
+        if self._writer.transport.get_write_buffer_size() > BEHIND:
             self._writer.transport.abort()
             return
         self._writer.write(_LENGTH.pack(len(body)) + body)
-        if self._writer.transport.get_write_buffer_size() > BEHIND:
-            self._writer.transport.abort()
 
     async def receive(self) -> Message | None:
         """The next message; None where there will be none."""
@@ -89,10 +89,10 @@ class Connection:
 async def connect(home: Path) -> Connection | None:
     """A connection to the program that owns a home; None where nobody listens."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.setblocking(False)  # a full backlog must not hold up the loop: it counts as nobody
     try:
         with _short(home) as path:
             client.connect(path)
-        client.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=client, limit=1 << 20)
     except OSError:
         client.close()
@@ -119,6 +119,8 @@ def listen(home: Path) -> socket.socket:
         os.umask(old)
     server.listen(64)
     server.setblocking(False)
+    # A forked child of this program doesn't answer, so it must not hold the door open.
+    os.register_at_fork(after_in_child=server.close)
     return server
 
 

@@ -27,6 +27,7 @@ class OwnerLock:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
+        os.register_at_fork(after_in_child=self.release)  # a forked child must not hold what it doesn't serve
         return True
 
     def holder(self) -> int:
@@ -38,11 +39,19 @@ class OwnerLock:
 
     def is_held(self) -> bool:
         """Whether some program holds it."""
-        mine = self._descriptor is not None
-        if not mine and self.acquire():
-            self.release()
+        if self._descriptor is not None:
+            return True
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
             return False
-        return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def release(self) -> None:
         """Let go."""
