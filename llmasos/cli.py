@@ -23,7 +23,7 @@ SHORT = {
     "history": "system.history",
     "undo": "system.undo",
     "redo": "system.redo",
-    "status": "system.status",
+    "status": "system.status", "jobs": "jobs.list",
 }
 """Commands that are one syscall."""
 
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     interpret.add_argument("--only-tools", action="store_true", help="leave the catalogue out")
     command("ps", "list the processes")
     command("history", "what was done, by whom")
+    command("jobs", "what runs in the background, and when")
     undo = command("undo", "take back the last change in this workspace")
     undo.add_argument("what", nargs="?", default="", help="how many, as 3; or which one, as '#41' in the history")
     command("redo", "do again what was taken back last")
