@@ -29,7 +29,7 @@ JOINED = 0.12
 UNRELATED, SHOWN = 0.08, 0.1
 """Shares of catalogue sentences behind an unrelated one, and behind one that shows what made-up words mean."""
 
-ONLY = 0.7
+ONLY = 0.55
 """Share of plugins that are shown without the catalogue beside them."""
 
 PUBLIC = ("dev.jsonl", "test_in_domain.jsonl")
