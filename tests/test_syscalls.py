@@ -19,7 +19,7 @@ def test_the_catalogue_is_kept() -> None:
 def test_is_explained(name: str) -> None:
     row = live_rows()[name]
     assert len(row.summary) > 8 and row.summary.endswith("."), "help and docs show the summary"
-    assert len(row.examples) >= 2, "examples feed help, retrieval and training"
+    assert len(row.examples) >= 2 or not row.spoken, "examples feed help, retrieval and training"
     assert len(set(row.examples)) == len(row.examples)
     silent = [argument.name for argument in row.arguments if len(argument.description) < 3]
     assert not silent, "each argument is described"
@@ -28,6 +28,8 @@ def test_is_explained(name: str) -> None:
 
 def test_chinese_is_spoken_from_the_first_day() -> None:
     lacking = [
-        row.name for row in live_rows().values() if not any(re.search("[\u4e00-\u9fff]", e) for e in row.examples)
+        row.name
+        for row in live_rows().values()
+        if row.spoken and not any(re.search("[\u4e00-\u9fff]", e) for e in row.examples)
     ]
     assert lacking == []

@@ -118,7 +118,7 @@ class System:
         """The entries to take back, newest first, and whether the person chose one."""
         said = (what or "1").strip()
         number = said.removeprefix("#")
-        if not number.isdecimal() or int(number) == 0 or len(number) > 9:
+        if not number.isdecimal() or len(number) > 9 or int(number) == 0:
             raise SyscallError(
                 "EINVAL", f"{said!r} is no number.", "'undo 3' takes back three changes, 'undo #41' one."
             )

@@ -24,7 +24,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 async def test_a_reminder_rings_once_and_when_it_is_due(desk: Desk) -> None:
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     await desk.ok("schedule.add", title="roast", when="in 40 minutes")
     desk.clock.advance(39 * 60)
     assert await desk.schedule.ring_due() == 0
@@ -33,7 +33,7 @@ async def test_a_reminder_rings_once_and_when_it_is_due(desk: Desk) -> None:
     assert await desk.schedule.ring_due() == 0
     (rung,) = desk.rung
     assert (rung["title"], rung["when"], rung["missed"]) == ("roast", "Wed 18 Nov 2026 10:40", False)
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 async def test_what_was_missed_is_told_once_at_the_next_start(desk: Desk) -> None:
@@ -41,31 +41,20 @@ async def test_what_was_missed_is_told_once_at_the_next_start(desk: Desk) -> Non
     await desk.ok("schedule.add", title="pill", when="daily at 20:00")
     desk.clock.advance(3 * 24 * 3600)
     later = desk.anew()
-    assert await later.start(owner=True) == 2
+    assert await later.start() == 2
     told = {rung["title"]: (rung["missed"], rung["count"], rung["when"]) for rung in desk.rung}
     assert told == {
         "roast": (True, 1, "Wed 18 Nov 2026 10:40"),
         "pill": (True, 3, "Fri 20 Nov 2026 20:00"),
     }
-    await later.stop()
+    later.stop()
     again = desk.anew()
-    assert await again.start(owner=True) == 0
-    await again.stop()
-
-
-async def test_only_the_owner_rings(desk: Desk) -> None:
-    await desk.ok("schedule.add", title="roast", when="in 1 minute")
-    desk.clock.advance(60)
-    assert await desk.schedule.start(owner=False) == 0
-    assert desk.rung == []
-    owner = desk.anew()
-    await owner.start(owner=True)
-    assert [rung["title"] for rung in desk.rung] == ["roast"]
-    await owner.stop()
+    assert await again.start() == 0
+    again.stop()
 
 
 async def test_a_moved_one_rings_at_its_new_time_only_and_a_cancelled_one_never(desk: Desk) -> None:
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     await desk.ok("schedule.add", title="roast", when="in 40 minutes")
     await desk.ok("schedule.add", title="bins", when="in 50 minutes")
     await desk.ok("schedule.move", title="roast", when="by an hour")
@@ -79,11 +68,11 @@ async def test_a_moved_one_rings_at_its_new_time_only_and_a_cancelled_one_never(
     await desk.ok("schedule.move", title="roast", when="by 10 minutes")
     desk.clock.advance(10 * 60)
     assert await desk.schedule.ring_due() == 1
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 async def test_undo_of_a_cancel_rings_again_but_not_what_was_told(desk: Desk) -> None:
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     await desk.ok("schedule.add", title="pill", when="daily at 11:00")
     desk.clock.advance(3600)
     assert await desk.schedule.ring_due() == 1
@@ -92,17 +81,17 @@ async def test_undo_of_a_cancel_rings_again_but_not_what_was_told(desk: Desk) ->
     assert await desk.schedule.ring_due() == 0
     desk.clock.advance(24 * 3600)
     assert await desk.schedule.ring_due() == 1
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 async def test_a_shown_reminder_is_no_change_for_undo(desk: Desk) -> None:
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     await desk.ok("schedule.add", title="pill", when="daily at 11:00")
     desk.clock.advance(3600)
     await desk.schedule.ring_due()
     await desk.undo()
     assert await desk.rows("schedule.list") == []
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 @pytest.mark.parametrize(("hour", "alarm"), [(8, "09:00"), (10, "18:00")])
@@ -128,12 +117,12 @@ async def test_one_that_can_not_be_shown_does_not_silence_the_others(desk: Desk)
     await schedule.start()
     assert sorted(rung) == ["a", "b"]
     assert await schedule.ring_due() == 0
-    await schedule.stop()
+    schedule.stop()
 
 
 async def test_daylight_saving_keeps_the_wall_clock(desk: Desk) -> None:
     await desk.ok("schedule.add", title="pill", when="daily at 8:00")
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     spring = datetime(2027, 3, 26, 12, tzinfo=desk.clock.now().tzinfo)
     desk.clock.advance((spring.astimezone(UTC) - desk.clock.now().astimezone(UTC)).total_seconds())
     await desk.schedule.ring_due()
@@ -146,11 +135,11 @@ async def test_daylight_saving_keeps_the_wall_clock(desk: Desk) -> None:
         "2027-03-28T08:00:00+02:00",
         "2027-03-29T08:00:00+02:00",
     ]
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 async def test_a_day_of_200_reminders(desk: Desk) -> None:
-    await desk.schedule.start(owner=True)
+    await desk.schedule.start()
     for n in range(200):
         event = Event.new(
             f"job {n}",
@@ -167,7 +156,7 @@ async def test_a_day_of_200_reminders(desk: Desk) -> None:
         desk.clock.advance(1800)
         await desk.schedule.ring_due()
     assert [rung["title"] for rung in desk.rung] == [f"job {n}" for n in range(200)]
-    await desk.schedule.stop()
+    desk.schedule.stop()
 
 
 async def test_apscheduler_really_wakes_it(desk: Desk) -> None:
@@ -180,7 +169,7 @@ async def test_apscheduler_really_wakes_it(desk: Desk) -> None:
     desk.store.put(KIND, event.id, {**event.to_json(), "created": (soon - timedelta(days=1)).isoformat()})
     await schedule.start()
     await asyncio.wait_for(rung.wait(), 5)
-    await schedule.stop()
+    schedule.stop()
 
 
 async def test_the_heartbeat_looks_without_any_alarm() -> None:

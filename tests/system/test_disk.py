@@ -13,8 +13,6 @@ import pytest
 from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
-from llmasos.core.kernel.sealed_log import SealedLog
-from llmasos.shell.history import SealedHistory
 from tests.seat import Seat, reader
 
 WORDS = {
@@ -68,9 +66,7 @@ def use(seat: Seat) -> None:
     assert WORDS["answered"] in seat.ok("character.chat", name="Orrin", message=f"remember {WORDS['said']}")["text"]
     assert seat.say(f"remember that {WORDS['sentence']} is near").ok
     machine = seat.machine
-    SealedHistory(
-        SealedLog(machine.settings.home / "shell-history.sealed", machine.keyring.derive("shell history"))
-    ).append_string(f"tell me about {WORDS['typed']}")
+    machine.history.append(f"tell me about {WORDS['typed']}")
     try:
         raise RuntimeError(WORDS["crash"])
     except RuntimeError:

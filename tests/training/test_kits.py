@@ -149,5 +149,5 @@ def test_a_pass_holds_follow_ups_tools_and_both_kinds_of_offers() -> None:
     assert {"catalogue", "joined", "dialogue", "tools"} <= sources
     tools = [example for example in examples if example.source == "tools"]
     alone = sum(example.definitions.startswith("only:\n") for example in tools) / len(tools)
-    assert 0.6 < alone < 0.8
+    assert 0.45 < alone < 0.65
     json.dumps([example.texts() for example in examples[:50]])
