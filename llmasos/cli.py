@@ -23,7 +23,8 @@ SHORT = {
     "history": "system.history",
     "undo": "system.undo",
     "redo": "system.redo",
-    "status": "system.status", "jobs": "jobs.list",
+    "status": "system.status",
+    "jobs": "jobs.list",
 }
 """Commands that are one syscall."""
 
