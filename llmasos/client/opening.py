@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,32 +50,24 @@ async def attach(
         LlmasosError: It can't be started, or the owner can't serve us.
     """
 
-    async def again(front: FrontEnd, may_ask: bool) -> Client:
-        own = functools.partial(_own, settings, workspace, front, ask=ask if may_ask else None, engines=engines)
-        return await _session(settings, workspace, front, functools.partial(own, end=None, resumes=resumes), resumes)
+    async def opened(front: FrontEnd, may_ask: bool, end: Callable[[], None] | None = None) -> Client:
+        lock = OwnerLock(private_dir(settings.home))
+        for _ in range(int(WAITING / STEP)):
+            guest = await find(settings, workspace, front, resumes=resumes)
+            if guest:
+                return guest
+            if lock.acquire():
+                asks = ask if may_ask else None
+                return await _own(settings, workspace, front, lock, asks, engines, end=end, resumes=resumes)
+            # The owner has the lock and doesn't listen yet, or any more.
+            await asyncio.sleep(STEP)
+        raise LlmasosError(
+            f"Another program holds {settings.home} and doesn't answer (process {lock.holder() or 'unknown'}).",
+            "End it, or use another --home.",
+        )
 
-    own = functools.partial(_own, settings, workspace, front, ask=ask, engines=engines, end=end, resumes=resumes)
-    first = await _session(settings, workspace, front, own, resumes)
-    return SteadyClient(first, again) if first.owner else first
-
-
-async def _session(
-    settings: Settings, workspace: Path, front: FrontEnd, own: Callable[[OwnerLock], Awaitable[Client]], resumes: bool
-) -> Client:
-    """A session with whoever owns the home; with this program where nobody does."""
-    lock = OwnerLock(private_dir(settings.home))
-    for _ in range(int(WAITING / STEP)):
-        guest = await find(settings, workspace, front, resumes=resumes)
-        if guest:
-            return guest
-        if lock.acquire():
-            return await own(lock)
-        # The owner has the lock and doesn't listen yet, or any more.
-        await asyncio.sleep(STEP)
-    raise LlmasosError(
-        f"Another program holds {settings.home} and doesn't answer (process {lock.holder() or 'unknown'}).",
-        "End it, or use another --home.",
-    )
+    first = await opened(front, True, end)
+    return SteadyClient(first, opened) if first.owner else first
 
 
 async def find(settings: Settings, workspace: Path, front: FrontEnd, *, resumes: bool = False) -> RemoteClient | None:
@@ -99,9 +90,9 @@ async def _own(
     workspace: Path,
     front: FrontEnd,
     lock: OwnerLock,
-    *,
     ask: Callable[[str], str] | None,
     engines: Engines | None,
+    *,
     end: Callable[[], None] | None,
     resumes: bool,
 ) -> Client:

@@ -131,7 +131,7 @@ class SteadyClient:
         """Hear of reminders, whichever program rings."""
         self._hear = hear
         await self._through(lambda c: c.listen(hear))
-        self._watching = asyncio.create_task(self._watch())
+        self._keep_watching()
 
     async def set_aside(self, name: str) -> None:
         """Make room for a character."""
@@ -196,8 +196,12 @@ class SteadyClient:
                 raise
             self._client = new
             await old.close()
-            if self._hear and (self._watching is None or self._watching.done()):
-                self._watching = asyncio.create_task(self._watch())
+            if self._hear:
+                self._keep_watching()
+
+    def _keep_watching(self) -> None:
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         """Notice at once, so that reminders ring on, and not at the next line."""

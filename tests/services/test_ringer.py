@@ -160,15 +160,15 @@ async def test_a_day_of_200_reminders(desk: Desk) -> None:
 
 
 async def test_apscheduler_really_wakes_it(desk: Desk) -> None:
-    rung = asyncio.Event()
+    rung: asyncio.Queue[str] = asyncio.Queue()
     clock = SystemClock(UTC)
-    schedule = Schedule(desk.store, clock, lambda event: rung.set())
+    schedule = Schedule(desk.store, clock, lambda event: rung.put_nowait(event["title"]))
     soon = clock.now() + timedelta(milliseconds=80)
     event = Event.new("soon", soon, None, True, rule="", said="", now=clock.now(), by="user:ada")
     event = Event.from_json({**event.to_json(), "start": soon.replace(tzinfo=None).isoformat()})
     desk.store.put(KIND, event.id, {**event.to_json(), "created": (soon - timedelta(days=1)).isoformat()})
     await schedule.start()
-    await asyncio.wait_for(rung.wait(), 5)
+    assert await asyncio.wait_for(rung.get(), 5) == "soon"
     schedule.stop()
 
 

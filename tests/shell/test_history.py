@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from llmasos.client.local import LocalClient
+import pytest
+
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.shell.history import KeptHistory
 from tests.shell.stage import staged
@@ -25,19 +26,16 @@ async def test_it_is_sealed(tmp_path: Path) -> None:
             assert not path.is_file() or b"salary" not in path.read_bytes()
 
 
-async def _with(stage_client: LocalClient, log: SealedLog) -> LocalClient:
-    stage_client.machine.history = log
-    return stage_client
-
-
 async def test_a_history_of_another_key_is_left_out(tmp_path: Path) -> None:
     SealedLog(tmp_path / "shell.sealed", b"k" * 32).append("secret")
     async with staged(tmp_path) as stage:
-        client = await _with(stage.client, SealedLog(tmp_path / "shell.sealed", b"x" * 32))
-        assert await client.history() == []
+        stage.machine.history = SealedLog(tmp_path / "shell.sealed", b"x" * 32)
+        assert await stage.client.history() == []
 
 
-async def test_a_full_disk_does_not_stop_the_shell(tmp_path: Path) -> None:
+async def test_a_full_disk_does_not_stop_the_shell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with staged(tmp_path) as stage:
-        client = await _with(stage.client, SealedLog(tmp_path / "no" / "folder.sealed", b"k" * 32))
-        await client.keep_line("still here")
+        stage.machine.history = SealedLog(tmp_path / "no" / "folder.sealed", b"k" * 32)
+        await stage.client.keep_line("still here")
+        assert "isn't in the history" in caplog.text
+        assert await stage.client.history() == []

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import importlib
 import importlib.util
 import os
@@ -114,6 +113,9 @@ def forget(home: Path, store: str, *, kept: str) -> None:
     """Remove the key from everywhere but where it is kept now.
 
     A file's bytes are overwritten first, as far as a disk does that.
+
+    Raises:
+        StoreError: The desktop's keyring doesn't let go of it.
     """
     if kept != "key-file":
         for path in (home / KEY_FILE, home / f"{KEY_FILE}.replaced"):
@@ -124,8 +126,13 @@ def forget(home: Path, store: str, *, kept: str) -> None:
                     os.fsync(file.fileno())
                 path.unlink()
     if kept != "os-keyring" and (service := secret_service()) is not None and _kept(service, store) is not None:
-        with contextlib.suppress(Exception):  # each desktop's backend raises its own
+        try:
             service.delete_password(SERVICE, store)
+        except Exception as error:  # noqa: BLE001  each desktop's backend raises its own
+            raise StoreError(
+                f"The key is still in your desktop's keyring: {error}.",
+                f"Remove the entry {SERVICE!r} there; what is stored is under its new protection already.",
+            ) from None
 
 
 def secret_service() -> SecretService | None:

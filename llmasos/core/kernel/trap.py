@@ -159,16 +159,38 @@ class Kernel:
         self.journal.undone(entry.id)
         return message
 
-    async def _decided(self, row: Syscall, decision: Decision, caller: Caller) -> Result:
-        call, session = caller.call, caller.session
+    async def judge(self, caller: Caller) -> tuple[Decision, dict[str, str]]:
+        """What policy says of a call that will be made later, and its arguments as far as they can be resolved now.
+
+        Raises:
+            Denied: It may not be made.
+            SyscallError: EINVAL, its arguments are wrong.
+        """
+        row = self.table[caller.call.syscall]
+        call = replace(caller.call, args=row.validate(_bounded(caller.call.args)))
+        decision = self.policy.decide(caller.process.subject, row.name, row.effect, call.args)
+        try:
+            return await self._resolved(row, decision, replace(caller, call=call, entry=None))
+        except SyscallError:  # what isn't there yet can be there by then
+            self._refuse_denied(row, decision)
+            return decision, {name: str(value) for name, value in call.args.items()}
+
+    async def _resolved(self, row: Syscall, decision: Decision, caller: Caller) -> tuple[Decision, dict[str, str]]:
+        """The decision with the arguments resolved, and those as a person should see them."""
+        args = caller.call.args
         self._refuse_denied(row, decision)
-        shown = {name: str(value) for name, value in call.args.items()}
-        if row.preview:
-            shown |= await row.preview(caller, **call.args)
+        shown = {name: str(value) for name, value in args.items()}
+        if row.preview and not caller.call.references:
+            shown |= await row.preview(caller, **args)
             # A rule about `private/*` must hold for whatever name the person used for what is in there.
-            resolved = self.policy.decide(caller.process.subject, row.name, row.effect, {**call.args, **shown})
+            resolved = self.policy.decide(caller.process.subject, row.name, row.effect, {**args, **shown})
             decision = stronger(decision, resolved)
             self._refuse_denied(row, decision)
+        return decision, shown
+
+    async def _decided(self, row: Syscall, decision: Decision, caller: Caller) -> Result:
+        call, session = caller.call, caller.session
+        decision, shown = await self._resolved(row, decision, caller)
         if decision.verdict == "ask":
             await self._ask(row, decision, caller, shown)
         if row.effect != "read":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
+from llmasos.core.base.errors import LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
 from llmasos.core.base.types import Program, Result, from_records, to_records
 from llmasos.core.base.values import done, items, plain, text
 from llmasos.core.kernel import program as programs
-from llmasos.core.kernel.policy import stronger
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.core.kernel.session import Consent, Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -346,19 +344,8 @@ class Jobs:
         allowed: list[str] = []
         kernel, subject = caller.kernel, caller.process.subject
         for call in program:
+            decision, shown = await kernel.judge(replace(caller, call=call))
             row = kernel.table[call.syscall]
-            args = row.validate(call.args)
-            shown = {name: str(value) for name, value in args.items()}
-            decision = kernel.policy.decide(subject, row.name, row.effect, args)
-            if row.preview and not call.references:
-                with contextlib.suppress(SyscallError):  # what isn't there yet can be there when it runs
-                    shown |= await row.preview(replace(caller, call=call), **args)
-                decision = stronger(decision, kernel.policy.decide(subject, row.name, row.effect, {**args, **shown}))
-            if decision.verdict == "deny":
-                raise Denied(
-                    f"{row.name} is denied by the rule {decision.rule!r} of the policy {kernel.policy.name!r}.",
-                    "Start with another --policy if this should be possible.", rule=decision.rule,
-                )  # fmt: skip
             if decision.verdict != "ask" or f"{subject} {row.name}" in allowed:
                 continue
             if row.effect == "final":

@@ -42,6 +42,11 @@ class Desktop:
             raise RuntimeError("locked")
         self.kept[service, username] = password
 
+    def delete_password(self, service: str, username: str, /) -> None:
+        if not self.works:
+            raise RuntimeError("locked")
+        del self.kept[service, username]
+
 
 def edit(home: Path, change: Any) -> None:
     content = json.loads((home / "keyring.json").read_text())
@@ -164,6 +169,42 @@ def test_a_locked_desktop_is_no_desktop(home: Path, monkeypatch: pytest.MonkeyPa
 def test_a_desktop_that_fails_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(custody, "secret_service", lambda: Desktop(works=False))
     assert "key file" in Keyring.open(home).custody.lower()
+
+
+def test_a_passphrase_leaves_no_key_anywhere_else(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring = Keyring.open(home)
+    dek = keyring.dek("alice")
+    (home / f"{custody.KEY_FILE}.replaced").write_bytes((home / custody.KEY_FILE).read_bytes())
+    keyring.protect("open sesame")
+    assert not list(home.glob(f"{custody.KEY_FILE}*"))
+    with pytest.raises(StoreError, match="passphrase"):
+        Keyring.open(home)
+    assert Keyring.open(home, passphrase="open sesame").dek("alice") == dek
+
+
+def test_recovering_to_a_passphrase_leaves_none_either(home: Path) -> None:
+    code = Keyring.open(home).created_recovery_code
+    assert code
+    Keyring.recover(home, code, passphrase="open sesame")
+    assert not list(home.glob(f"{custody.KEY_FILE}*"))
+    assert Keyring.open(home, passphrase="open sesame")
+
+
+def test_a_passphrase_takes_the_key_out_of_the_desktop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    monkeypatch.setattr(custody, "secret_service", lambda: desktop)
+    Keyring.open(home).protect("open sesame")
+    assert not desktop.kept and Keyring.open(home, passphrase="open sesame")
+
+
+def test_a_desktop_that_keeps_the_key_is_told_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    monkeypatch.setattr(custody, "secret_service", lambda: desktop)
+    keyring = Keyring.open(home)
+    desktop.works = False
+    with pytest.raises(StoreError, match="still in your desktop"):
+        keyring.protect("open sesame")
+    assert Keyring.open(home, passphrase="open sesame"), "it is protected all the same"
 
 
 @pytest.mark.parametrize("sealed", ["store.db", "history.sealed", "log.sealed.1"])
