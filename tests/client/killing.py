@@ -6,12 +6,13 @@ import json
 import random
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.system.program import Program
+from tests.system.program import HANGS, Program
 
 WORKS = """
 import asyncio, json, sys
@@ -100,7 +101,10 @@ def _send(process: subprocess.Popen[str], line: str) -> None:
 
 def _told(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout
+    ends = threading.Timer(HANGS, process.kill)
+    ends.start()
     line = process.stdout.readline()
+    ends.cancel()
     assert line, process.stderr.read() if process.stderr else ""
     told: dict[str, Any] = json.loads(line)
     return told

@@ -91,8 +91,12 @@ async def test_only_the_person_can_open_the_door(there: Home, monkeypatch: pytes
         assert stat.S_IMODE(mode) == 0o600
         assert stat.S_IMODE(there.settings.home.stat().st_mode) == 0o700
         monkeypatch.setattr(ipc.os, "getuid", lambda: 12345)
-        connection = await ipc.connect(there.settings.home)
-        assert connection is None or await connection.receive() is None
+        assert await ipc.connect(there.settings.home) is None, "we don't talk with a stranger's kernel"
+        reader, writer = await asyncio.open_unix_connection(str(there.settings.home / ipc.SOCKET))
+        stranger = ipc.Connection(reader, writer)
+        stranger.send({"hello": {"version": installed("llmasos"), "workspace": str(there.workspace)}})
+        assert await stranger.receive() is None, "and it doesn't with a stranger"
+        await stranger.close()
 
 
 async def test_a_home_deep_in_the_tree_has_a_socket_too(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ async def test_a_question_ends_with_its_kernel_and_is_put_again_by_the_next(
     work = asyncio.create_task(second.handle("forget Ann's birthday"))
     await asked.wait()
     await first.close()
-    assert (await work).ok and (person.opened, person.ended) == (2, 2)
+    assert (await asyncio.wait_for(work, 20)).ok and (person.opened, person.ended) == (2, 2)
     await second.close()
 
 

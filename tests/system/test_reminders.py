@@ -6,9 +6,10 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
-from tests.system.program import Program
+from tests.system.program import HANGS, Program
 
 LISTENS = """
 import asyncio, json, sys
@@ -35,10 +36,15 @@ asyncio.run(main())
 def _told(process: subprocess.Popen[str], wanted: str) -> dict[str, object]:
     """The next line that has something."""
     assert process.stdout
-    for line in process.stdout:
-        told: dict[str, object] = json.loads(line)
-        if wanted in told:
-            return told
+    ends = threading.Timer(HANGS, process.kill)
+    ends.start()
+    try:
+        for line in process.stdout:
+            told: dict[str, object] = json.loads(line)
+            if wanted in told:
+                return told
+    finally:
+        ends.cancel()
     raise AssertionError(f"{wanted} was never told")
 
 
@@ -91,3 +97,18 @@ def test_what_came_while_nobody_listened_is_told_once_as_missed_or_late(program:
     with program.start(code=LISTENS) as again:
         out, _ = again.communicate()
     assert "tea" not in out
+
+
+def test_what_comes_while_the_kernel_runs_and_nobody_listens_waits_for_the_next(program: Program) -> None:
+    program.ok("up")
+    try:
+        with program.start(code=LISTENS) as one:
+            _told(one, "ready")
+            one.communicate()
+        program.ok("-c", "schedule.add tea 'in 1 second'")
+        time.sleep(2)
+        with program.start(code=LISTENS) as two:
+            assert _told(two, "title")["title"] == "tea"
+            two.communicate()
+    finally:
+        program.run("down")
