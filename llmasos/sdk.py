@@ -22,7 +22,9 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union
 
-__all__ = ["Effect", "PluginError", "ToolError", "call", "describe", "fault", "schema_of", "syscall"]
+__all__ = [
+    "Effect", "PluginError", "ToolError", "TrapError", "call", "describe", "fault", "schema_of", "syscall", "trap",
+]  # fmt: skip
 
 Effect = Literal["read", "final", "external"]
 """How far a call reaches: changes nothing; changes something for good; acts outside the machine."""
@@ -68,6 +70,42 @@ class ToolError(_ToldError):
         what: What went wrong, one sentence.
         remedy: What to say or do instead; may be empty.
     """
+
+
+class TrapError(ToolError):
+    """A syscall that an app made was refused or failed.
+
+    Args:
+        code: errno-like: `EACCES` where it may not, `ENOENT` where there is nothing of that name, ...
+        what: What went wrong, one sentence.
+        remedy: What to do instead; may be empty.
+    """
+
+    def __init__(self, code: str, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.code = code
+
+
+_door: Callable[[str, dict[str, Any]], Any] | None = None
+"""Set by the child's runner."""
+
+
+def trap(name: str, /, **args: Any) -> Any:
+    """Make a syscall of the kernel, from inside a call of an app; its result as JSON.
+
+    The app's manifest names what it may ask for, `syscalls = ["room.*"]` under [capabilities]; policy decides on
+    each call, with the subject `app:NAME`.
+
+    Args:
+        name: The syscall.
+        **args: Its arguments.
+
+    Raises:
+        TrapError: It was refused or failed.
+    """
+    if _door is None:
+        raise TrapError("ENOSYS", f"{name} can't be called here.", "Syscalls are made inside a call of the app.")
+    return _door(name, args)
 
 
 def syscall(*, effect: Effect) -> Callable[[F], F]:

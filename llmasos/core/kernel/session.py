@@ -82,6 +82,30 @@ class Nobody:
         """Not shown; the whole text is in the result."""
 
 
+class Inside(Nobody):
+    """The front end of calls that are made inside another call: that one is shown, these aren't.
+
+    Args:
+        front: Who sees the outer call, is asked, and gets streamed words.
+    """
+
+    def __init__(self, front: FrontEnd) -> None:
+        super().__init__()
+        self._front = front
+
+    async def consent(self, question: Consent) -> Answer | None:
+        """As outside."""
+        return await self._front.consent(question)
+
+    async def choose(self, question: str, options: Sequence[str]) -> int | None:
+        """As outside."""
+        return await self._front.choose(question, options)
+
+    async def words(self, piece: str) -> None:
+        """As outside."""
+        await self._front.words(piece)
+
+
 @dataclass
 class Session:
     """One person at one front end.

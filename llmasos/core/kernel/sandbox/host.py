@@ -11,15 +11,18 @@ A plugin that can't be loaded is a `Problem` that names it; the others load.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmasos.core.base.errors import PluginError
+from llmasos.core.base.errors import PluginError, SyscallError
+from llmasos.core.base.types import Call
 from llmasos.core.kernel.sandbox import description, manifest
 from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
-from llmasos.core.kernel.sandbox.worker import Worker
+from llmasos.core.kernel.sandbox.worker import Door, Worker
+from llmasos.core.kernel.session import Inside
 from llmasos.core.kernel.syscall import Handler, Syscall
 
 _AT_ONCE = 2
@@ -73,15 +76,23 @@ class PluginHost:
         timeout: Seconds a call may take, and a plugin's import.
         idle: Seconds after which an unused child ends.
         kind: What it loads, plugins or apps.
+        trusted: The folder whose plugins are granted the syscalls they ask for; None grants nobody any.
     """
 
     def __init__(
-        self, *, reserved: Collection[str] = (), timeout: float = 10.0, idle: float = 120.0, kind: Kind = "plugin"
+        self,
+        *,
+        reserved: Collection[str] = (),
+        timeout: float = 10.0,
+        idle: float = 120.0,
+        kind: Kind = "plugin",
+        trusted: Path | None = None,
     ) -> None:
         self._reserved = frozenset(reserved)
         self._timeout = timeout
         self._idle = idle
         self._kind: Kind = kind
+        self._trusted = trusted.resolve() if trusted else None
         self._entries: dict[str, _Entry] = {}
         self._starting = asyncio.Semaphore(_AT_ONCE)
 
@@ -96,7 +107,7 @@ class PluginHost:
         problems: list[Problem] = []
         for folder in _plugin_folders(folders, self._kind):
             try:
-                plugin = manifest.read(folder, self._kind)
+                plugin = self._read(folder)
                 self._check_name(plugin, found.get(plugin.name))
             except PluginError as error:
                 problems.append(Problem(folder, error.what, error.remedy))
@@ -126,7 +137,7 @@ class PluginHost:
         Raises:
             PluginError: It is broken, or its name is taken; both files are named.
         """
-        plugin = manifest.read(folder, self._kind)
+        plugin = self._read(folder)
         loaded = self._entries.get(plugin.name)
         self._check_name(plugin, loaded.plugin if loaded else None)
         await self.remove(plugin.name)
@@ -158,7 +169,7 @@ class PluginHost:
             try:
                 async with self._starting:
                     said = await entry.worker.describe()
-                entry.rows = description.rows(plugin, said, lambda name: _handler(entry.worker, name))
+                entry.rows = description.rows(plugin, said, lambda name: _handler(entry, name))
             except BaseException:
                 await self.remove(plugin.name)
                 raise
@@ -174,6 +185,9 @@ class PluginHost:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _read(self, folder: Path) -> Plugin:
+        return manifest.read(folder, self._kind, granted=folder.resolve().parent == self._trusted)
 
     def _check_name(self, plugin: Plugin, other: Plugin | None) -> None:
         file = plugin.folder / f"{plugin.kind}.toml"
@@ -196,11 +210,31 @@ def _plugin_folders(folders: Iterable[Path], kind: Kind) -> Sequence[Path]:
     return found
 
 
-def _handler(worker: Worker, function: str) -> Handler:
-    async def run(_caller: Any, /, **args: Any) -> Any:
-        return await worker.call(function, args)
+def _handler(entry: _Entry, function: str) -> Handler:
+    async def run(caller: Any, /, **args: Any) -> Any:
+        return await entry.worker.call(function, args, _door(caller, entry.plugin) if entry.plugin.syscalls else None)
 
     return run
+
+
+def _door(caller: Any, plugin: Plugin) -> Door:
+    """The kernel's door for the code of one plugin, as the process that calls it.
+
+    What it does is shown to the person as the call that they made; what it wants to ask, they are asked.
+    """
+
+    async def trap(name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        if not any(fnmatchcase(name, pattern) for pattern in plugin.syscalls):
+            raise SyscallError(
+                "EACCES", f"{plugin.name} may not call {name[:80]}.", f"It may call {', '.join(plugin.syscalls)}."
+            )
+        inside = replace(caller.session, front=Inside(caller.session.front))
+        result = await caller.kernel.trap(caller.process, inside, Call(name, dict(args)), request=caller.request)
+        if result.ok:
+            return {"value": result.value}
+        return {"error": {"code": result.error, "what": result.message, "remedy": ""}}
+
+    return trap
 
 
 __all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]

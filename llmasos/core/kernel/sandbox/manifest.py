@@ -34,6 +34,7 @@ class Plugin:
         isolation: `worker`: one child process that stays.
         folder: Where it is, absolute.
         kind: plugin or app.
+        syscalls: Patterns over the syscalls that its own code may make.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Plugin:
     isolation: str
     folder: Path
     kind: Kind = "plugin"
+    syscalls: tuple[str, ...] = ()
 
     @property
     def code(self) -> Path:
@@ -51,8 +53,13 @@ class Plugin:
         return self.folder / f"{self.kind}.py"
 
 
-def read(folder: Path, kind: Kind = "plugin") -> Plugin:
+def read(folder: Path, kind: Kind = "plugin", *, granted: bool = False) -> Plugin:
     """Read and check a plugin's manifest.
+
+    Args:
+        folder: Where it is.
+        kind: plugin or app.
+        granted: Whether the capability `syscalls` is granted where it is asked for.
 
     Raises:
         PluginError: Names the file, the key, and what it should be.
@@ -83,8 +90,8 @@ def read(folder: Path, kind: Kind = "plugin") -> Plugin:
         raise PluginError(f"{file}: the version is {texts['version']!r}.", "It looks like '1.0' or '1.2.3'.")
     if texts["isolation"] not in _ISOLATIONS:
         raise PluginError(f"{file}: the isolation is {texts['isolation']!r}.", "It is 'worker'.")
-    _no_capabilities(file, table.get("capabilities"))
-    plugin = Plugin(**texts, folder=folder, kind=kind)
+    syscalls = _capabilities(file, table.get("capabilities"), granted)
+    plugin = Plugin(**texts, folder=folder, kind=kind, syscalls=syscalls)
     if not plugin.code.is_file():
         raise PluginError(f"{folder} has no {plugin.code.name}.", "The syscalls of a plugin are defined there.")
     return plugin
@@ -104,12 +111,20 @@ def _text(file: Path, table: dict[str, Any], key: str) -> str:
     return value
 
 
-def _no_capabilities(file: Path, asked: Any) -> None:
-    # Granting comes with the confinement that makes a grant mean something; until then asking is refused.
+def _capabilities(file: Path, asked: Any, granted: bool) -> tuple[str, ...]:
+    """The syscalls that it may make; any other capability is refused.
+
+    Granting comes with the confinement that makes a grant mean something; until then what we bring along is
+    granted the syscalls it asks for, and nobody anything else.
+    """
     if not isinstance(asked, dict):
         raise PluginError(f"{file} has no table [capabilities].", "Add it, empty.")
     for key, value in asked.items():
         if key not in _CAPABILITIES:
             raise PluginError(f"{file}: there is no capability {key!r}.", f"Known are: {', '.join(_CAPABILITIES)}.")
-        if value not in ([], 0):
+        if value not in ([], 0) and not (granted and key == "syscalls"):
             raise PluginError(f"{file} asks for the capability {key!r}, which can't be granted yet.", "Leave it empty.")
+    syscalls = asked.get("syscalls", [])
+    if not isinstance(syscalls, list) or not all(isinstance(one, str) for one in syscalls):
+        raise PluginError(f"{file}: the capability 'syscalls' is no list of names.", 'Write syscalls = ["room.*"].')
+    return tuple(syscalls)

@@ -115,6 +115,24 @@ class Plugin:
         return f"{type(error).__name__}: {said[: _LONGEST // 2]}{place}"
 
 
+def door(channel: Channel, sdk: ModuleType) -> Any:
+    """What `sdk.trap` calls: ask the kernel for a syscall and wait for its answer, inside a call of ours."""
+
+    def trap(name: str, args: dict[str, Any]) -> Any:
+        try:
+            channel.send({"trap": {"name": name, "args": args}})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise sdk.TrapError("EINVAL", f"The arguments of {name} can't be passed on: {str(error)[:300]}.") from None
+        answer = channel.receive()
+        if answer is None:
+            raise SystemExit
+        if "error" in answer:
+            raise sdk.TrapError(**answer["error"])
+        return answer["value"]
+
+    return trap
+
+
 def _error(kind: str, what: str, remedy: str = "") -> dict[str, Any]:
     # Cut, and without half characters: an error must always get through.
     said = {"kind": kind, "what": what[:_LONGEST], "remedy": remedy[:_LONGEST]}
@@ -172,8 +190,10 @@ def main() -> None:
     sdk = _load("llmasos.sdk", sdk_file)
     sys.modules["llmasos"].sdk = sdk  # type: ignore[attr-defined]
     sys.argv = ["plugin"]
+    channel = Channel(descriptor)
+    sdk._door = door(channel, sdk)  # type: ignore[attr-defined]
     # Confinement goes here: all of ours is loaded, nothing of the plugin's is.
-    serve(Channel(descriptor), Plugin(code, sdk))
+    serve(channel, Plugin(code, sdk))
 
 
 if __name__ == "__main__":

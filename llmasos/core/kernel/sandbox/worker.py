@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,11 @@ from llmasos.core.kernel.sandbox import runner
 from llmasos.core.kernel.sandbox.manifest import Plugin
 
 LIMIT = runner.LIMIT
+TRAPS = 100
+"""Syscalls that a child may make in one call of its own."""
+
+Door = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Makes a syscall for the child: `{"value": ...}` or `{"error": {"code", "what", "remedy"}}`."""
 
 
 class _RefusedError(Exception):
@@ -109,8 +114,13 @@ class Worker:
                 raise PluginError(error.what, error.remedy) from None
             return self._described
 
-    async def call(self, function: str, args: Mapping[str, Any]) -> Any:
+    async def call(self, function: str, args: Mapping[str, Any], door: Door | None = None) -> Any:
         """Run one of its functions.
+
+        Args:
+            function: Which.
+            args: What it is called with.
+            door: Makes the syscalls that it asks for; None refuses all of them.
 
         Raises:
             SyscallError: EINVAL with the plugin's own words, ETIMEDOUT, E2BIG, or EIO where it is broken.
@@ -121,6 +131,12 @@ class Worker:
             self._number += 1
             line = _request(name, {"id": self._number, "name": function, "args": args})
             answer = await self._exchange(name, line)
+            made = 0
+            while "trap" in answer:
+                made += 1
+                if made > TRAPS:
+                    self._fail("EIO", f"{name} made more than {TRAPS} syscalls and was stopped.")
+                answer = await self._exchange(name, await _made(answer["trap"], door))
         return _value(name, answer)
 
     async def close(self) -> None:
@@ -213,9 +229,13 @@ class Worker:
         waiting.add_done_callback(self._reaped.discard)
 
 
+def _line(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
 def _request(name: str, request: dict[str, Any]) -> bytes:
     try:
-        line = json.dumps(request, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = _line(request)
     except (TypeError, ValueError, RecursionError):
         raise SyscallError("EINVAL", f"The arguments of {name} can't be written as JSON.") from None
     if len(line) > LIMIT:
@@ -223,8 +243,19 @@ def _request(name: str, request: dict[str, Any]) -> bytes:
     return line
 
 
+async def _made(asked: Mapping[str, Any], door: Door | None) -> bytes:
+    """The answer to a syscall that the child asks for, as a line."""
+    name = asked["name"]
+    if door is None:
+        return _line({"error": {"code": "EACCES", "what": f"{name[:80]} can't be called from here.", "remedy": ""}})
+    try:
+        return _request(name, await door(name, asked["args"]))
+    except SyscallError as error:
+        return _line({"error": {"code": error.code, "what": error.what, "remedy": error.remedy}})
+
+
 def _answer(line: bytes, number: int) -> dict[str, Any]:
-    """The child's answer, with exactly one of `value` and a whole `error`.
+    """The child's answer, with exactly one of `value` and a whole `error`; or a `trap` that it asks for meanwhile.
 
     Raises:
         _RefusedError: It is anything else.
@@ -235,6 +266,12 @@ def _answer(line: bytes, number: int) -> dict[str, Any]:
             json.dumps(answer, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _RefusedError("sent what isn't JSON") from None
+    if isinstance(answer, dict) and set(answer) == {"trap"} and number:
+        asked = answer["trap"]
+        known = isinstance(asked, dict) and set(asked) == {"name", "args"}
+        if not known or not isinstance(asked["name"], str) or not isinstance(asked["args"], dict):
+            raise _RefusedError("sent what isn't a syscall")
+        return answer
     if not isinstance(answer, dict) or answer.pop("id", None) != number or len(answer) != 1:
         raise _RefusedError("sent what isn't the answer")
     if "error" in answer:
