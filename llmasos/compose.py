@@ -12,7 +12,7 @@ from typing import Any
 
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import PluginError, UsageError
-from llmasos.core.base.paths import private_dir, search_path
+from llmasos.core.base.paths import private_dir, search_path, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder
@@ -42,6 +42,7 @@ from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
+from llmasos.services.rooms import RoomService
 from llmasos.services.schedule import Schedule
 from llmasos.services.search import Place, Search, by_finding
 from llmasos.services.system import System
@@ -211,6 +212,7 @@ async def compose(
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
+        rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         jobs = Jobs(store, clock, bell.note)
         system = System(lambda: facts(settings, speech, interpreting))
@@ -222,7 +224,7 @@ async def compose(
             Place("conversation", characters.look, "character.show"),
         ])  # fmt: skip
         for service in (
-            files, schedule, tasks, memory, search, language, characters,
+            files, schedule, tasks, memory, search, language, characters, rooms,
             devices, Processes(), system, jobs,
         ):  # fmt: skip
             table.add_service(service)
@@ -238,7 +240,7 @@ async def compose(
             except PluginError as error:
                 problems.append(f"The plugin {row.plugin} is left out. {error}")
 
-        apps = Apps(PluginHost(kind="app"), list(search_path("apps", home)))
+        apps = Apps(PluginHost(kind="app", trusted=shipped("apps")), list(search_path("apps", home)))
         closing.push_async_callback(apps.close_all)
         closing.push_async_callback(jobs.close)  # before what its calls need
         problems += await apps.load()

@@ -1,12 +1,16 @@
 """app.*: installed apps, each opened as a process of its own.
 
-An app has the shape of a plugin (`app.toml`, `app.py`, nothing but the sdk) with one function, `open(request)`. Like a
-plugin's, its code runs in a child process; its process in the table lives until it is closed or killed.
+An app has the shape of a plugin (`app.toml`, `app.py`, nothing but the sdk) with a function `open(request)`; one that
+people talk with has `say(line)` too. Like a plugin's, its code runs in a child process; its process in the table lives
+until it is closed or killed, and the syscalls that the code makes are that process's.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +38,15 @@ class Apps:
         self._host = host
         self._folders = folders
         self._rows: dict[str, Syscall] = {}
+        self._lines: dict[str, Syscall] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting: Counter[str] = Counter()
 
     async def load(self) -> list[str]:
         """Look which apps there are; returns what is wrong with those that can't be loaded."""
         rows, problems = await self._host.load(self._folders)
         self._rows = {row.plugin: row for row in rows if row.name.endswith(".open")}
+        self._lines = {row.plugin: row for row in rows if row.name.endswith(".say")}
         lacking = {row.plugin for row in rows} - set(self._rows)
         return [
             *map(str, problems),
@@ -98,9 +106,35 @@ class Apps:
             )
         if process.state is State.STOPPED:
             raise SyscallError("EBUSY", f"{app} is stopped.", f"Say 'resume process {process.pid}' first.")
-        process.calls += 1
-        answer = await self._rows[app].run(caller, **({"request": request} if request else {}))
-        return text(str(answer), source="plugin", ref=app, title=app, format="markdown")
+        answer = await self._run(self._rows[app], caller, process, {"request": request} if request else {})
+        # Who shows it may give the app the lines that are typed next.
+        return {**answer, "converses": app in self._lines}
+
+    @syscall("app.say", effect="read", spoken=False)
+    async def say(self, caller: Caller, name: Name, line: str) -> dict[str, Any]:
+        """Say something to an app that is open; what it was still doing for another line ends.
+
+        Args:
+            name: Which app.
+            line: What is said.
+        """
+        process = self._running(caller, name)
+        app = process.name
+        if app not in self._lines:
+            raise SyscallError("ENOTSUP", f"{app} isn't one to talk with.", f"'open {app} and ...' asks it something.")
+        turn = self._turns[app]
+        self._waiting[app] += 1
+        process.attention.set()
+        try:
+            await turn.acquire()
+        finally:
+            self._waiting[app] -= 1
+            if not self._waiting[app]:
+                process.attention.clear()
+        try:
+            return await self._run(self._lines[app], caller, process, {"line": line})
+        finally:
+            turn.release()
 
     @syscall("app.close", effect="write", preview="preview_close")
     async def close(self, caller: Caller, name: Name) -> dict[str, Any]:
@@ -145,6 +179,18 @@ class Apps:
             return f"There was nothing to take back: {name} is open already."
         processes.spawn(processes.init, name=name, program="app", subject=f"app:{name}", owner=caller.process.owner)
         return f"Opened {name} again."
+
+    async def _run(self, row: Syscall, caller: Caller, process: Process, args: dict[str, str]) -> dict[str, Any]:
+        """Call a function of an app as its process: what it asks of the kernel is asked by that."""
+        process.calls += 1
+        task = asyncio.current_task()
+        assert task is not None
+        process.tasks.add(task)
+        try:
+            answer = await row.run(replace(caller, process=process), **args)
+        finally:
+            process.tasks.discard(task)
+        return text(str(answer), source="plugin", ref=row.plugin, title=row.plugin, format="markdown")
 
     def _find(self, said: str) -> str:
         ranked = matching.rank(said, sorted(self._rows), lambda name: [name])

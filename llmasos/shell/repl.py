@@ -32,6 +32,7 @@ from llmasos.shell import greeting, keyboard, questions, readings, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import KeptHistory
+from llmasos.shell.inside import ENTERED, LEAVE, Inside
 from llmasos.shell.safe import one_line
 from llmasos.shell.toolbar import Toolbar
 
@@ -98,6 +99,8 @@ class Shell:
         self._history = KeptHistory([], self._keep_line)
         self._keeping: set[asyncio.Task[None]] = set()
         self._killed = False
+        self._inside: Inside | None = None
+        self._show: Callable[[RenderableType], None] = self._print
         self._own_words: dict[str, Callable[[str], Awaitable[None]]] = {
             "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear,
             "readings": self._readings,
@@ -109,7 +112,7 @@ class Shell:
         self._history = KeptHistory(await self._client.history(), self._keep_line)
         prompt = self._prompt()
         loading = asyncio.create_task(self._watch_loading(prompt))
-        show = self._shower()
+        show = self._show = self._shower()
         try:
             await self._client.listen(lambda told: show(_told(told)))
             # Between two lines Ctrl-C means nothing, and keys wait for the next prompt.
@@ -118,12 +121,17 @@ class Shell:
                     try:
                         line = await prompt.prompt_async()
                     except questions.Interrupted:
+                        if self._inside:
+                            self._inside.hush()
                         continue
                     except EOFError:
+                        if self._inside is None:
+                            return 0
+                        line = LEAVE
+                    line = self._for_shell(line.strip())
+                    if line.casefold() in LEAVING:
                         return 0
-                    if line.strip().casefold() in LEAVING:
-                        return 0
-                    if line.strip() and not await self._interruptible(self._do(line.strip())):
+                    if line and not await self._interruptible(self._do(line)):
                         return 1
                     self._toolbar.refresh()
         finally:
@@ -132,6 +140,14 @@ class Shell:
                 await loading
             if self._keeping:
                 await asyncio.wait(self._keeping)
+
+    def _for_shell(self, line: str) -> str:
+        """What of a line is for the shell: all of it, unless the person is inside an app that converses."""
+        if self._inside:
+            line = self._inside.take(line)
+            if self._inside.over:
+                self._inside = None
+        return line
 
     async def _do(self, line: str) -> None:
         """Do one line; whatever comes of it, the shell goes on."""
@@ -171,6 +187,10 @@ class Shell:
         outcome = await self._client.handle(line, on_reading=self._front.understood)
         if outcome.kept:
             self._print(views.note(questions.REMEMBERED.format(said=one_line(outcome.kept))))
+        value = outcome.results[-1].value if outcome.ok and outcome.results else None
+        if isinstance(value, Mapping) and value.get("converses"):
+            self._inside = Inside(self._client, str(value["ref"]), self._show)
+            self._print(views.note(ENTERED.format(app=self._inside.app)))
         program = outcome.reading.program
         if outcome.way == "model" and len(program) == 1:
             # The call as well: from the history it can be changed and made again without the model.
@@ -264,7 +284,7 @@ class Shell:
         return session
 
     def _where(self) -> StyleAndTextTuples:
-        folder = Path(self._client.session.cwd).name
+        folder = self._inside.app if self._inside else Path(self._client.session.cwd).name
         return [("class:folder", f"{one_line(folder)} " if folder else ""), ("class:prompt", "❯ ")]
 
     async def _watch_loading(self, prompt: PromptSession[str]) -> None:

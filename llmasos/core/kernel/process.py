@@ -7,7 +7,7 @@ waits for it. Unlike Unix, what is scheduled is the model: a RUNNING process is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -69,6 +69,7 @@ class Process:
         virtual_tokens: Tokens computed for it, divided by its weight; the fair scheduler takes the smallest.
         exit_status: 0 done, above 0 failed, KILLED; None while it lives.
         sequence: Its live context, where it has one.
+        attention: Set while somebody waits for it to come to an end with what it does.
     """
 
     pid: int
@@ -90,6 +91,7 @@ class Process:
     sequence: LiveSequence | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    attention: asyncio.Event = field(default_factory=asyncio.Event)
 
     def move(self, state: State) -> None:
         """Change the state; staying where it is is no move.
@@ -107,6 +109,18 @@ class Process:
     def alive(self) -> bool:
         """Whether it can still run."""
         return self.state is not State.ZOMBIE
+
+    async def unless_called(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something until it is done or the process's attention is asked for; then it is cancelled."""
+        task, called = asyncio.ensure_future(work), asyncio.ensure_future(self.attention.wait())
+        try:
+            await asyncio.wait({task, called}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            called.cancel()
+            task.cancel()
+            await asyncio.wait({task, called})
+        if not task.cancelled():
+            task.result()
 
 
 class ProcessTable:

@@ -48,8 +48,8 @@ class CharacterApi:
     """
 
     def __init__(self, cast: Cast, conversations: Conversations) -> None:
-        self._cast = cast
-        self._conversations = conversations
+        self.cast = cast
+        self.conversations = conversations
 
     async def create(
         self,
@@ -77,18 +77,18 @@ class CharacterApi:
         """
         card = Card.make(name, personality=personality, role=role, language=language)
         if new:
-            self._cast.set_aside(owner, card.name)
-        known = self._cast.find(owner, card.name)
+            self.cast.set_aside(owner, card.name)
+        known = self.cast.find(owner, card.name)
         if known is None:
-            return CharacterRef.of(self._cast.add(owner, card), created=True)
+            return CharacterRef.of(self.cast.add(owner, card), created=True)
         changed = known.card.changed(personality=personality, role=role, language=language)
         if changed:
-            self._cast.revise(known, changed)
+            self.cast.revise(known, changed)
         return CharacterRef.of(known)
 
     async def set_aside(self, owner: str, name: str) -> None:
         """Free a name for a fresh character; who had it goes on as "NAME (1)"."""
-        self._cast.set_aside(owner, name)
+        self.cast.set_aside(owner, name)
 
     async def chat(self, ref: CharacterRef, message: str, *, person: str = "") -> AsyncGenerator[str, None]:
         """Say something to a character; its reply, piece by piece.
@@ -102,20 +102,24 @@ class CharacterApi:
             SyscallError: ENOENT, it was deleted; EBUSY, its process is stopped; ECANCELED, it was killed
                 meanwhile.
         """
-        character = self._cast.get(ref.id)
+        character = self.cast.get(ref.id)
         if character is None:
             raise SyscallError("ENOENT", f"{ref.name} was deleted.", "Create it again.")
-        async with aclosing(self._conversations.turn(character, person or ref.owner, message)) as pieces:
+        async with aclosing(self.conversations.turn(character, person or ref.owner, message)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def look(self, caller: Caller, query: str) -> Sequence[dict[str, Any]]:
         """Conversations as rows of `search.find`."""
         person = caller.session.person
-        rows = []
-        for character in self._cast.of(person):
-            log = self._cast.log(character)
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for character in self.cast.of(person):
+            log = self.cast.log(character)
             for hit in await log.recall(query, character.id, person, before=log.next_number, limit=SHOWN):
-                words = f"to {character.name}: {hit.item.text}"
-                rows.append({"ref": character.name, "text": words, "score": hit.relevance})
-        return rows
+                other = self.cast.get(hit.item.source)
+                words = f"{f'{other.name} ' if other else ''}to {character.name}: {hit.item.text}"
+                # Several were there when something was said in a room; it was said once.
+                rows.setdefault(
+                    (hit.item.at, hit.item.text), {"ref": character.name, "text": words, "score": hit.relevance}
+                )
+        return list(rows.values())

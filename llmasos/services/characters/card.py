@@ -18,6 +18,7 @@ SPEC = "chara_card_v3"
 LARGEST = 8 * 1024 * 1024
 """Bytes of a card's JSON."""
 LONGEST_NAME = 80
+TALKATIVE = 0.5
 
 _TEXTS = (
     "name", "description", "personality", "scenario", "first_mes", "mes_example", "creator_notes",
@@ -113,6 +114,16 @@ class Card:
     def language(self) -> str:
         """What it speaks, as said; ours."""
         return str(self._extension().get("language", ""))
+
+    @property
+    def talkativeness(self) -> float:
+        """How readily it joins a talk, 0 to 1; 0.5 where the card doesn't say (SillyTavern's extension)."""
+        extensions = self.data.get("extensions")
+        said = extensions.get("talkativeness") if isinstance(extensions, Mapping) else None
+        try:
+            return min(1.0, max(0.0, float(said)))  # type: ignore[arg-type]  # None raises as other nonsense does
+        except (TypeError, ValueError):
+            return TALKATIVE
 
     def text(self, field: str, *, person: str) -> str:
         """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""

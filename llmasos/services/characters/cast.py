@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +108,11 @@ class Cast:
         if character.id not in self._logs:
             self._logs[character.id] = EventLog(self._store, character.subject, character.id, self._embedder)
         return self._logs[character.id]
+
+    def reread(self, ids: Iterable[str]) -> None:
+        """Forget what is in memory of what these remember: what is kept is read again."""
+        for id in ids:
+            self._logs.pop(id, None)
 
     def erase(self, character: Character) -> None:
         """Shred a character's key, and with it everything it was and knew."""

@@ -12,9 +12,8 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.process import Process
 from llmasos.services.characters.cast import Cast, Character
-from llmasos.services.characters.events import Event
 from llmasos.services.characters.honesty import asks_if_human, truth
-from llmasos.services.characters.prompt import compile_prompt
+from llmasos.services.characters.prompt import Company, compile_prompt
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.models import ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice, check_going
@@ -40,7 +39,8 @@ class Conversations:
         self._clock = clock
         self._speaker = speaker
         self._running: dict[str, Process] = {}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By a character's id: who holds it makes the character speak."""
 
     async def turn(
         self, character: Character, person: str, message: str, before: Before | None = None
@@ -62,23 +62,19 @@ class Conversations:
             raise SyscallError("EINVAL", f"There is nothing to say to {character.name}.")
         if len(line) > LINE:
             raise SyscallError("E2BIG", f"One line has at most {LINE:,} characters; this has {len(line):,}.")
-        async with self._turns[character.id]:
+        async with self.turns[character.id]:
             process = self.process(character)
             check_going(process, character.name)
             log = self._cast.log(character)
-            present = (character.id, person)
+            company = self.company(character, person)
+            present = company.present
             if before:
                 await before(log.next_number)
             number = log.next_number
-            seen = log.witnessed(*present)
             await log.append(at=self._now(), speaker=person, text=line, witnesses=present)
             said = ""
             try:
-                if asks_if_human(line):
-                    said = truth(character.card.called, line)
-                    yield said
-                    return
-                async with aclosing(self._reply(character, process, person, line, number, seen)) as pieces:
+                async with aclosing(self.reply(character, company, number)) as pieces:
                     async for piece in pieces:
                         said += piece
                         yield piece
@@ -87,26 +83,40 @@ class Conversations:
                 if said.strip() and self._cast.get(character.id):
                     await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
 
-    async def _reply(
-        self,
-        character: Character,
-        process: Process,
-        person: str,
-        line: str,
-        number: int,
-        seen: Sequence[Event],
-    ) -> AsyncGenerator[str, None]:
+    async def reply(self, character: Character, company: Company, number: int) -> AsyncGenerator[str, None]:
+        """What a character says to something it heard, piece by piece; nothing is kept.
+
+        Only what everybody present has witnessed can be in the prompt.
+
+        Args:
+            character: Who speaks.
+            company: Who hears it.
+            number: Where that is in the character's memory; what has been said since is known to it too.
+
+        Raises:
+            SyscallError: EBUSY, its process is stopped; ECANCELED, it was killed while it spoke.
+        """
+        witnessed = self._cast.log(character).witnessed(*company.present)
+        seen = [event for event in witnessed if event.number < number]
+        heard = [event for event in witnessed if event.number >= number and event.speaker != character.id]
+        if not heard:
+            return
+        line = heard[0].text
+        if asks_if_human(line):
+            yield truth(character.card.called, line)
+            return
+        process = self.process(character)
         engine = await self._speaker.engine()
         tiny = ability(engine.name).tiny
         # A long thread makes a tiny model repeat itself. The window moves by whole steps, so that what the
         # model has computed of it serves several turns.
-        step = 2 if tiny else 16
+        step = (2 if tiny else 16) * (2 if company.others else 1)
         start = max(0, len(seen) - len(seen) % step - step)
         history = seen[start:]
         oldest = history[0].number if history else number
         log = self._cast.log(character)
-        recalled = await log.recall(line, character.id, person, before=oldest if not tiny else number)
-        prompt = compile_prompt(character.card, person, history, recalled[: 1 if tiny else 3], line, guided=tiny)
+        recalled = await log.recall(line, *company.present, before=oldest if not tiny else number)
+        prompt = compile_prompt(character.card, company, history, recalled[: 1 if tiny else 3], heard, guided=tiny)
         own = [event.text for event in seen if event.speaker == character.id]
         if prompt.answer:
             yield prompt.answer
@@ -120,12 +130,13 @@ class Conversations:
             ),
             manners=Manners(
                 name=character.card.called,
-                person=person,
+                person=company.person,
+                others=tuple(company.called),
                 said=own[-6:],
                 sentences=2 if tiny else 0,
                 in_character=True,
             ),
-            stop=("\nUser:", "\nuser:", f"\n{person}:"),
+            stop=("\nUser:", "\nuser:", f"\n{company.person}:", *(f"\n{name}:" for name in company.called)),
             attempts=4,
             keep=True,
         )
@@ -137,6 +148,11 @@ class Conversations:
                 yield piece
         if not words:
             yield "我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that."
+
+    def company(self, character: Character, person: str, others: Sequence[Character] = ()) -> Company:
+        """Who hears what a character says to a person, with others there or without."""
+        names = {one.id: one.card.called for one in self._cast.of(character.owner)}
+        return Company(character.id, person, names, tuple(other.id for other in others))
 
     def process(self, character: Character) -> Process:
         """The character's process, started at first use and again after it was killed."""

@@ -83,8 +83,15 @@ class EventLog:
 
     async def append(self, *, at: str, speaker: str, text: str, witnesses: Iterable[str]) -> Event:
         """Write an event down; it is kept when this returns."""
+        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text))
+
+    async def vector(self, speaker: str, text: str) -> str:
+        """What `keep` needs to find it by its meaning; empty for what isn't looked for."""
         remembered = speaker != self._own and importance(text) > 0
-        vector = await self._index.embed(text) if remembered else ""
+        return await self._index.embed(text) if remembered else ""
+
+    def keep(self, at: str, speaker: str, text: str, witnesses: Iterable[str], vector: str) -> Event:
+        """As `append`, with the vector made before: for what several write down at once."""
         event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector)
         self._store.put(KIND, f"{event.number:08d}", _to(event), subject=self._subject)
         self._enter(event)
@@ -100,6 +107,10 @@ class EventLog:
             del self._events[number]
             self._index.remove(str(number))
         return len(numbers)
+
+    def since(self, first: int) -> list[Event]:
+        """The events from a number on."""
+        return [event for number, event in sorted(self._events.items()) if number >= first]
 
     def witnessed(self, *names: str) -> list[Event]:
         """The events at which all of these were present, oldest first."""

@@ -8,10 +8,11 @@ from llmasos.services.script import has_chinese
 
 _KIND = (
     r"(?:human|a human(?: being)?|a real (?:human|person|man|woman|boy|girl)|a person|real|alive|artificial"
+    r"|humans|real people|(?:ais|robots|bots|chatbots|machines|programs)\b"
     r"|an? ?(?:ai|a\.i\.|robot|bot|chatbot|machine|program|computer|artificial intelligence|language model))"
     r"(?! (?:who|that|which|of|with)\b)"  # "a person who likes tea" asks something else
 )
-_FILL = r"(?:really|truly|actually|even|just|honestly|in fact|only|also|some kind of|some sort of)"
+_FILL = r"(?:really|truly|actually|even|just|honestly|in fact|only|also|some kind of|some sort of|all|both|two|three)"
 _ASKED = re.compile(
     rf"\bare (?:you|u)(?: {_FILL})*(?: not)? {_KIND}\b"
     rf"|\b(?:am i|i'm|i am) (?:{_FILL} )*(?:talking|speaking|chatting|writing) (?:to|with) {_KIND}"

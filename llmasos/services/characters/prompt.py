@@ -7,7 +7,7 @@ last.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
@@ -53,6 +53,51 @@ SURE = 0.45
 """Relevance from which a question about the person is answered with what they said themselves."""
 
 
+_COMPANY = Template("{rules} {others} {are} in the room too.")
+_COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Who hears a reply.
+
+    Attributes:
+        own: The id of the character that speaks.
+        person: The person who is there.
+        names: What the person's characters are called, by id.
+        others: Ids of other characters that are there.
+    """
+
+    own: str
+    person: str
+    names: Mapping[str, str]
+    others: tuple[str, ...] = ()
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """All who are there, as events name their witnesses."""
+        return (self.own, self.person, *self.others)
+
+    @property
+    def called(self) -> list[str]:
+        """What the other characters that are there are called."""
+        return [self.names[id] for id in self.others]
+
+    def who(self, speaker: str) -> str:
+        """The name of who said something; of a character that was deleted nothing is known any more."""
+        return speaker if speaker == self.person else self.names.get(speaker, "somebody")
+
+    def label(self, event: Event, *, alone: bool = False) -> str:
+        """An event's words; with the name of who said them, where it isn't plain.
+
+        Args:
+            event: What was said.
+            alone: Whether the person's lines are plain even where others are there.
+        """
+        plain = event.speaker == self.own or (event.speaker == self.person and (alone or not self.others))
+        return event.text if plain else f"{self.who(event.speaker)}: {event.text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A turn, ready to be spoken.
@@ -71,38 +116,61 @@ class Prompt:
 
 
 def compile_prompt(
-    card: Card, person: str, history: Sequence[Event], recalled: Sequence[Hit], line: str, *, guided: bool
+    card: Card,
+    company: Company,
+    history: Sequence[Event],
+    recalled: Sequence[Hit],
+    heard: Sequence[Event],
+    *,
+    guided: bool,
 ) -> Prompt:
-    """The prompt for one line of a person.
+    """The prompt for a reply.
 
     Args:
         card: Who speaks.
-        person: Who is spoken to.
-        history: The latest events that both witnessed, oldest first.
+        company: Who hears it.
+        history: The latest events that all of them witnessed, oldest first.
         recalled: Older ones that fit the line.
-        line: What the person says now.
+        heard: What is replied to, and in a room what others have said since.
         guided: Answer by rule what a rule knows, and show by example how to talk; for a model too small
             without.
     """
+    line, person = heard[0].text, company.person
     chinese = speaks_chinese(card, line)
-    messages = [Message("system", system(card, person, chinese=chinese, guided=guided))]
-    messages += _turns(card, person, history, primed=guided and not chinese)
+    if guided:
+        # A model of 135M loses itself among many voices: it sees the person and itself, and whom it replies to.
+        history, heard = [e for e in history if e.speaker in (company.own, person)], heard[:1]
+    messages = [Message("system", system(card, company, chinese=chinese, guided=guided))]
+    messages += _turns(card, company, history, guided=guided, primed=guided and not chinese)
     stable = len(messages)
-    said = line
+    said = "\n".join(company.label(event, alone=guided) for event in heard)
     if recalled:
         quotes = [f"“{hit.item.text}”" if chinese else f'"{hit.item.text}"' for hit in recalled]
         template = _RECALLED_CHINESE if chinese else _RECALLED
-        said = template.fill(who=person, what=("；" if chinese else " ").join(quotes), line=line)
+        who = " and ".join(dict.fromkeys(company.who(hit.item.source) for hit in recalled))
+        said = template.fill(who=who, what=("；" if chinese else " ").join(quotes), line=said)
     if stable > 1 and messages[-1].role == "user":  # the last line got no answer; one user message, not two
         stable -= 1
         said = f"{messages.pop().content}\n{said}"
     messages.append(Message("user", said))
-    answer = _known(card, recalled, line, chinese) if guided else ""
+    own = [hit for hit in recalled if hit.item.source == person]
+    answer = _known(card, own, line, chinese) if guided else ""
     return Prompt(tuple(messages), stable, answer, tuple(hit.item.order for hit in recalled))
 
 
-def system(card: Card, person: str, *, chinese: bool, guided: bool = False) -> str:
+def system(card: Card, company: Company, *, chinese: bool, guided: bool = False) -> str:
     """The stable first message."""
+    rules = _rules(card, company.person, chinese=chinese, guided=guided)
+    others = company.called
+    if not others:
+        return rules
+    if chinese:
+        return _COMPANY_CHINESE.fill(rules=rules, others="、".join(others))
+    names = " and ".join([", ".join(others[:-1]), others[-1]] if len(others) > 1 else others)
+    return _COMPANY.fill(rules=rules, others=names, are="are" if len(others) > 1 else "is")
+
+
+def _rules(card: Card, person: str, *, chinese: bool, guided: bool) -> str:
     parts, room = [], CARD
     personality = card.text("personality", person=person)
     if personality:
@@ -161,9 +229,10 @@ def _sentence(text: str, chinese: bool) -> str:
     return text if re.search(r"[.!?。！？…]$", text) else text + ("。" if chinese else ".")
 
 
-def _turns(card: Card, person: str, history: Sequence[Event], *, primed: bool) -> list[Message]:
+def _turns(card: Card, company: Company, history: Sequence[Event], *, guided: bool, primed: bool) -> list[Message]:
     """Events as turns that alternate: lines in a row become one, a reply to nothing is left out."""
     turns: list[Message] = []
+    person = company.person
     greeting = card.text("first_mes", person=person)
     if greeting and len(greeting) < 600:
         turns += [
@@ -175,13 +244,13 @@ def _turns(card: Card, person: str, history: Sequence[Event], *, primed: bool) -
             said = reply.fill(person=person) if reply.names else reply.fill()
             turns += [Message("user", line.fill()), Message("assistant", said)]
     for event in history:
-        role: str = "assistant" if event.speaker != person else "user"
+        said, role = company.label(event, alone=guided), "assistant" if event.speaker == company.own else "user"
         if turns and turns[-1].role == role:
-            turns[-1] = Message(turns[-1].role, f"{turns[-1].content}\n{event.text}")
+            turns[-1] = Message(turns[-1].role, f"{turns[-1].content}\n{said}")
         elif role == "user":
-            turns.append(Message("user", event.text))
+            turns.append(Message("user", said))
         elif turns:
-            turns.append(Message("assistant", event.text))
+            turns.append(Message("assistant", said))
     return turns
 
 

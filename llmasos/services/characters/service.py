@@ -57,7 +57,7 @@ class Characters(CharacterApi, Undo):
 
     async def names(self, session: Session) -> list[str]:
         """What a person's characters are called."""
-        return [character.name for character in self._cast.of(session.person)]
+        return [character.name for character in self.cast.of(session.person)]
 
     @syscall("character.create", effect="write")
     async def create_call(
@@ -84,7 +84,7 @@ class Characters(CharacterApi, Undo):
         """
         said = {"personality": personality or "", "role": role or "", "language": language or ""}
         card = Card.make(name, **said)
-        known = self._cast.find(caller.session.person, card.name)
+        known = self.cast.find(caller.session.person, card.name)
         if known:
             changed = known.card.changed(**said)
             if changed is None:
@@ -106,13 +106,13 @@ class Characters(CharacterApi, Undo):
             say good night to Vesper
             跟阿岚说今天下雨了
         """
-        character = await naming.named(caller, self._cast, name)
+        character = await naming.named(caller, self.cast, name)
 
         async def before(first: int) -> None:
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
         said = ""
-        turn = self._conversations.turn(character, caller.session.person, message, before)
+        turn = self.conversations.turn(character, caller.session.person, message, before)
         async with aclosing(turn) as pieces:
             async for piece in pieces:
                 said += piece
@@ -132,15 +132,15 @@ class Characters(CharacterApi, Undo):
             我有哪些角色
         """
         rows = []
-        for character in self._cast.of(caller.session.person):
-            process = self._conversations.alive(character)
+        for character in self.cast.of(caller.session.person):
+            process = self.conversations.alive(character)
             rows.append(
                 {
                     "ref": character.name,
                     "name": character.name,
                     "role": character.card.role,
                     "personality": character.card.text("personality", person=caller.session.person),
-                    "memories": len(self._cast.log(character)),
+                    "memories": len(self.cast.log(character)),
                     "process": process.pid if process else "",
                 }
             )
@@ -159,14 +159,15 @@ class Characters(CharacterApi, Undo):
             what does Bram remember
             看看阿岚的资料
         """
-        character = await naming.named(caller, self._cast, name)
+        character = await naming.named(caller, self.cast, name)
         person = caller.session.person
-        card, log = character.card, self._cast.log(character)
-        process = self._conversations.alive(character)
+        card, log = character.card, self.cast.log(character)
+        process = self.conversations.alive(character)
         seen = log.witnessed(character.id, person)
 
         def speaker(event: Event) -> str:
-            return character.name if event.speaker == character.id else event.speaker
+            known = self.cast.get(event.speaker)
+            return known.name if known else event.speaker if event.speaker == person else "somebody"
 
         fields = {
             "role": card.role or None,
@@ -194,10 +195,10 @@ class Characters(CharacterApi, Undo):
             get rid of the character Bram and everything it knows
             把阿岚这个角色删掉
         """
-        character = await naming.named(caller, self._cast, name)
-        count = len(self._cast.log(character))
-        await self._conversations.end(character)
-        self._cast.erase(character)
+        character = await naming.named(caller, self.cast, name)
+        count = len(self.cast.log(character))
+        await self.conversations.end(character)
+        self.cast.erase(character)
         erase_traces(caller, character)
         return done(f"Deleted {character.name} and {_memories(count)}.")
 
@@ -214,7 +215,7 @@ class Characters(CharacterApi, Undo):
             从 alan.png 导入角色
         """
         card, shown = await exchange.load(caller, path, self._private)
-        known = self._cast.find(caller.session.person, card.name)
+        known = self.cast.find(caller.session.person, card.name)
         if known:
             if known.card.to_json() == card.to_json():
                 return done(f"{known.name} is there already.", ref=known.name)
@@ -234,34 +235,34 @@ class Characters(CharacterApi, Undo):
             save Bram's card as bram.png
             把阿岚导出到 alan.json
         """
-        character = await naming.named(caller, self._cast, name)
+        character = await naming.named(caller, self.cast, name)
         return await exchange.save(caller, path, character.card, self._private)
 
     async def named(self, caller: Caller, name: str, **_: str) -> dict[str, str]:
         """The character that is meant."""
-        return {"name": (await naming.meant(caller, self._cast, name)).name}
+        return {"name": (await naming.meant(caller, self.cast, name)).name}
 
     async def export_preview(self, caller: Caller, name: str, path: str) -> dict[str, str]:
         """The character and the whole path."""
-        character = await naming.meant(caller, self._cast, name)
+        character = await naming.meant(caller, self.cast, name)
         place = exchange.export_place(Space.of(caller.session, self._private), path)
         return {"name": character.name, "path": place.shown}
 
     async def delete_preview(self, caller: Caller, name: str) -> dict[str, str]:
         """What will go."""
-        character = await naming.meant(caller, self._cast, name)
+        character = await naming.meant(caller, self.cast, name)
         cards = "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
-        return {"name": character.name, "erases": f"{cards} and {_memories(len(self._cast.log(character)))}"}
+        return {"name": character.name, "erases": f"{cards} and {_memories(len(self.cast.log(character)))}"}
 
     async def _add(self, caller: Caller, inverse_name: str, card: Card, message: str) -> dict[str, Any]:
         id = new_id()
         caller.prepare(inverse_name, {"id": id, "version": 0})
-        self._cast.add(caller.session.person, card, id=id)
+        self.cast.add(caller.session.person, card, id=id)
         return done(message, ref=card.name)
 
     async def _revise(self, caller: Caller, inverse_name: str, known: Character, card: Card) -> dict[str, Any]:
         caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
-        self._cast.revise(known, card)
+        self.cast.revise(known, card)
         note = "It remembers what it knew."
         return done(f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note)
 

@@ -14,26 +14,26 @@ from llmasos.services.characters.conversation import Conversations
 class Undo:
     """The inverses of `character.*`; the class that takes them in has what they need."""
 
-    _cast: Cast
-    _conversations: Conversations
+    cast: Cast
+    conversations: Conversations
 
     @inverse("character.create")
     async def uncreate(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Take back a character that has said nothing yet, or the last version of its card."""
-        character = self._cast.get(payload["id"])
+        character = self.cast.get(payload["id"])
         if character is None or len(character.versions) != payload["version"]:
             raise SyscallError("ESTALE", "That character has changed since, so it was left as it is.")
         if payload["version"]:
-            self._cast.restore_version(character)
+            self.cast.restore_version(character)
             return f"{character.name} is as before."
-        if len(self._cast.log(character)):
+        if len(self.cast.log(character)):
             raise SyscallError(
                 "ESTALE",
                 f"{character.name} has memories by now, so it was left as it is.",
                 f"'character.delete {character.name}' erases them too.",
             )
-        await self._conversations.end(character)
-        self._cast.erase(character)
+        await self.conversations.end(character)
+        self.cast.erase(character)
         return f"{character.name} is gone again."
 
     @inverse("character.import")
@@ -45,8 +45,8 @@ class Undo:
     @inverse("character.chat")
     async def unsay(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Take back the last exchange: the character never heard it."""
-        character = self._cast.get(payload["id"])
-        log = self._cast.log(character) if character else None
+        character = self.cast.get(payload["id"])
+        log = self.cast.log(character) if character else None
         if character is None or log is None or log.next_number > payload["first"] + 2:
             raise SyscallError("ESTALE", "The conversation has gone on since, so it was left as it is.")
         log.retract(payload["first"])

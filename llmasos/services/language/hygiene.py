@@ -55,6 +55,7 @@ class Manners:
     Attributes:
         name: Who speaks; empty for the assistant, who may call itself anything.
         person: Who is spoken to.
+        others: Who else is there; the speaker says no lines of theirs.
         said: Sentences not to be said again.
         sentences: Stop after so many; 0 for no limit.
         in_character: Also take out talk of being a model, and claims to be human.
@@ -62,6 +63,7 @@ class Manners:
 
     name: str = ""
     person: str = ""
+    others: Collection[str] = ()
     said: Collection[str] = ()
     sentences: int = 0
     in_character: bool = False
@@ -84,7 +86,7 @@ class Hygiene:
         self._quoted = False
         self._opened = opened
         self.stopped = False
-        others = [*_OTHERS, *([manners.person] if manners.person else [])]
+        others = [*_OTHERS, *([manners.person] if manners.person else []), *manners.others]
         self._others = re.compile(rf"(?:^|(?<=\s))(?:{'|'.join(map(re.escape, others))})\s*[:：]\s", re.IGNORECASE)
         own = re.escape(manners.name) if manners.name else "assistant"
         self._to_itself = re.compile(
