@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.errors import ProcessKilled, SyscallError
 from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.sandbox import PluginHost
@@ -188,6 +188,11 @@ class Apps:
         process.tasks.add(task)
         try:
             answer = await row.run(replace(caller, process=process), **args)
+        except (ProcessKilled, asyncio.CancelledError):
+            if process.alive:
+                raise
+            task.uncancel()  # the app has ended, and not who asked it
+            raise SyscallError("ECANCELED", f"{process.name} was closed meanwhile.") from None
         finally:
             process.tasks.discard(task)
         return text(str(answer), source="plugin", ref=row.plugin, title=row.plugin, format="markdown")

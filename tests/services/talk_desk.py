@@ -33,6 +33,7 @@ from llmasos.services.characters import Characters
 from llmasos.services.files import Files
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
+from llmasos.services.rooms import RoomService
 
 
 class Person(Nobody):
@@ -140,7 +141,13 @@ def open_desk(
         characters = Characters(store, clock, speaker, embedder, private=[home])
         memory = Memory(store, clock, embedder)
         native = plays.name not in ("smollm2", "scripted")
-        for service in (memory, characters, Language(speaker, native=native), Files(private=[home])):
+        for service in (
+            memory,
+            characters,
+            RoomService(store, clock, characters),
+            Language(speaker, native=native),
+            Files(private=[home]),
+        ):
             table.add_service(service)
         policy = Policy.load(shipped("policies") / "default.toml")
         kernel = Kernel(table, processes, policy, Journal(store, clock), store, clock)

@@ -13,11 +13,12 @@ def erase_traces(caller: Caller, character: Character) -> None:
     requests: set[str] = set()
 
     def about(entry: Entry) -> bool:
-        if not str(entry.call.get("syscall", "")).startswith("character."):
+        if not str(entry.call.get("syscall", "")).startswith(("character.", "room.")):
             return False
-        payload = (entry.inverse or {}).get("payload") or {}
-        named = str((entry.call.get("args") or {}).get("name", "")).casefold()
-        return payload.get("id") == character.id or named == name or name in entry.message.casefold()
+        args = entry.call.get("args") or {}
+        named = name in (str(args.get(key, "")).casefold() for key in ("name", "who"))
+        # A line in a room names nobody, but what takes it back names all who heard it.
+        return named or character.id in repr(entry.inverse) or name in entry.message.casefold()
 
     def collect(entry: Entry) -> bool:
         if entry.id == current or about(entry):
