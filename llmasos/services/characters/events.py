@@ -16,6 +16,8 @@ from llmasos.core.kernel.store import Store
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
+INVENTED = 0.4
+_CHARACTER = re.compile(r"[0-9a-f]{16}")  # as cast.new_id makes them
 _QUESTION = re.compile(
     r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b",
     re.IGNORECASE,
@@ -135,7 +137,8 @@ class EventLog:
     def _enter(self, event: Event) -> None:
         self._events[event.number] = event
         self._last = max(self._last, event.number)
-        weight = importance(event.text)
+        # What another character says is made by a model: it counts less than what a person said.
+        weight = importance(event.text) * (INVENTED if _CHARACTER.fullmatch(event.speaker) else 1.0)
         # What the character said itself is no evidence, and questions know nothing.
         if event.speaker != self._own and weight > 0:
             self._index.add(
