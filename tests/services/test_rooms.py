@@ -106,6 +106,17 @@ async def test_what_was_heard_in_company_is_known_in_company(desk: Desk) -> None
     assert '(ada told you: "Alice, my dog is called Rex.")' in desk.engine.requests[-1]
 
 
+async def test_what_a_character_made_up_does_not_hide_what_the_person_said(tmp_path: Path) -> None:
+    with open_desk(tmp_path, ["The password of the cellar is rhubarb."]) as desk:
+        await gather(desk, "Alice", "Bram")
+        await say(desk, "Bram, the password of the cellar is kumquat.")
+        for number in range(40):
+            await say(desk, f"Alice, nothing much happened on the {number}th hour.")
+        await desk.ok("character.chat", name="Bram", message="What is the password of the cellar?")
+        recalled = desk.engine.requests[-1].rpartition("\n(")[2]
+        assert recalled.startswith('ada told you: "Bram, the password of the cellar is kumquat." Alice told you: "The')
+
+
 async def test_a_line_by_another_character_is_not_taken_for_the_persons(desk: Desk) -> None:
     await gather(desk, "Alice", "Bram")
     await say(desk, "Bram, how is the sea?")

@@ -65,6 +65,16 @@ def test_at_its_time_and_in_every_program(program: Program) -> None:
         one.communicate(), two.communicate()
 
 
+def test_in_a_minute_is_in_a_minute(program: Program) -> None:
+    with program.start(code=LISTENS) as one:
+        _told(one, "ready")
+        began = time.monotonic()
+        _say(one, "schedule.add tea 'in 1 minute'")
+        assert _told(one, "title")["title"] == "tea"
+        assert time.monotonic() - began > 58
+        one.communicate()
+
+
 def test_a_stopped_program_tells_when_it_goes_on(program: Program) -> None:
     with program.start(code=LISTENS) as one:
         _told(one, "ready")

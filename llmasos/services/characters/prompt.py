@@ -39,8 +39,10 @@ _RULES_CHINESE = Template(
     "你是{name}{role}。{card}你在和{person}说话。请以{name}的身份用一两句简短的话回答。"
     "如果{person}认真地问，就说明你是由人工智能扮演的角色，不是真人。"
 )
-_RECALLED = Template("({who} told you: {what})\n{line}")
-_RECALLED_CHINESE = Template("（{who}告诉过你：{what}）\n{line}")
+_RECALLED = Template("({what})\n{line}")
+_RECALLED_CHINESE = Template("（{what}）\n{line}")
+_TOLD = Template("{who} told you: {quotes}")
+_TOLD_CHINESE = Template("{who}告诉过你：{quotes}")
 _ASKS_NAME = re.compile(
     r"\b(?:what(?:'s| is) your name|who are you|your name\?)|你(?:叫什么|是谁|的名字是什么)", re.IGNORECASE
 )
@@ -145,10 +147,14 @@ def compile_prompt(
     stable = len(messages)
     said = "\n".join(company.label(event, alone=guided) for event in heard)
     if recalled:
-        quotes = [f"“{hit.item.text}”" if chinese else f'"{hit.item.text}"' for hit in recalled]
-        template = _RECALLED_CHINESE if chinese else _RECALLED
-        who = " and ".join(dict.fromkeys(company.who(hit.item.source) for hit in recalled))
-        said = template.fill(who=who, what=("；" if chinese else " ").join(quotes), line=said)
+        told: dict[str, list[str]] = {}
+        for hit in recalled:
+            told.setdefault(company.who(hit.item.source), []).append(
+                f"“{hit.item.text}”" if chinese else f'"{hit.item.text}"'
+            )
+        glue, by_whom = ("；", _TOLD_CHINESE) if chinese else (" ", _TOLD)
+        what = glue.join(by_whom.fill(who=who, quotes=glue.join(quotes)) for who, quotes in told.items())
+        said = (_RECALLED_CHINESE if chinese else _RECALLED).fill(what=what, line=said)
     if stable > 1 and messages[-1].role == "user":  # the last line got no answer; one user message, not two
         stable -= 1
         said = f"{messages.pop().content}\n{said}"
