@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import PluginError, UsageError
@@ -24,10 +24,11 @@ from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.sandbox import PluginHost
-from llmasos.core.kernel.scheduler import Scheduler
+from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.swap import Swap
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
@@ -51,6 +52,7 @@ from llmasos.services.tasks import Tasks
 Hear = Callable[[Mapping[str, Any]], None]
 """Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
 LOG_FILE = "llmasos.log.sealed"
+SWAP = "swap"
 HISTORY_FILE = "shell-history.sealed"
 HISTORY_PURPOSE = "shell history"
 
@@ -194,8 +196,9 @@ async def compose(
         kernel = Kernel(table, processes, find_policy(settings.policy, home), journal, store, clock)
 
         # Engines load behind the prompt; the scheduler is the only queue they have.
-        speech = EngineSlot(_scheduled(engines.speech, processes), settings.model)
-        interpreting = EngineSlot(_scheduled(engines.interpreting, processes), "interpreter")
+        discipline = _discipline(settings.scheduler)
+        speech = EngineSlot(_scheduled(engines.speech, processes, discipline), settings.model)
+        interpreting = EngineSlot(_scheduled(engines.interpreting, processes, discipline), "interpreter")
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
         embedder = engines.embedder()
@@ -204,7 +207,9 @@ async def compose(
         # Services: what the syscalls do.
         problems: list[str] = []
         bell = Bell()
-        speaker = Speaker(speech, processes, seed=settings.seed)
+        swap = Swap(home / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
+        closing.callback(swap.close)
+        speaker = Speaker(speech, processes, seed=settings.seed, swap=swap)
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
         files = Files(private=(home,), embedder=embedder, span=schedule.span)
@@ -289,15 +294,24 @@ def login_name() -> str:
         return "person"
 
 
-def _scheduled(load: Callable[[], Awaitable[Engine]], processes: ProcessTable) -> Callable[[], Awaitable[Engine]]:
+def _scheduled(
+    load: Callable[[], Awaitable[Engine]], processes: ProcessTable, discipline: Discipline
+) -> Callable[[], Awaitable[Engine]]:
     """A loader whose engine asks the kernel's scheduler what runs."""
 
     async def load_and_join() -> Engine:
         engine = await load()
-        engine.set_queue(Scheduler(processes, engine))
+        engine.set_queue(Scheduler(processes, engine, discipline, processes.ender()))
         return engine
 
     return load_and_join
+
+
+def _discipline(said: str) -> Discipline:
+    for known in get_args(Discipline):
+        if said == known:
+            return known  # type: ignore[no-any-return]  # what a Literal's arguments are isn't known to mypy
+    raise UsageError(f"There is no scheduler {said!r}.", f"There are: {', '.join(get_args(Discipline))}.")
 
 
 def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> dict[str, Any]:

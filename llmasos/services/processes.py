@@ -48,6 +48,10 @@ class Processes:
             "started": process.started,
             "context": f"{context} tokens",
             "token budget": process.budget.tokens,
+            "call budget": process.budget.calls,
+            "time budget": f"{process.budget.seconds:g} seconds" if process.budget.seconds is not None else None,
+            "swapped": f"{process.swapped_bytes:,} bytes" if process.swapped_bytes else None,
+            "page ins and outs": f"{process.page_ins}, {process.page_outs}" if process.page_outs else None,
         }
         return record(f"Process {pid}", fields, ref=str(pid))
 

@@ -15,6 +15,7 @@ from llmasos.compose import Machine, compose
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.services.jobs import service
 from llmasos.services.jobs.orders import Order, order_in
 from tests.seat import Person, Seat, reader
 
@@ -199,6 +200,22 @@ def test_a_day_with_many_jobs(there: Clocked) -> None:
         there.advance(minutes=30)
     runs = [row["last"] for row in there.jobs()]
     assert len(runs) == 200 and all(run.startswith("done") for run in runs)
+
+
+@pytest.mark.parametrize(("budget", "why"), [("TOKENS", "5 tokens"), ("CALLS", "1 calls")])
+def test_one_that_uses_up_its_budget_fails_and_says_so(
+    there: Clocked, monkeypatch: pytest.MonkeyPatch, budget: str, why: str
+) -> None:
+    monkeypatch.setattr(service, budget, int(why.split()[0]))
+    there.seat.ok(
+        "jobs.add", said="a poem, and another one",
+        program='[{"syscall": "content.write", "args": {"kind": "poem", "topic": "rain"}, "references": []},'
+        ' {"syscall": "content.write", "args": {"kind": "poem", "topic": "snow"}, "references": []}]',
+    )  # fmt: skip
+    there.settle()
+    assert [row["state"] for row in there.jobs()] == ["failed"]
+    assert f"used up its budget of {why}" in there.seat.ok("jobs.show", number=1)["text"]
+    there.seat.ok("content.write", kind="poem", topic="sun")  # the others go on
 
 
 def test_it_survives_a_restart_and_tells_what_was_missed(there: Clocked) -> None:

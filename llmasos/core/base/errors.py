@@ -8,6 +8,7 @@
     ├── SyscallError      (1)  a call failed; carries an errno-like code, also told to the model
     ├── ModelError        (1)  a model is missing, broken, or too large
     ├── EngineError       (1)  the model runs, but this request failed
+    │   └── StateError         a saved context can't be used
     ├── StoreError        (1)  the encrypted store can't be opened or read
     └── PluginError       (1)  a plugin or app is broken; it is named and skipped
     ProcessKilled              a BaseException, so that no `except Exception` swallows a kill
@@ -32,6 +33,7 @@ Errno = Literal[
     "EAMBIG",  # several things match
     "EAGAIN",  # a question must be answered first
     "EBUSY",
+    "EDQUOT",  # a budget is used up
     "ETIMEDOUT",
     "ECANCELED",
     "ESTALE",  # what should be taken back has changed since
@@ -111,6 +113,10 @@ class ModelError(LlmasosError):
 
 class EngineError(LlmasosError):
     """The engine could not serve this request; others go on."""
+
+
+class StateError(EngineError):
+    """A saved context is of another model, or damaged; it is computed anew from its text."""
 
 
 class StoreError(LlmasosError):

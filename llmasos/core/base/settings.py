@@ -30,6 +30,9 @@ class Settings:
         interpreter_model: A GGUF file that interprets instead of the shipped pair; empty for the shipped pair.
         quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0` or `as-shipped`.
         threads: Threads a model context may use; 0 lets the engine choose.
+        swap_memory: Megabytes of memory for conversations that wait.
+        swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.
+        scheduler: Who gets the model next: `fair`, or to compare `fifo` and `round-robin`.
         policy: The name of a policy file.
         seed: The seed of all sampling; -1 draws one.
         owner: Who the person is, as events and audit name them; empty for the login name.
@@ -42,6 +45,9 @@ class Settings:
     interpreter_model: str = ""
     quantization: str = "q8_0"
     threads: int = 0
+    swap_memory: int = 128
+    swap_disk: int = 2048
+    scheduler: str = "fair"
     policy: str = "default"
     seed: int = -1
     owner: str = ""

@@ -144,6 +144,8 @@ class Engine(Protocol):
 
     name: str
     n_ctx: int
+    bytes_per_token: int
+    """Of memory, for each token of a live context."""
     capabilities: Capabilities
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
@@ -207,7 +209,8 @@ class Engine(Protocol):
         """A sequence from a saved state.
 
         Raises:
-            EngineError: The state is of another model or damaged.
+            StateError: The state is of another model or damaged.
+            EngineError: There is no room.
         """
 
     async def close(self, sequence: LiveSequence) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from llmasos.core.base.errors import EngineError
+from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine import state as saved_state
 from llmasos.core.engine.base import (
     GREEDY,
@@ -82,6 +82,7 @@ class LlamaEngine:
         self._batcher = Batcher(make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}")
         context = self._batcher.sequences.context
         self.n_ctx = context.n_ctx
+        self.bytes_per_token = model.bytes_per_token
         attached = f"+{context.adapter.fingerprint}" if context.adapter else ""
         self.fingerprint = model.fingerprint + attached
         """Of model and adapter; a saved state can be restored where it is the same."""
@@ -253,7 +254,8 @@ class LlamaEngine:
         """A sequence from a saved state.
 
         Raises:
-            EngineError: The state is of another model or damaged, or there is no room.
+            StateError: The state is of another model or damaged.
+            EngineError: There is no room.
         """
         saved = saved_state.read(state, self.fingerprint)
 
@@ -332,7 +334,7 @@ class LlamaEngine:
                     f"The context is full: {saved.computed:,} more tokens don't fit.", "Close a sequence."
                 )
         if not sequences.context.load(slot.id, saved.kv):
-            raise EngineError("llama.cpp refused the saved state.", "It is computed anew from its text.")
+            raise StateError("llama.cpp refused the saved state.", "It is computed anew from its text.")
 
     def _submit(self, make: Callable[[], Work], prompt: Sequence[int]) -> Future[Work]:
         tokens = np.asarray(prompt, np.int64)

@@ -36,6 +36,7 @@ class LlamaModel:
         info: What the file says of itself.
         fingerprint: Tells models apart; saved states carry it.
         n_vocab: Size of the vocabulary.
+        bytes_per_token: Of memory, for each token of a live context.
         end_tokens: Tokens that end a text.
         chat_template: The model's Jinja template, or empty.
     """
@@ -49,6 +50,9 @@ class LlamaModel:
         self.vocab = api.llama_model_get_vocab(pointer)
         self.n_vocab: int = api.llama_vocab_n_tokens(self.vocab)
         self.end_tokens = self._ends()
+        width = api.llama_model_n_embd(pointer) // api.llama_model_n_head(pointer)
+        keys = api.llama_model_n_layer(pointer) * api.llama_model_n_head_kv(pointer) * width
+        self.bytes_per_token: int = keys * 2 * 2  # keys and values, 16 bits each
         template = api.llama_model_chat_template(pointer, None)
         self.chat_template: str = template.decode("utf-8", "replace") if template else ""
         self._grammar: Grammar | None = None

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from llmasos.core.base.errors import EngineError
+from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine import bytes_tokenizer as vocabulary
 from llmasos.core.engine.base import (
     GREEDY,
@@ -68,6 +68,7 @@ class ScriptedEngine:
     ) -> None:
         self.name = name
         self.n_ctx = n_ctx
+        self.bytes_per_token = 4
         self.requests: list[str] = []
         """The text that each `generate` saw, for tests to look at."""
         self._replies = replies
@@ -234,13 +235,14 @@ class ScriptedEngine:
         """A sequence from a saved state.
 
         Raises:
-            EngineError: The state is of another engine or damaged, or there is no room.
+            StateError: The state is of another engine or damaged.
+            EngineError: There is no room.
         """
         if zlib.crc32(state[4:]).to_bytes(4, "little") != state[:4]:
-            raise EngineError("The saved state is damaged.")
+            raise StateError("The saved state is damaged.")
         saved = json.loads(state[4:])
         if saved["model"] != self.name:
-            raise EngineError("The saved state is of another model or adapter.")
+            raise StateError("The saved state is of another model or adapter.")
         live = await self.open(owner)
         try:
             self._append(self._places[live.id], saved["tokens"])

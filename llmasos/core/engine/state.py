@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from llmasos.core.base.errors import EngineError
+from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine.base import LiveSequence, Usage
 
 _MAGIC = b"LLMASOS1"
@@ -72,9 +72,9 @@ def read(data: bytes, model: str) -> Saved:
     """Take a state apart.
 
     Raises:
-        EngineError: It is damaged, or of another model or adapter.
+        StateError: It is damaged, or of another model or adapter.
     """
-    damaged = EngineError("The saved state is damaged.", "It is computed anew from its text.")
+    damaged = StateError("The saved state is damaged.", "It is computed anew from its text.")
     if len(data) < _HEAD.size or data[:8] != _MAGIC:
         raise damaged
     _, described, counted, total = _HEAD.unpack_from(data)
@@ -84,7 +84,7 @@ def read(data: bytes, model: str) -> Saved:
     description = json.loads(bytes(body[:described]))
     if description["model"] != model:
         other = "The saved state is of another model or adapter."
-        raise EngineError(other, "It is computed anew from its text.")
+        raise StateError(other, "It is computed anew from its text.")
     tokens = np.frombuffer(body[described : described + counted], np.int32).tolist()
     usage = Usage(**description["usage"])
     return Saved(tokens, description["computed"], usage, body[described + counted :])

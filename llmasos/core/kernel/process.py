@@ -7,7 +7,7 @@ waits for it. Unlike Unix, what is scheduled is the model: a RUNNING process is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -47,9 +47,19 @@ LEGAL: dict[State, frozenset[State]] = {
 
 @dataclass
 class Budget:
-    """What a process may use up; None is unlimited. A process that has used it up is stopped."""
+    """What a process may use up; None is unlimited. A process that has used it up is ended.
+
+    Attributes:
+        tokens: Computed for it.
+        calls: Syscalls.
+        seconds: Since it was started.
+        kv_bytes: Its live context.
+    """
 
     tokens: int | None = None
+    calls: int | None = None
+    seconds: float | None = None
+    kv_bytes: int | None = None
 
 
 @dataclass(eq=False)
@@ -64,11 +74,17 @@ class Process:
         program: What it runs: `init`, `shell`, `character`, `job`, ...
         subject: Who asks, as policy rules name it: `user:ada`, `character:Alice`, `plugin:calculator`.
         state: Where it is in its life.
+        began: The same as seconds since the epoch.
         priority: Its scheduling class.
         weight: Its share inside the class.
+        deadline: Until then it goes before the others of its class, the earliest first; seconds since the epoch.
         virtual_tokens: Tokens computed for it, divided by its weight; the fair scheduler takes the smallest.
         exit_status: 0 done, above 0 failed, KILLED; None while it lives.
+        why: Why it was ended, where that wasn't asked for.
         sequence: Its live context, where it has one.
+        page_ins: How often its context was brought back from swap.
+        page_outs: How often it was put there.
+        swapped_bytes: What of it is there now.
         attention: Set while somebody waits for it to come to an end with what it does.
     """
 
@@ -79,16 +95,22 @@ class Process:
     program: str
     subject: str
     started: str
+    began: float
     state: State = State.NEW
     priority: PriorityClass = "normal"
     weight: float = 1.0
+    deadline: float | None = None
     budget: Budget = field(default_factory=Budget)
     virtual_tokens: float = 0.0
     tokens: int = 0
     calls: int = 0
     exit_status: int | None = None
+    why: str = ""
     engine: Engine | None = None
     sequence: LiveSequence | None = None
+    page_ins: int = 0
+    page_outs: int = 0
+    swapped_bytes: int = 0
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     attention: asyncio.Event = field(default_factory=asyncio.Event)
@@ -132,6 +154,8 @@ class ProcessTable:
         self._next = 1
         self.by_sequence: dict[tuple[int, int], Process] = {}
         """(id of the engine, id of the sequence) -> its process; what the scheduler looks up each step."""
+        self.leaving: list[Callable[[Process], None]] = []
+        """Told of each process that ends."""
         self.init = self.spawn(None, name="init", program="init", subject="kernel", owner=owner)
         self.init.move(State.WAITING)
 
@@ -146,14 +170,27 @@ class ProcessTable:
         priority: PriorityClass = "normal",
         weight: float = 1.0,
         budget: Budget | None = None,
+        within: float | None = None,
     ) -> Process:
         """A new process, READY. Subject and owner are inherited where they aren't named.
+
+        Args:
+            parent: Who waits for it.
+            name: What `ps` shows.
+            program: What it runs.
+            subject: Who asks.
+            owner: Whom it works for.
+            priority: Its class.
+            weight: Its share inside the class.
+            budget: What it may use up.
+            within: Seconds in which it should be done: its deadline.
 
         Raises:
             SyscallError: ESRCH, the parent is dead.
         """
         if parent is not None and not parent.alive:
             raise SyscallError("ESRCH", f"Process {parent.pid} has ended and can't start another.")
+        now = self._clock.now()
         process = Process(
             pid=self._next,
             parent=parent.pid if parent else 0,
@@ -161,7 +198,9 @@ class ProcessTable:
             name=name,
             program=program,
             subject=subject or (parent.subject if parent else ""),
-            started=self._clock.now().isoformat(timespec="seconds"),
+            started=now.isoformat(timespec="seconds"),
+            began=now.timestamp(),
+            deadline=now.timestamp() + within if within is not None else None,
             priority=priority,
             weight=weight,
             budget=budget or Budget(),
@@ -199,11 +238,38 @@ class ProcessTable:
         await self._free(process)
         process.name, process.program = name, program
 
+    def now(self) -> float:
+        """Seconds since the epoch, by the kernel's clock."""
+        return self._clock.now().timestamp()
+
+    def used_up(self, process: Process) -> str:
+        """Which budget of a process is used up, in words; empty where none is."""
+        budget = process.budget
+        if budget.tokens is not None and process.tokens >= budget.tokens:
+            return f"{budget.tokens:,} tokens"
+        if budget.calls is not None and process.calls >= budget.calls:
+            return f"{budget.calls:,} calls"
+        if budget.seconds is not None and self.now() - process.began >= budget.seconds:
+            return f"{budget.seconds:g} seconds"
+        held = (
+            len(process.sequence.tokens) * process.engine.bytes_per_token if process.sequence and process.engine else 0
+        )
+        return f"{budget.kv_bytes:,} bytes of context" if budget.kv_bytes is not None and held > budget.kv_bytes else ""
+
     def attach(self, process: Process, engine: Engine, sequence: LiveSequence) -> None:
         """Give a process its live sequence."""
         process.engine, process.sequence = engine, sequence
         sequence.owner = process.pid
         self.by_sequence[id(engine), sequence.id] = process
+
+    def detach(self, process: Process) -> tuple[Engine, LiveSequence] | None:
+        """Take its live sequence from a process; who asked closes it. None where it has none."""
+        engine, sequence = process.engine, process.sequence
+        process.engine = process.sequence = None
+        if engine is None or sequence is None:
+            return None
+        self.by_sequence.pop((id(engine), sequence.id), None)
+        return engine, sequence
 
     def stop(self, pid: int) -> Process:
         """Suspend: no token is computed for it until it is resumed."""
@@ -231,6 +297,21 @@ class ProcessTable:
         await self.exit(process, KILLED)
         return process
 
+    def ender(self) -> Callable[[Process, str], None]:
+        """What ends a process from another thread, soon, and says why. Asked for on the kernel's loop."""
+        loop, ending = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        def begin(process: Process) -> None:
+            task = loop.create_task(self.exit(process, KILLED))
+            ending.add(task)
+            task.add_done_callback(ending.discard)
+
+        def end(process: Process, why: str) -> None:
+            process.why = why
+            loop.call_soon_threadsafe(begin, process)
+
+        return end
+
     async def exit(self, process: Process, status: int = 0) -> None:
         """Become a ZOMBIE: free the context, give children to init, wake whoever waits."""
         if not process.alive:
@@ -243,6 +324,8 @@ class ProcessTable:
             child.parent = self.init.pid
             if not child.alive:
                 self._reap(child)
+        for told in self.leaving:
+            told(process)
         try:
             await self._free(process)
         finally:
@@ -264,6 +347,13 @@ class ProcessTable:
         self._reap(child)
         assert child.exit_status is not None
         return child.exit_status
+
+    def line(self, process: Process) -> Iterator[Process]:
+        """A process, its parent, and so on; without init."""
+        one: Process | None = process
+        while one is not None and one.parent:
+            yield one
+            one = self._processes.get(one.parent)
 
     def children(self, pid: int) -> list[Process]:
         """The children of a process, zombies included."""
@@ -300,8 +390,7 @@ class ProcessTable:
         self._processes.pop(process.pid, None)
 
     async def _free(self, process: Process) -> None:
-        engine, sequence = process.engine, process.sequence
-        process.engine = process.sequence = None
-        if engine and sequence:
-            self.by_sequence.pop((id(engine), sequence.id), None)
+        live = self.detach(process)
+        if live:
+            engine, sequence = live
             await engine.close(sequence)

@@ -1,13 +1,14 @@
 """Who gets the model next: the only queue there is; engines ask it before each step.
 
-Classes first (interactive > normal > background), weighted fair share inside a class: of the runnable processes the one
-with the fewest virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to
-be compared with.
+Classes first (interactive > normal > background); inside a class those with a deadline that can still be kept, the
+earliest first (EDF: Liu and Layland 1973), then weighted fair share: of the runnable processes the one with the fewest
+virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to be compared with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from llmasos.core.engine.base import Engine, LiveSequence
@@ -15,6 +16,8 @@ from llmasos.core.kernel.process import Process, ProcessTable, State
 
 Discipline = Literal["fair", "fifo", "round-robin"]
 _RANK = {"interactive": 0, "normal": 1, "background": 2}
+Key = tuple[int, float, float, int]
+"""What is sorted by: class, deadline, share, and the sequence where all are alike."""
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
@@ -22,10 +25,23 @@ class Scheduler:
     """The run queue of one engine.
 
     Called from the engine's thread; it only reads and adds numbers, so it needs no lock beside the interpreter's own.
+
+    Args:
+        table: The processes.
+        engine: Whose sequences they have.
+        discipline: By what is chosen.
+        end: Ends a process that has used up its budget, soon; None only stops it.
     """
 
-    def __init__(self, table: ProcessTable, engine: Engine, discipline: Discipline = "fair") -> None:
+    def __init__(
+        self,
+        table: ProcessTable,
+        engine: Engine,
+        discipline: Discipline = "fair",
+        end: Callable[[Process, str], None] | None = None,
+    ) -> None:
         self._table = table
+        self._end = end
         self._engine = engine
         self._discipline = discipline
         self._turn = 0
@@ -36,11 +52,11 @@ class Scheduler:
 
         A sequence that belongs to no process is the kernel's own and goes first.
         """
-        ranked = []
+        ranked: list[tuple[Key, LiveSequence]] = []
         for sequence in runnable:
             process = self._process(sequence)
             if process is None:
-                ranked.append(((-1, 0.0, sequence.id), sequence))
+                ranked.append(((-1, 0.0, 0.0, sequence.id), sequence))
             elif process.state not in _HALTED:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
@@ -51,22 +67,33 @@ class Scheduler:
         return chosen
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
-        """Account for computed tokens; a process that used up its budget is stopped."""
+        """Account for computed tokens, to a process and those it works for.
+
+        One that used up its budget is stopped at once, and ended.
+        """
         process = self._process(sequence)
         if process is None:
             return
-        process.tokens += tokens
         process.virtual_tokens += tokens / process.weight
-        limit = process.budget.tokens
-        if limit is not None and process.tokens >= limit and process.state not in _HALTED:
-            process.move(State.STOPPED)
+        for one in self._table.line(process):
+            one.tokens += tokens
+            used = self._table.used_up(one) if one.state not in _HALTED else ""
+            if used:
+                process.move(State.STOPPED)
+                one.move(State.STOPPED)
+                if self._end:
+                    self._end(one, f"It has used up its budget of {used}.")
+                return
 
     def _process(self, sequence: LiveSequence) -> Process | None:
         return self._table.by_sequence.get((id(self._engine), sequence.id))
 
-    def _key(self, process: Process, sequence: LiveSequence) -> tuple[int, float, int]:
+    def _key(self, process: Process, sequence: LiveSequence) -> Key:
         if self._discipline == "fifo":
-            return (0, float(process.pid), sequence.id)
+            return (0, 0.0, float(process.pid), sequence.id)
         if self._discipline == "round-robin":
-            return (0, float(self._turns.get(sequence.id, 0)), sequence.id)
-        return (_RANK[process.priority], process.virtual_tokens, sequence.id)
+            return (0, 0.0, float(self._turns.get(sequence.id, 0)), sequence.id)
+        # A deadline that has passed can't be kept any more, and holds up nobody.
+        due = process.deadline
+        urgent = due if due is not None and due > self._table.now() else math.inf
+        return (_RANK[process.priority], urgent, process.virtual_tokens, sequence.id)

@@ -103,6 +103,7 @@ class Kernel:
         started = time.perf_counter()
         decision = Decision("deny", "")
         try:
+            self._within_budget(process)
             row = self.table[call.syscall]
             call = replace(call, args=row.validate(_bounded(call.args)))
             decision = self.policy.decide(process.subject, row.name, row.effect, call.args)
@@ -256,6 +257,11 @@ class Kernel:
                 "Start with another --policy if this should be possible.",
                 rule=decision.rule,
             )
+
+    def _within_budget(self, process: Process) -> None:
+        used = self.processes.used_up(process)
+        if used:
+            raise SyscallError("EDQUOT", f"{process.name} has used up its budget of {used}.", "Start it again.")
 
     def _check_alive(self, process: Process) -> None:
         if not process.alive:

@@ -39,8 +39,8 @@ Number = Annotated[int, Kind("job")]
 
 LATE = timedelta(hours=1)
 """A repeated job later than this is left out: what should have been done at ten isn't wanted at six."""
-TOKENS = 50_000
-"""Tokens that one run may use."""
+TOKENS, CALLS, SECONDS = 50_000, 100, 3600.0
+"""What one run may use up."""
 LEAVING = 10.0
 """Seconds that running jobs have for coming to an end when the kernel leaves."""
 
@@ -229,7 +229,7 @@ class Jobs:
     def _begin(self, kernel: Kernel, job: Job) -> None:
         process = kernel.processes.spawn(
             kernel.processes.init, name=f"job {job.number}", program="job", subject=f"user:{job.person}",
-            owner=job.person, priority="background", budget=Budget(tokens=TOKENS),
+            owner=job.person, priority="background", budget=Budget(tokens=TOKENS, calls=CALLS, seconds=SECONDS),
         )  # fmt: skip
         run = Run(self._clock.now().isoformat(), "running")
         self._put(job.ran(run))
@@ -250,7 +250,8 @@ class Jobs:
                 )
                 state = "done" if all(result.ok for result in results) else "failed"
             except ProcessKilled:
-                state = "cancelled"
+                state = "failed" if process.why else "cancelled"
+                front.note(process.why)
             except asyncio.CancelledError:
                 state = "cancelled" if job.number in self._cancelling else "interrupted"
                 raise
@@ -375,6 +376,10 @@ class _Recorder(Nobody):
 
     async def after(self, result: Result) -> None:
         said = plain(result.value) if result.ok else result.message
+        self.note(said)
+
+    def note(self, said: str) -> None:
+        """Keep a line more."""
         self.output += f"{said}\n" if said else ""
 
 

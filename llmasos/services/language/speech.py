@@ -5,13 +5,12 @@
 
 The process owns whatever is being computed: stopped it halts, killed it frees its cells. What stays live
 between two turns is the stable part alone, always in the same tokens as a fresh start would compute, so a
-kept conversation and a restored one go on alike.
+kept conversation, one that was swapped out and a restored one go on alike.
 """
 
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -20,15 +19,20 @@ from llmasos.core.base.errors import EngineError, SyscallError
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.slot import EngineSlot
+from llmasos.core.kernel.admission import Admission
+from llmasos.core.kernel.pager import Pager
 from llmasos.core.kernel.process import Process, ProcessTable, State
+from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200)
 PROMPT = 1536
 """Tokens of a prompt at most, where the model could read more: every token kept costs every later step."""
-CROWDED = 0.7
-"""Share of the engine's cells in use from which idle conversations are let go."""
+USABLE = 0.95
+"""Share of the engine's cells that speakers and idle conversations may hold; the rest is for kept prefixes."""
+PLACES = 16
+"""Speakers at a time. More share each step of the model with more others, and all wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,15 @@ class Speaker:
         slot: Holds the engine; the first who speaks waits for it.
         processes: Whose processes own the sequences.
         seed: Of all sampling; negative draws one each time.
+        swap: Where idle conversations wait; None lets them go, to be computed anew.
     """
 
-    def __init__(self, slot: EngineSlot, processes: ProcessTable, *, seed: int = -1) -> None:
+    def __init__(self, slot: EngineSlot, processes: ProcessTable, *, seed: int = -1, swap: Swap | None = None) -> None:
         self._slot = slot
         self.processes = processes
         self._seed = seed
-        self._kept: OrderedDict[int, Process] = OrderedDict()
+        self._pager = Pager(processes, swap)
+        self._admission = Admission(PLACES)
         self._template: ChatTemplate | None = None
 
     async def engine(self) -> Engine:
@@ -106,7 +112,8 @@ class Speaker:
             stable: So many leading messages stay the same next time.
 
         Raises:
-            SyscallError: EBUSY, the process is stopped; ECANCELED, it was killed while it spoke.
+            SyscallError: EBUSY, the process is stopped, or too many wait for the model; ECANCELED, it was killed
+                while it spoke.
             EngineError: The engine failed.
             ModelError: There is no model.
         """
@@ -118,28 +125,23 @@ class Speaker:
             self._template = template_of(engine)
         head, tail = split(self._template, messages, stable)
         tail += engine.tokenize(voice.opening)
-        try:
-            base = await self._base(process, engine, head)
-            async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except EngineError:
-            if process.alive:
-                raise
-            raise SyscallError("ECANCELED", f"{process.name} was killed while it spoke.") from None
-        finally:
-            if process.alive:
-                _move(process, State.WAITING)
-                if not voice.keep:
-                    await self.release(process)
-
-    async def release(self, process: Process) -> None:
-        """Let a process's live context go."""
-        self._kept.pop(process.pid, None)
-        if process.engine and process.sequence:
-            engine, sequence = process.engine, process.sequence
-            self._detach(process)
-            await engine.close(sequence)
+        need, capacity = len(head) + len(tail) + voice.sampling.max_tokens + 16, int(engine.n_ctx * USABLE)
+        async with self._admission.admit(process, need, capacity):
+            try:
+                await self._pager.settle(capacity - self._admission.reserved, process.pid)
+                base = await self._base(process, engine, head)
+                async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except EngineError:
+                if process.alive:
+                    raise
+                raise SyscallError("ECANCELED", f"{process.name} was killed while it spoke.") from None
+            finally:
+                if process.alive:
+                    _move(process, State.WAITING)
+                    if not voice.keep:
+                        await self._pager.release(process)
 
     async def _attempts(
         self, process: Process, engine: Engine, base: LiveSequence, tail: list[int], voice: Voice
@@ -165,27 +167,31 @@ class Speaker:
 
     async def _base(self, process: Process, engine: Engine, head: list[int]) -> LiveSequence:
         """The process's sequence with exactly these tokens; what is live of them is used."""
-        live = process.sequence if process.engine is engine else None
+        if not process.alive:  # killed while it waited
+            raise EngineError(f"Process {process.pid} has ended.")
+        live = await self._pager.bring_in(process, engine)
+        old = None
         if live is None or live.tokens != head[: len(live.tokens)]:
-            await self.release(process)
+            # What it has is let go after the new one is computed, which takes over what both begin with.
+            old = self.processes.detach(process)
             live = await self._open(engine, process.pid)
             self.processes.attach(process, engine, live)
-        self._kept[process.pid] = process
-        self._kept.move_to_end(process.pid)
+        self._pager.used(process)
         _move(process, State.READY)
-        if len(head) > len(live.tokens):
-            await engine.prefill(live, head[len(live.tokens) :])
+        try:
+            if len(head) > len(live.tokens):
+                await engine.prefill(live, head[len(live.tokens) :])
+        finally:
+            if old:
+                await engine.close(old[1])
         return live
 
     async def _open(self, engine: Engine, owner: int) -> LiveSequence:
-        stats = engine.stats()
-        if stats.get("cells") and stats.get("cells_used", 0) > CROWDED * stats["cells"]:
-            await self._evict(owner)
         while True:
             try:
                 return await engine.open(owner)
             except EngineError:
-                if not await self._evict(owner):
+                if not await self._pager.make_room(owner):
                     raise
 
     async def _fork(self, process: Process, engine: Engine, base: LiveSequence) -> LiveSequence:
@@ -197,37 +203,24 @@ class Speaker:
                 live = await engine.fork(base, owner=process.pid)
                 break
             except EngineError:
-                if not await self._evict(process.pid):
+                if not await self._pager.make_room(process.pid):
                     raise
         if not process.alive:  # killed while it forked: the kernel freed the base and can't know of the copy
             await engine.close(live)
             raise EngineError(f"Process {process.pid} has ended.")
-        self._detach(process)
+        self.processes.detach(process)
         self.processes.attach(process, engine, live)
         return live
 
     async def _back(self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence) -> None:
         """Give the process its base again; a killed process keeps nothing."""
         if process.alive:
-            self._detach(process)
+            self.processes.detach(process)
             if live is not base:
                 self.processes.attach(process, engine, base)
         elif live is not base:
             await engine.close(base)
         await engine.close(live)
-
-    async def _evict(self, sparing: int) -> bool:
-        """Let the longest idle conversation go, to be computed anew; False where there is none."""
-        for pid, process in list(self._kept.items()):
-            if pid != sparing and process.state is not State.RUNNING and process.state is not State.READY:
-                await self.release(process)
-                return True
-        return False
-
-    def _detach(self, process: Process) -> None:
-        if process.engine and process.sequence:
-            self.processes.by_sequence.pop((id(process.engine), process.sequence.id), None)
-        process.engine = process.sequence = None
 
 
 async def _spoken(

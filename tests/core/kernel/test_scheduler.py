@@ -1,5 +1,6 @@
 """Who runs next: classes, fair shares, and what is never chosen."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +16,8 @@ class Model:
     """An engine's sequences with processes, and a scheduler over them."""
 
     def __init__(self, discipline="fair"):
-        self.table = ProcessTable(MockClock(datetime(2026, 11, 22, tzinfo=UTC)), "ada")
+        self.clock = MockClock(datetime(2026, 11, 22, tzinfo=UTC))
+        self.table = ProcessTable(self.clock, "ada")
         self.engine = ScriptedEngine()
         self.scheduler = Scheduler(self.table, self.engine, discipline)
         self.sequences: dict[str, LiveSequence] = {}
@@ -77,6 +79,43 @@ def test_a_used_up_budget_stops_the_process():
     process = model.add("a", budget=Budget(tokens=5))
     assert len(model.run(20)) == 5
     assert process.state is State.STOPPED
+
+
+def test_so_does_time_and_a_context_that_has_grown_too_large():
+    model = Model()
+    slow = model.add("slow", budget=Budget(seconds=60))
+    large = model.add("large", budget=Budget(kv_bytes=40))
+    assert len(model.run(10, limit=2)) == 20
+    model.clock.advance(59)
+    model.sequences["large"].tokens.extend(range(10))  # 4 bytes each
+    model.run(1, limit=2)
+    assert (slow.state, large.state) == (State.READY, State.READY)
+    model.clock.advance(1)
+    model.sequences["large"].tokens.append(1)
+    model.run(1, limit=2)
+    assert (slow.state, large.state) == (State.STOPPED, State.STOPPED)
+
+
+async def test_who_has_used_it_up_is_ended_and_told_why():
+    model = Model()
+    model.scheduler = Scheduler(model.table, model.engine, end=model.table.ender())
+    process = model.add("a", budget=Budget(tokens=5))
+    await asyncio.to_thread(model.run, 20)  # as from the engine's thread
+    await process.ended.wait()
+    assert (process.state, process.why) == (State.ZOMBIE, "It has used up its budget of 5 tokens.")
+
+
+def test_a_deadline_that_can_be_kept_goes_first_in_its_class():
+    model = Model()
+    model.add("talk")
+    model.add("later", within=60)
+    model.add("soon", within=10)
+    model.add("shell", priority="interactive")
+    assert model.run(1, limit=4) == ["shell", "soon", "later", "talk"]
+    model.clock.advance(11)
+    assert model.run(1, limit=2) == ["shell", "later"]  # too late for "soon": it holds up nobody
+    model.clock.advance(60)
+    assert set(model.run(30, limit=3)) == {"shell", "soon", "later", "talk"}
 
 
 def test_the_engines_own_sequences_go_first():

@@ -14,7 +14,7 @@ from llmasos.core.kernel import program
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Policy, Rule
-from llmasos.core.kernel.process import ProcessTable
+from llmasos.core.kernel.process import Budget, ProcessTable
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import SyscallTable, inverse, syscall
@@ -306,3 +306,11 @@ async def test_hooks_see_every_trap(world):
     await world.trap("shelf.look")
     await world.trap("shelf.nothing")
     assert seen == [("shelf.look", "all", True), ("shelf.nothing", "", True)]
+
+
+async def test_a_used_up_budget_makes_no_call_more(world):
+    world.process.budget = Budget(calls=2)
+    assert [(await world.trap("shelf.look")).ok for _ in range(2)] == [True, True]
+    result = await world.trap("shelf.add", name="jam")
+    assert (result.error, world.shelf.things) == ("EDQUOT", [])
+    assert "used up its budget of 2 calls" in result.message

@@ -1,0 +1,107 @@
+"""Who may use the engine at the same time: as many as its cells hold; the others wait in a queue that has an end.
+
+Without it a request that finds no cells would fail in the middle. What a request will need at most is known before it
+begins, so it waits instead; and who would wait for ever is told at once that the model is busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.kernel.process import Process
+
+QUEUE = 256
+"""Requests that may wait."""
+_RANK = {"interactive": 0, "normal": 1, "background": 2}
+
+
+@dataclass(order=True)
+class _Waiting:
+    rank: int
+    number: int
+    need: int = field(compare=False)
+    admitted: asyncio.Future[None] = field(compare=False)
+
+
+class Admission:
+    """Admits requests by what they need; classes first, then in order of arrival.
+
+    Args:
+        places: Requests at a time.
+        queue: Requests that may wait.
+    """
+
+    def __init__(self, places: int, queue: int = QUEUE) -> None:
+        self._places = places
+        self._queue = queue
+        self._waiting: list[_Waiting] = []
+        self._numbers = itertools.count()
+        self.running = 0
+        self.reserved = 0
+
+    @asynccontextmanager
+    async def admit(self, process: Process, need: int, capacity: int) -> AsyncIterator[None]:
+        """Hold so many cells while the body runs; waits until they are free.
+
+        Args:
+            process: Who asks.
+            need: Cells.
+            capacity: Cells there are. A request that needs more than that is admitted once nobody else runs.
+
+        Raises:
+            SyscallError: EBUSY, too many wait already.
+        """
+        self._capacity = capacity
+        if self._waiting or not self._fits(need):
+            await self._wait(process, need)
+        else:
+            self._take(need)
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self.reserved -= need
+            self._let_in()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(not one.admitted.done() for one in self._waiting)
+
+    async def _wait(self, process: Process, need: int) -> None:
+        if self.waiting >= self._queue:
+            raise SyscallError("EBUSY", f"The model is busy: {self.waiting} requests wait already.", "Try again later.")
+        me = _Waiting(_RANK[process.priority], next(self._numbers), need, asyncio.get_running_loop().create_future())
+        heapq.heappush(self._waiting, me)
+        self._let_in()  # who came first may be of a lower class
+        try:
+            await me.admitted
+        except asyncio.CancelledError:
+            if me.admitted.done() and not me.admitted.cancelled():  # admitted and cancelled in the same moment
+                self.running -= 1
+                self.reserved -= need
+            self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            first = self._waiting[0]
+            if not first.admitted.done():
+                if not self._fits(first.need):
+                    return
+                self._take(first.need)
+                first.admitted.set_result(None)
+            heapq.heappop(self._waiting)
+
+    def _fits(self, need: int) -> bool:
+        return not self.running or (self.running < self._places and self.reserved + need <= self._capacity)
+
+    def _take(self, need: int) -> None:
+        self.running += 1
+        self.reserved += need
