@@ -14,7 +14,7 @@ from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import PluginError, UsageError
 from llmasos.core.base.paths import private_dir, search_path, shipped
 from llmasos.core.base.settings import Settings
-from llmasos.core.engine.base import Engine
+from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
@@ -23,6 +23,7 @@ from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.sandbox import PluginHost
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
@@ -51,6 +52,8 @@ from llmasos.services.tasks import Tasks
 
 Hear = Callable[[Mapping[str, Any]], None]
 """Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
+Hears = Callable[[Engine], Callable[[Generated], None]]
+"""Makes what an engine tells of its runs."""
 LOG_FILE = "llmasos.log.sealed"
 SWAP = "swap"
 HISTORY_FILE = "shell-history.sealed"
@@ -197,8 +200,10 @@ async def compose(
 
         # Engines load behind the prompt; the scheduler is the only queue they have.
         discipline = _discipline(settings.scheduler)
-        speech = EngineSlot(_scheduled(engines.speech, processes, discipline), settings.model)
-        interpreting = EngineSlot(_scheduled(engines.interpreting, processes, discipline), "interpreter")
+        recorder = Recorder(store, clock, processes)
+        hears = recorder.hears if settings.record else None
+        speech = EngineSlot(_scheduled(engines.speech, processes, discipline, hears), settings.model)
+        interpreting = EngineSlot(_scheduled(engines.interpreting, processes, discipline, hears), "interpreter")
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
         embedder = engines.embedder()
@@ -220,7 +225,7 @@ async def compose(
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         jobs = Jobs(store, clock, bell.note)
-        system = System(lambda: facts(settings, speech, interpreting))
+        system = System(lambda: facts(settings, speech, interpreting), recorder, (speech, interpreting))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
             Place("memory", memory.look, "memory.recall"),
@@ -256,7 +261,7 @@ async def compose(
         kept = KeptReadings(store, clock, examples.__contains__)
         names = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
-        kernel.erasing += [conversations.forget, jobs.forget]
+        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget]
         requests = Requests(
             kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs,
             conversations=conversations,
@@ -295,13 +300,14 @@ def login_name() -> str:
 
 
 def _scheduled(
-    load: Callable[[], Awaitable[Engine]], processes: ProcessTable, discipline: Discipline
+    load: Callable[[], Awaitable[Engine]], processes: ProcessTable, discipline: Discipline, hears: Hears | None
 ) -> Callable[[], Awaitable[Engine]]:
     """A loader whose engine asks the kernel's scheduler what runs."""
 
     async def load_and_join() -> Engine:
         engine = await load()
         engine.set_queue(Scheduler(processes, engine, discipline, processes.ender()))
+        engine.on_generated = hears(engine) if hears else None
         return engine
 
     return load_and_join

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import Annotated, Any
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import done, items, record, text
+from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.replay import Recorder, replay
 from llmasos.core.kernel.syscall import Syscall, Written, syscall
 from llmasos.core.kernel.trap import Caller
 
 Facts = Callable[[], dict[str, Any]]
+NO_RUNS = "No run is recorded. Start with LLMASOS_RECORD=1, and talk."
 
 
 class System:
@@ -24,10 +27,14 @@ class System:
 
     Args:
         facts: What is known of the engines: model, tokens per second, cells.
+        recorder: Keeps what the model wrote, where that is wanted.
+        engines: What replays it.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, recorder: Recorder, engines: Sequence[EngineSlot] = ()) -> None:
         self._facts = facts
+        self._recorder = recorder
+        self._engines = engines
 
     @syscall("system.status", effect="read")
     async def status(self, caller: Caller) -> dict[str, Any]:
@@ -183,6 +190,38 @@ class System:
         if entry is None:
             raise SyscallError("ENOENT", "Nothing was taken back in this workspace.", "'history' shows what was done.")
         return entry
+
+    @syscall("system.replay", effect="read", spoken=False)
+    async def replay(self, caller: Caller, runs: int = 10) -> dict[str, Any]:
+        """Write again what the model wrote last, and say whether it is the same, token for token.
+
+        Runs are recorded where `LLMASOS_RECORD=1` is set.
+
+        Args:
+            runs: How many, the newest first.
+        """
+        rows = []
+        known = {engine.fingerprint: engine for engine in [await slot.get() for slot in self._engines]}
+        for run in islice(self._recorder.runs(caller.session.person), max(0, runs)):
+            engine = known.get(run.model)
+            told = "recorded with another model"
+            if engine:
+                place = await replay(engine, run)
+                told = "the same" if place is None else f"parts at token {place + 1}"
+            rows.append({
+                "ref": str(run.number),
+                "run": run.number,
+                "when": run.at[:16].replace("T", " "),
+                "process": run.process,
+                "tokens": len(run.generated.tokens),
+                "replayed": told,
+            })  # fmt: skip
+        return items(
+            "run",
+            rows,
+            ["run", "when", "process", "tokens", "replayed"],
+            empty="No run is recorded. Start with LLMASOS_RECORD=1, and talk.",
+        )
 
     @syscall("system.history", effect="read")
     async def history(self, caller: Caller) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -163,9 +164,9 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     keyring = Keyring.open(home)
     with Store.open(home, keyring) as store:
         table, things, slot = SyscallTable(), Things(), Slot()
-        for service in (things, Processes(), System(dict)):
-            table.add_service(service)
         processes = ProcessTable(clock, "ada")
+        for service in (things, Processes(), System(dict, Recorder(store, clock, processes))):
+            table.add_service(service)
         policy = Policy.load(shipped("policies") / "default.toml")
         kernel = Kernel(table, processes, policy, Journal(store, clock), store, clock)
         readings: dict[str, Reading] = {}

@@ -35,6 +35,7 @@ class Settings:
         scheduler: Who gets the model next: `fair`, or to compare `fifo` and `round-robin`.
         policy: The name of a policy file.
         seed: The seed of all sampling; -1 draws one.
+        record: Keep the last runs of the model, sealed, so that `system.replay` can write them again.
         owner: Who the person is, as events and audit name them; empty for the login name.
         yes: Answer consent questions with yes.
     """
@@ -52,6 +53,7 @@ class Settings:
     seed: int = -1
     owner: str = ""
     yes: bool = False
+    record: bool = False
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:

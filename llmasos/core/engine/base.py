@@ -8,7 +8,7 @@ is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -58,6 +58,9 @@ GREEDY = Sampling(temperature=0.0, repeat_penalty=1.0)
 
 class Constraint(Protocol):
     """A grammar in the middle of a text: which tokens may come next."""
+
+    source: str
+    """The grammar, as it was written."""
 
     def mask(self) -> npt.NDArray[np.bool_]:
         """Shape (vocabulary,): True where a token may follow; the end token too where the text may end."""
@@ -112,6 +115,27 @@ class Choice:
     log_probs: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a request wrote, with all that decided it.
+
+    Attributes:
+        owner: The pid it was for.
+        start: All tokens that were read before.
+        tokens: What was written, forced tokens included; cut short where the reader left.
+        sampling: How it was drawn.
+        grammar: What it was held to; empty for nothing.
+        stop: Strings that would have ended it.
+    """
+
+    owner: int
+    start: tuple[int, ...]
+    tokens: tuple[int, ...]
+    sampling: Sampling
+    grammar: str
+    stop: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class LiveSequence:
     """One live context. Opaque to all but its engine; `tokens` is what it has read and written so far."""
@@ -147,6 +171,10 @@ class Engine(Protocol):
     bytes_per_token: int
     """Of memory, for each token of a live context."""
     capabilities: Capabilities
+    fingerprint: str
+    """Of model and adapter; a saved state can be restored, and a recorded run replayed, where it is the same."""
+    on_generated: Callable[[Generated], None] | None
+    """Told of what each request wrote."""
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids; `special` reads `<|im_start|>` and the like as markers: never for untrusted text."""

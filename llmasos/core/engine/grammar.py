@@ -62,13 +62,14 @@ def compile_lark(tokenizer: llguidance.LLTokenizer, lark: str, size: int) -> Gra
     matcher = llguidance.LLMatcher(tokenizer, llguidance.LLMatcher.grammar_from_lark(lark), log_level=0)
     if matcher.is_error():
         raise EngineError(f"The grammar is wrong: {_first_line(matcher.get_error())}.")
-    return GrammarConstraint(matcher, size)
+    return GrammarConstraint(matcher, size, lark)
 
 
 class GrammarConstraint:
     """A grammar in the middle of a text."""
 
-    def __init__(self, matcher: Any, size: int) -> None:
+    def __init__(self, matcher: Any, size: int, source: str) -> None:
+        self.source = source
         self._matcher = matcher
         self._size = size
         self._bits = np.zeros((size + 31) // 32, np.int32)

@@ -19,6 +19,7 @@ from llmasos.core.engine.base import (
     Capabilities,
     Choice,
     Constraint,
+    Generated,
     LiveSequence,
     Piece,
     RunQueue,
@@ -85,7 +86,7 @@ class LlamaEngine:
         self.bytes_per_token = model.bytes_per_token
         attached = f"+{context.adapter.fingerprint}" if context.adapter else ""
         self.fingerprint = model.fingerprint + attached
-        """Of model and adapter; a saved state can be restored where it is the same."""
+        self.on_generated: Callable[[Generated], None] | None = None
         _living.add(self)
         self._batcher.call(model.warm)
 
@@ -158,6 +159,7 @@ class LlamaEngine:
                 stop=stop,
             )
 
+        start, written = (*sequence.tokens, *prompt), list[int]()
         submitted = self._submit(make, prompt)
         done = False
         try:
@@ -165,6 +167,7 @@ class LlamaEngine:
             while not done:
                 piece: Piece = await channel.receive()
                 done = bool(piece.done)
+                written += piece.tokens
                 yield piece
         except EngineError:
             done = True
@@ -172,6 +175,9 @@ class LlamaEngine:
         finally:
             if not done:
                 self._abandon(submitted)
+            if self.on_generated and written:
+                grammar = constraint.source if constraint else ""
+                self.on_generated(Generated(sequence.owner, start, tuple(written), sampling, grammar, tuple(stop)))
 
     async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
         """Which option is likeliest after the prompt; the sequence is left as it was.

@@ -16,6 +16,7 @@ from llmasos.core.engine.base import (
     Capabilities,
     Choice,
     Constraint,
+    Generated,
     LiveSequence,
     Piece,
     RunQueue,
@@ -69,6 +70,8 @@ class ScriptedEngine:
         self.name = name
         self.n_ctx = n_ctx
         self.bytes_per_token = 4
+        self.fingerprint = name
+        self.on_generated: Callable[[Generated], None] | None = None
         self.requests: list[str] = []
         """The text that each `generate` saw, for tests to look at."""
         self._replies = replies
@@ -132,6 +135,7 @@ class ScriptedEngine:
         """
         place = self._enter(sequence)
         start = len(sequence.tokens)
+        read = start + len(prompt)
         try:
             await self._read(place, prompt)
             text = TextStream(stop)
@@ -168,6 +172,10 @@ class ScriptedEngine:
             raise
         finally:
             place.busy = False
+            if self.on_generated and len(sequence.tokens) > read:
+                grammar = constraint.source if constraint else ""
+                before, after = tuple(sequence.tokens[:read]), tuple(sequence.tokens[read:])
+                self.on_generated(Generated(sequence.owner, before, after, sampling, grammar, tuple(stop)))
 
     async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
         """The option that the rule takes; the sequence is left as it was.
