@@ -44,10 +44,13 @@ class Sampler:
         drawn = scores
         if settings.repeat_penalty != 1.0 and settings.repeat_window > 0 and recent:
             drawn = _penalised(scores, recent[-settings.repeat_window :], settings.repeat_penalty)
-        token = int(np.argmax(drawn)) if settings.temperature <= 0 else self._choose(drawn)
+        if settings.temperature <= 0:
+            token = int(np.argmax(drawn))
+        else:
+            token = self._choose(drawn, total if drawn is scores else _log_sum(drawn))
         return token, float(scores[token]) - total
 
-    def _choose(self, scores: Logits) -> int:
+    def _choose(self, scores: Logits, total: float) -> int:
         settings = self.sampling
         best = float(scores.max())
         floor = best + np.log(settings.min_p) if settings.min_p > 0 else np.finfo(np.float32).min
@@ -59,7 +62,7 @@ class Sampler:
         candidates = candidates[np.argsort(-scores[candidates], kind="stable")]
         kept = scores[candidates].astype(np.float64)
         if settings.top_p < 1.0:
-            reached = np.cumsum(np.exp(kept - _log_sum(scores)))
+            reached = np.cumsum(np.exp(kept - total))
             count = int(np.searchsorted(reached, settings.top_p)) + 1
             candidates, kept = candidates[:count], kept[:count]
         weights = np.cumsum(np.exp((kept - kept[0]) / settings.temperature))
@@ -76,7 +79,8 @@ def _log_sum(scores: Logits) -> float:
     best = float(scores.max())
     if not np.isfinite(best):
         raise EngineError("No token may follow here.", "The grammar or the model is broken.")
-    return best + float(np.log(np.exp(scores - best).sum(dtype=np.float64)))
+    # Summed pairwise in 32 bits: off by some 1e-7 of the sum, and this is done for every token of everybody.
+    return best + float(np.log(np.exp(scores - np.float32(best)).sum()))
 
 
 def _penalised(scores: Logits, recent: list[int], penalty: float) -> Logits:
