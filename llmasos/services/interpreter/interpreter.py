@@ -7,6 +7,7 @@ or `none`; after `none` the sentence is read once more by the catalogue alone.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
@@ -70,6 +71,8 @@ class Interpreter:
         self._slot = slot
         self._table = table
         self._candidates = Candidates(embedder)
+        # One sentence at a time: each is done in a tenth of a second, and two at once would both take two.
+        self._turn = asyncio.Lock()
 
     async def interpret(
         self, said: str, *, tools: Sequence[Tool] = (), only_tools: bool = False, context: Context = NOTHING_KNOWN
@@ -99,10 +102,11 @@ class Interpreter:
         question = _question(words, context)
         reading: Reading | None = None
         described = [*tools, *([] if only_tools else self._added())]
-        if described:
-            reading = await self._by_definitions(engine, question, described, only_tools=only_tools)
-        if not only_tools and (reading is None or not reading.program):
-            reading = await self._by_catalogue(engine, question)
+        async with self._turn:
+            if described:
+                reading = await self._by_definitions(engine, question, described, only_tools=only_tools)
+            if not only_tools and (reading is None or not reading.program):
+                reading = await self._by_catalogue(engine, question)
         return replace(reading or Reading((), 1.0), ms=(time.perf_counter() - started) * 1000)
 
     def _added(self) -> list[Tool]:

@@ -1,5 +1,7 @@
 """The interpreter, with a script for the model: what is asked of it, and what is made of its answer."""
 
+import asyncio
+
 import pytest
 
 from llmasos.core.base.errors import NeedsAnswer, NotUnderstood
@@ -53,6 +55,15 @@ async def test_a_catalogue_sentence_has_no_definition_of_the_catalogue_in_its_pr
     assert "files.find -" not in engine.requests[-1]
     # What isn't in the adapter's weights was offered first.
     assert "club.rsvp - Say whether a player comes." in engine.requests[0]
+
+
+async def test_many_sentences_at_once_wait_for_each_other():
+    interpreter, engine = reader(
+        script=lambda text: "none\n" if sees_definitions(text) else "files.find\n query: tax\n"
+    )
+    engine._limit = 2  # sequences that can be open
+    readings = await asyncio.gather(*(interpreter.interpret("find the tax pdf") for _ in range(8)))
+    assert [reading.program for reading in readings] == [(Call("files.find", {"query": "tax"}),)] * 8
 
 
 async def test_a_plugin_is_tried_before_the_catalogue():
