@@ -135,3 +135,34 @@ async def test_a_forked_conversation_shares_what_both_have_and_each_goes_its_own
         await engine.close(alone)
         for process in (child, talker):
             await processes.kill(process.pid)
+
+
+async def test_when_the_engine_dies_the_next_line_is_answered_by_a_new_one(tmp_path: Path) -> None:
+    engines = LlamaEngines(Settings.load(home=tmp_path / "settings"), None)
+    first = await engines.speech()
+    with open_desk(tmp_path, engine=first) as desk:
+        made = [first]
+
+        async def again() -> Engine:
+            made.append(await engines.speech())
+            return made[-1]
+
+        await desk.ok("character.create", name="Alice", personality="friendly")
+        check(await chat(desk, "Hello, Alice!"))
+        desk.speaker._slot._load = again
+        context = first._batcher.sequences.context  # type: ignore[attr-defined]
+
+        def dies(rows: object) -> int:
+            raise SystemError("the thread is gone")
+
+        context.decode = dies
+        failed = await desk.do("character.chat", name="Alice", message="My dog is called Rex.")
+        assert failed.error == "EIO"
+        assert "has stopped" in failed.message
+        check(await chat(desk, "It rained all day."))
+        assert len(made) == 2
+        alice = desk.kernel.processes.find("character", "Alice")
+        assert alice
+        await desk.kernel.processes.kill(alice.pid)
+        assert made[1].stats()["cells_used"] == 0
+        await made[1].shutdown()

@@ -176,6 +176,10 @@ class Engine(Protocol):
     on_generated: Callable[[Generated], None] | None
     """Told of what each request wrote."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it serves requests; False once its thread has died or it was shut down."""
+
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids; `special` reads `<|im_start|>` and the like as markers: never for untrusted text."""
 

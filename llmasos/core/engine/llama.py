@@ -108,6 +108,11 @@ class LlamaEngine:
 
         return await asyncio.to_thread(make)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it serves requests."""
+        return self._batcher.alive
+
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids of a text; `special` reads markers such as `<|im_start|>`: never for untrusted text."""
         return self.model.tokenize(text, special=special)

@@ -71,6 +71,7 @@ class ScriptedEngine:
         self.n_ctx = n_ctx
         self.bytes_per_token = 4
         self.fingerprint = name
+        self.alive = True
         self.on_generated: Callable[[Generated], None] | None = None
         self.requests: list[str] = []
         """The text that each `generate` saw, for tests to look at."""

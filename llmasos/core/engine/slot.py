@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from llmasos.core.engine.base import Engine
 
+log = logging.getLogger(__name__)
+
 
 class EngineSlot:
-    """Holds an engine that is loaded at most once.
+    """Holds an engine that is loaded once, and again should it die.
 
     Args:
         load: Makes the engine; called at the first `start` or `get`.
@@ -19,6 +22,7 @@ class EngineSlot:
     def __init__(self, load: Callable[[], Awaitable[Engine]], name: str) -> None:
         self._load = load
         self._task: asyncio.Task[Engine] | None = None
+        self._ended = False
         self.name = name
 
     def start(self) -> None:
@@ -28,11 +32,14 @@ class EngineSlot:
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def get(self) -> Engine:
-        """The engine, loaded.
+        """The engine, loaded; one that has died is loaded again.
 
         Raises:
             ModelError: It can't be loaded; said again to everybody who asks.
         """
+        if self.loaded and not self.loaded.alive and not self._ended:
+            log.error("the engine %s has died; it is loaded again", self.name)
+            self._task = None
         self.start()
         assert self._task is not None
         return await asyncio.shield(self._task)
@@ -45,6 +52,7 @@ class EngineSlot:
 
     async def shutdown(self) -> None:
         """Stop loading, or stop the engine."""
+        self._ended = True
         if self._task is None:
             return
         if not self._task.done():

@@ -182,8 +182,8 @@ class Speaker:
             if len(head) > len(live.tokens):
                 await engine.prefill(live, head[len(live.tokens) :])
         finally:
-            if old:
-                await engine.close(old[1])
+            if old:  # of an engine that has died meanwhile, perhaps
+                await old[0].close(old[1])
         return live
 
     async def _open(self, engine: Engine, owner: int) -> LiveSequence:
