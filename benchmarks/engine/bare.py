@@ -131,4 +131,5 @@ class Bare:
 
     def _likeliest(self, count: int) -> npt.NDArray[np.intp]:
         logits = np.ctypeslib.as_array(self._api.llama_get_logits(self._pointer), shape=(count, self._n_vocab))
-        return np.argmax(logits, axis=1)
+        best: npt.NDArray[np.intp] = np.argmax(logits, axis=1)
+        return best

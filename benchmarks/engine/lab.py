@@ -66,7 +66,9 @@ def note(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def figure(id: str, samples: Sequence[float], unit: str, must: Must | None = None, *, value: float | None = None) -> Row:
+def figure(
+    id: str, samples: Sequence[float], unit: str, must: Must | None = None, *, value: float | None = None
+) -> Row:
     """A row.
 
     Args:

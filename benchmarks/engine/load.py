@@ -47,7 +47,9 @@ async def _rows(run: Run, folder: Path) -> list[Row]:
                 loaded += await _waits(machine, sentences)
                 tokens += await _decoded(machine) - before
                 talked += time.perf_counter() - begun
-            note(f"  block {number + 1}: idle p95 {percentile(idle, 95):.0f} ms, loaded {percentile(loaded, 95):.0f} ms")
+            note(
+                f"  block {number + 1}: idle p95 {percentile(idle, 95):.0f} ms, loaded {percentile(loaded, 95):.0f} ms"
+            )
         for message, times in talkers.failures.items():
             note(f"  {times} lines failed: {message}")
     finally:

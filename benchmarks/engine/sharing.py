@@ -41,7 +41,9 @@ async def _equal(run: Run, model: LlamaModel) -> list[Row]:
     indices, tokens = [], []
     prompts = Prompts(model)
     for _ in range(repetitions):
-        engine = await LlamaEngine.create(model, n_ctx=32 * count * (count + 1) // 2 + count * LONGEST_REPLY, n_seq=count)
+        engine = await LlamaEngine.create(
+            model, n_ctx=32 * count * (count + 1) // 2 + count * LONGEST_REPLY, n_seq=count
+        )
         table = processes(engine)
         pairs = [await opened(table, engine) for _ in range(count)]
 

@@ -7,12 +7,12 @@ taken when all that is over, the first one after a minute of the same, so that w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 import tempfile
 import threading
 import time
-from contextlib import aclosing
 from pathlib import Path
 
 from benchmarks.engine.lab import Row, Run, figure, note
@@ -74,10 +74,8 @@ async def _use(machine: Machine, talkers: Talkers, folder: Path, seconds: float)
     ends = time.monotonic() + seconds
     async with talkers:
         while time.monotonic() < ends:
-            try:
+            with contextlib.suppress(LlmasosError):  # what wasn't understood was worked on too
                 await machine.requests.handle(process, session, chance.choice(SENTENCES))
-            except LlmasosError:
-                pass  # what wasn't understood was worked on too
             await _interrupt(machine, folder, chance)
             await asyncio.sleep(0.2)
     await machine.kernel.processes.exit(process)
@@ -91,14 +89,12 @@ async def _interrupt(machine: Machine, folder: Path, chance: random.Random) -> N
     character = machine.characters.cast.find(machine.person, name)
     assert character
     turn = machine.characters.conversations.turn(character, machine.person, chance.choice(LINES))
-    try:
-        async with aclosing(turn) as pieces:
+    with contextlib.suppress(LlmasosError):  # killed while it spoke, or there was no room to speak
+        async with contextlib.aclosing(turn) as pieces:
             async for _ in pieces:
                 if chance.random() < 0.5:
                     await machine.characters.conversations.end(character)
                 break
-    except LlmasosError:
-        pass  # killed while it spoke, or there was no room to speak
     process, session = machine.session(folder, Nobody())
     await machine.kernel.trap(process, session, Call("process.list", {}))
     await machine.kernel.processes.exit(process)

@@ -105,9 +105,7 @@ class _Spike:
 def _measured(threads: int, layout: Layout, lora: str, run: Run) -> list[Row]:
     attached = lora == "attached"
     # Not endless: nothing here looks for ends.
-    model = (
-        load("q4_0", endless=False) if attached else LlamaModel.load(merged(models.locate("smollm2"), ADAPTER))
-    )
+    model = load("q4_0", endless=False) if attached else LlamaModel.load(merged(models.locate("smollm2"), ADAPTER))
     kinds = _Spike(model, run, threads, layout, attached=attached).kinds()
     for measure in kinds.values():
         measure()  # warms up

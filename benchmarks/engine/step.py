@@ -76,7 +76,12 @@ async def _rows(run: Run) -> list[Row]:
         shares = [100 * o / (o + d) for o, d in zip(outside, found[f"{kind}_decode"], strict=True)]
         result.append(figure(f"step_{kind}_outside_pct", shares, "%"))
         result += [
-            figure(f"step_{kind}_{part}_ms", found[f"{kind}_{part}"], "ms", value=statistics.median(found[f"{kind}_{part}"]))
+            figure(
+                f"step_{kind}_{part}_ms",
+                found[f"{kind}_{part}"],
+                "ms",
+                value=statistics.median(found[f"{kind}_{part}"]),
+            )
             for part in PARTS
         ]
     return result

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import mmap
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +21,35 @@ from benchmarks.engine.lab import Prompts, Row, Run, figure, load, note, percent
 from llmasos.core.engine.base import LiveSequence
 from llmasos.core.engine.llama import LlamaEngine
 
-try:
-    from llmasos.core.kernel.swap import Swap  # type: ignore[import-not-found, unused-ignore]  # may not be there yet
-except ImportError:
-    Swap = None
+
+def _swap() -> Any:
+    """The class `Swap`, or None in a checkout that has none yet."""
+    try:
+        return importlib.import_module("llmasos.core.kernel.swap").Swap
+    except ImportError:
+        return None
 
 
 def rows(run: Run) -> list[Row]:
     """The figures; none where there is no swap yet."""
-    if Swap is None:
+    make = _swap()
+    if make is None:
         note("  There is no llmasos.core.kernel.swap in this checkout: nothing to measure yet.")
         return []
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_rows(run, Path(folder)))
+        return asyncio.run(_rows(run, make(Path(folder) / "swap", memory=256 << 20, disk=1 << 30), Path(folder)))
 
 
-async def _rows(run: Run, folder: Path) -> list[Row]:
+async def _rows(run: Run, swap: Any, folder: Path) -> list[Row]:
     length, rounds = run.of(1024, 96), run.of(9, 2)
     model = load()
     prompts = Prompts(model)
     engine = await LlamaEngine.create(model, n_ctx=2048, n_seq=4)
-    swap = Swap(folder, memory=256 << 20, disk=1 << 30)
     found: dict[str, list[float]] = {}
 
-    async def timed(name: str, action: Callable[[], Awaitable[Any]]) -> Any:
+    async def timed(name: str, action: Awaitable[Any]) -> Any:
         begun = time.perf_counter()
-        result = await action()
+        result = await action
         found.setdefault(name, []).append((time.perf_counter() - begun) * 1e3)
         return result
 
@@ -61,17 +65,17 @@ async def _rows(run: Run, folder: Path) -> list[Row]:
     for key in range(rounds + 1):
         prompt = prompts.fresh(length)
         sequence = await engine.open()
-        await timed("refill", lambda s=sequence, p=prompt: engine.prefill(s, p))
-        await timed("out", lambda k=key, s=sequence: out(k, s))
+        await timed("refill", engine.prefill(sequence, prompt))
+        await timed("out", out(key, sequence))
         await engine.close(sequence)
 
-        sequence = await timed("memory", lambda k=key: restored(k))
+        sequence = await timed("memory", restored(key))
         expected = await written(engine, sequence, [], 2)
         await engine.close(sequence)
 
         swap.spill(key)
         _drop(folder)
-        sequence = await timed("file", lambda k=key: restored(k))
+        sequence = await timed("file", restored(key))
         assert sequence.tokens == prompt
         assert await written(engine, sequence, [], 2) == expected, "What came back isn't what went."
         await engine.close(sequence)
