@@ -1,6 +1,6 @@
 """The engine and the kernel over it, measured: one file a subject, each run in a process of its own.
 
-    llmasos bench engine --json                       # all of it, most of an hour
+    llmasos bench engine --json                       # all of it, somewhat over an hour
     python -m benchmarks.engine batch swap            # some subjects
     python -m benchmarks.engine --quick               # all, seconds each: does it run? Its figures mean nothing
     python -m benchmarks.engine --save rows.json      # keep the rows, those of each subject as soon as they are there
@@ -27,16 +27,16 @@ from benchmarks.engine.lab import Row, Run, note
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m benchmarks.engine"
 SUBJECTS = {
-    "batch": ("many processes together, against one after another and against a bare loop", "5 min"),
+    "batch": ("many processes together, against one after another and against a bare loop", "8 min"),
     "prefix": ("the first token behind a shared prefix", "1 min"),
     "swap": ("a swapped context restored, against computed anew", "2 min"),
     "door": ("what the kernel adds to a model call and to a syscall", "1 min"),
-    "sharing": ("fair shares, and three scheduling disciplines", "4 min"),
+    "sharing": ("fair shares, and three scheduling disciplines", "5 min"),
     "load": ("a sentence understood while 32 characters talk", "4 min"),
-    "chars100": ("100 characters on one model", "12 min"),
-    "step": ("where a step of 16 sequences spends its time", "1 min"),
-    "spike": ("threads, KV layout, LoRA, a busy machine", "9 min"),
-    "scaling": ("more processes, longer contexts", "6 min"),
+    "chars100": ("100 characters on one model", "14 min"),
+    "step": ("where a step of 16 sequences spends its time", "2 min"),
+    "spike": ("threads, KV layout, LoRA, a busy machine", "10 min"),
+    "scaling": ("more processes, longer contexts", "7 min"),
     "quantization": ("perplexity and speed of three quantizations", "2 min"),
     "soak": ("memory, sequences and threads after a long time", "12 min"),
 }

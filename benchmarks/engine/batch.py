@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
@@ -38,16 +39,12 @@ class _Batch:
 
     async def rows(self) -> list[Row]:
         found: dict[str, list[float]] = {}
+        sides = self._sides()
         for number in range(self._rounds + 1):
-            # A new engine each time: cards kept from the rounds before would lengthen every step.
-            engine = await LlamaEngine.create(self._model, n_ctx=4096, n_seq=self._count)
-            await self._warm(engine)
             measured = {}
-            sides = self._sides(engine)
             # Every other round backwards, so that what comes later in a round isn't always the hotter one.
             for name in sorted(sides, key=list(sides).index, reverse=bool(number % 2)):
                 measured[name] = await sides[name]()
-            await engine.shutdown()
             if number:  # the first round of all warms up
                 note(f"  round {number} of {self._rounds}: " + ", ".join(f"{k} {v:.1f}" for k, v in measured.items()))
                 for name, rate in measured.items():
@@ -62,48 +59,50 @@ class _Batch:
             figure("batch_decode_vs_one", ratios(found["decode_16"], found["decode_1"]), "x", (">=", 2)),
             figure("batch_vs_bare", against[best], "x", (">=", 0.95)),
             *(figure(f"batch_vs_bare_{layout}", against[layout], "x") for layout in LAYOUTS),
-            *(figure(f"batch_{name}_tokens_per_s", found[name], "tokens/s") for name in self._sides(engine)),
+            *(figure(f"batch_{name}_tokens_per_s", found[name], "tokens/s") for name in sides),
         ]
 
-    def _sides(self, engine: LlamaEngine) -> dict[str, Callable[[], Awaitable[float]]]:
+    def _sides(self) -> dict[str, Callable[[], Awaitable[float]]]:
         """What is compared, each tokens/s; neighbours are those whose ratio counts."""
         return {
-            "together": lambda: self._together(engine, keep=True),
+            "together": lambda: self._together(keep=True),
             "after_another": lambda: asyncio.to_thread(self._after_another),
-            "unkept": lambda: self._together(engine, keep=False),
-            "decode_1": lambda: self._decode(engine, 1),
-            "decode_16": lambda: self._decode(engine, self._count),
+            "unkept": lambda: self._together(keep=False),
+            "decode_1": lambda: self._decode(1),
+            "decode_16": lambda: self._decode(self._count),
             "bare_unified": lambda: asyncio.to_thread(self._decode_bare, "unified"),
             "bare_streams": lambda: asyncio.to_thread(self._decode_bare, "streams"),
         }
 
-    async def _warm(self, engine: LlamaEngine) -> None:
+    @asynccontextmanager
+    async def _engine(self) -> AsyncIterator[LlamaEngine]:
+        """A new engine, warm: cards kept from what was measured before would lengthen every step."""
+        engine = await LlamaEngine.create(self._model, n_ctx=4096, n_seq=self._count)
         sequence = await engine.open()
         await written(engine, sequence, self._prompts.fresh(32), 2)
         await engine.close(sequence)
+        yield engine
+        await engine.shutdown()
 
     def _work(self) -> tuple[list[int], list[list[int]]]:
         """A card that nobody has seen, and what each process adds to it."""
         return self._prompts.fresh(CARD), [self._prompts.fresh(OWN) for _ in range(self._count)]
 
-    async def _together(self, engine: LlamaEngine, *, keep: bool) -> float:
-        """Tokens/s out, from a cold start to the last token; `keep` announces the card, which is computed in time too."""
-        table = processes(engine)
+    async def _together(self, *, keep: bool) -> float:
+        """Tokens/s out, from cold to the last token; `keep` announces the card, and computing it counts too."""
         card, own = self._work()
-        begun = time.perf_counter()
-        if keep:
-            await engine.keep_prefix(card)
+        async with self._engine() as engine:
+            table = processes(engine)
 
-        async def one(words: list[int]) -> tuple[Any, Any]:
-            process, sequence = await opened(table, engine)
-            await written(engine, sequence, card + words, self._out)
-            return process, sequence
+            async def one(words: list[int]) -> None:
+                _, sequence = await opened(table, engine)
+                await written(engine, sequence, card + words, self._out)
 
-        done = await asyncio.gather(*map(one, own))
-        rate = self._count * self._out / (time.perf_counter() - begun)
-        for process, _ in done:
-            await table.exit(process)
-        return rate
+            begun = time.perf_counter()
+            if keep:
+                await engine.keep_prefix(card)
+            await asyncio.gather(*map(one, own))
+            return self._count * self._out / (time.perf_counter() - begun)
 
     def _after_another(self) -> float:
         """The same from llama-cpp-python's `Llama`, which keeps what a prompt has in common with the one before."""
@@ -115,21 +114,19 @@ class _Batch:
             assert len(list(islice(stream, self._out))) == self._out
         return self._count * self._out / (time.perf_counter() - begun)
 
-    async def _decode(self, engine: LlamaEngine, count: int) -> float:
+    async def _decode(self, count: int) -> float:
         """Tokens/s of `count` sequences whose prompts are computed."""
-        table = processes(engine)
         card, own = self._work()
-        await engine.keep_prefix(card)
-        pairs = [await opened(table, engine) for _ in range(count)]
-        for (_, sequence), words in zip(pairs, own, strict=False):
-            await engine.prefill(sequence, card + words)
-        # An empty prompt computes the last token once more: as many steps as tokens, here as in the bare loop.
-        begun = time.perf_counter()
-        await asyncio.gather(*(written(engine, sequence, [], self._out) for _, sequence in pairs))
-        rate = count * self._out / (time.perf_counter() - begun)
-        for process, _ in pairs:
-            await table.exit(process)
-        return rate
+        async with self._engine() as engine:
+            table = processes(engine)
+            await engine.keep_prefix(card)
+            sequences = [(await opened(table, engine))[1] for _ in range(count)]
+            for sequence, words in zip(sequences, own, strict=False):
+                await engine.prefill(sequence, card + words)
+            # An empty prompt computes the last token once more: as many steps as tokens, here as in the bare loop.
+            begun = time.perf_counter()
+            await asyncio.gather(*(written(engine, sequence, [], self._out) for sequence in sequences))
+            return count * self._out / (time.perf_counter() - begun)
 
     def _decode_bare(self, layout: Layout) -> float:
         bare = self._bare[layout]
