@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
@@ -58,6 +58,7 @@ class _Batch:
             figure("batch_unkept_vs_sequential", ratios(found["unkept"], found["after_another"]), "x"),
             figure("batch_decode_vs_one", ratios(found["decode_16"], found["decode_1"]), "x", (">=", 2)),
             figure("batch_vs_bare", against[best], "x", (">=", 0.95)),
+            figure("batch_same_tokens_pct", await self._alike(), "%"),
             *(figure(f"batch_vs_bare_{layout}", against[layout], "x") for layout in LAYOUTS),
             *(figure(f"batch_{name}_tokens_per_s", found[name], "tokens/s") for name in sides),
         ]
@@ -109,9 +110,7 @@ class _Batch:
         card, own = self._work()
         begun = time.perf_counter()
         for words in own:
-            # `generate`, not a completion: neither text is put together nor ends are looked for.
-            stream = self._llama.generate(card + words, temp=0.0, top_k=1, top_p=1.0, min_p=0.0, repeat_penalty=1.0)
-            assert len(list(islice(stream, self._out))) == self._out
+            assert len(list(islice(self._stream(card + words), self._out))) == self._out
         return self._count * self._out / (time.perf_counter() - begun)
 
     async def _decode(self, count: int) -> float:
@@ -128,16 +127,55 @@ class _Batch:
             await asyncio.gather(*(written(engine, sequence, [], self._out) for sequence in sequences))
             return count * self._out / (time.perf_counter() - begun)
 
-    def _decode_bare(self, layout: Layout) -> float:
+    async def _alike(self) -> list[float]:
+        """Percent of the first tokens that the others write as we do: did all compute the same work?
+
+        Not always 100: in company sums run in another order, and of two tokens that are nearly as likely another wins.
+        """
+        steps = self._out // 4
+        card, own = self._work()
+        async with self._engine() as engine:
+            sequences = [await engine.open() for _ in own]
+            requests = zip(sequences, own, strict=True)
+            ours = await asyncio.gather(*(written(engine, one, card + words, steps) for one, words in requests))
+        others = [[list(islice(self._stream(card + words), steps)) for words in own]]
+        for layout, bare in self._bare.items():
+            self._read_bare(layout, card, own)
+            last, texts = [words[-1] for words in own], [[] for _ in own]  # type: list[int], list[list[int]]
+            for step in range(steps):
+                last = bare.decode(self._count, last, CARD + OWN - 1 + step, 1).tolist()
+                for text, token in zip(texts, last, strict=True):
+                    text.append(token)
+            others.append(texts)
+        return [
+            100
+            * sum(a == b for one, two in zip(ours, texts, strict=True) for a, b in zip(one, two, strict=True))
+            / (steps * len(own))
+            for texts in others
+        ]
+
+    def _stream(self, prompt: list[int]) -> Iterator[int]:
+        """Greedy tokens of llama-cpp-python: `generate`, not a completion, so that no text is put together."""
+        stream: Iterator[int] = self._llama.generate(
+            prompt, temp=0.0, top_k=1, top_p=1.0, min_p=0.0, repeat_penalty=1.0
+        )
+        return stream
+
+    def _read_bare(self, layout: Layout, card: list[int], own: list[list[int]]) -> None:
+        """Compute all prompts but the last token, which the first step computes."""
         bare = self._bare[layout]
         bare.clear()
-        card, own = self._work()
         bare.prefill(0, card)
         for sequence in range(1, self._count):
             bare.copy(0, sequence)
         for sequence, words in enumerate(own):
             bare.prefill(sequence, words, CARD)
             bare.cut(sequence, CARD + OWN - 1)
+
+    def _decode_bare(self, layout: Layout) -> float:
+        bare = self._bare[layout]
+        card, own = self._work()
+        self._read_bare(layout, card, own)
         begun = time.perf_counter()
         bare.decode(self._count, [words[-1] for words in own], CARD + OWN - 1, self._out)
         return self._count * self._out / (time.perf_counter() - begun)
