@@ -78,4 +78,5 @@ def measure_here(subject: str, run: Run) -> list[Row]:
     """One subject's rows, measured in this process."""
     module: Any = importlib.import_module(f"benchmarks.engine.{subject}")
     found: list[Row] = module.rows(run)
-    return [{**row, "command": f"{COMMAND} {subject}"} for row in found]
+    command = " ".join([COMMAND, subject, *run.options])
+    return [{**row, "command": command} for row in found]

@@ -15,7 +15,13 @@ ByName = dict[str, Row]
 
 
 def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Draw what there are rows for; the files."""
+    """Draw what there are rows for; the files.
+
+    Raises:
+        SystemExit: The rows are of a quick run, whose figures mean nothing.
+    """
+    if any("--quick" in row["command"] for row in rows):
+        raise SystemExit("These rows are of a --quick run; measure first.")
     named = {row["id"]: row for row in rows}
     charts: dict[str, Callable[[ByName], Chart | None]] = {
         "scaling-processes": processes,

@@ -26,7 +26,7 @@ def test_a_quick_run_prints_rows(tmp_path: Path) -> None:
     assert {"added_latency_ms", "trap_us", "portal_us"} <= {row["id"] for row in rows}
     for row in rows:
         assert set(row) == {"id", "value", "unit", "must", "holds", "n", "samples", "command"}
-        assert row["command"] == f"{COMMAND} door"
+        assert row["command"] == f"{COMMAND} door --quick"
         assert (row["holds"] is None) == (row["must"] == "")
         assert row["n"] == len(row["samples"]) >= 1
     assert json.loads(kept.read_text())["rows"] == rows
@@ -51,6 +51,8 @@ def test_plots_are_drawn_from_what_was_measured(tmp_path: Path) -> None:
     rows: list[Row] = [figure(f"scale_processes_{count}", [20 / count], "ms/token") for count in (1, 2, 4)]
     rows += [figure("chars100_ttft_p50_s", [0.2, 0.4, 9.0], "s")]
     rows += [figure(f"spike_decode_16_1t_unified_merged_{machine}", [50.0], "tokens/s") for machine in ("idle", "busy")]
+    with pytest.raises(SystemExit, match="measure first"):
+        plots.draw([{**rows[0], "command": f"{COMMAND} scaling --quick"}], tmp_path)
     drawn = plots.draw(rows, tmp_path)
     assert [path.stem for path in drawn] == ["scaling-processes", "chars100-ttft", "spike"]  # no context was measured
     for path in drawn:
