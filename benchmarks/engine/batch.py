@@ -18,6 +18,8 @@ from benchmarks.engine.lab import Prompts, Row, Run, figure, load, note, opened,
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 
 CARD, OWN = 200, 40
+CELLS = 6144
+"""Room for 16 contexts of 304 tokens of which none shares anything, and a kept card."""
 
 
 def rows(run: Run) -> list[Row]:
@@ -78,7 +80,7 @@ class _Batch:
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[LlamaEngine]:
         """A new engine, warm: cards kept from what was measured before would lengthen every step."""
-        engine = await LlamaEngine.create(self._model, n_ctx=4096, n_seq=self._count)
+        engine = await LlamaEngine.create(self._model, n_ctx=CELLS, n_seq=self._count)
         sequence = await engine.open()
         await written(engine, sequence, self._prompts.fresh(32), 2)
         await engine.close(sequence)
