@@ -13,9 +13,9 @@ from llmasos.core.base.errors import EngineError, LlmasosError
 from llmasos.core.engine.base import LiveSequence, Logits, RunQueue
 from llmasos.core.engine.context import N_BATCH, N_OUTPUTS, Context, Rows
 from llmasos.core.engine.fifo import Fifo
-from llmasos.core.engine.prefix import PrefixTree
+from llmasos.core.engine.prefix import PrefixTree, begin_alike
 from llmasos.core.engine.sequences import Sequences, Slot
-from llmasos.core.engine.work import FEW, Part, Work
+from llmasos.core.engine.work import FEW, Part, Post, Work
 
 T = TypeVar("T")
 
@@ -53,6 +53,7 @@ class Batcher:
         self._stopping = False
         self._dead: BaseException | None = None
         self.queue: RunQueue = Fifo()
+        self.post = Post()
         self.sequences: Sequences
         self.prefixes: PrefixTree
         self.steps = 0
@@ -153,6 +154,7 @@ class Batcher:
         try:
             while self._serve_calls():
                 self._step()
+                self.post.deliver()
         except BaseException as error:  # noqa: BLE001  (nobody may wait for a thread that is gone)
             self._dead = error
         finally:
@@ -174,12 +176,18 @@ class Batcher:
                 function, future = self._calls.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
+            result, failure = None, None
             try:
-                future.set_result(function())
+                result = function()
             except LlmasosError as error:
-                future.set_exception(error)
+                failure = error
             except Exception as error:  # noqa: BLE001  (a defect in one request must not end the others)
-                future.set_exception(EngineError(f"The engine failed: {error!r}."))
+                failure = EngineError(f"The engine failed: {error!r}.")
+            self.post.deliver()  # what a request is told comes before the news of who ended it
+            if failure:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)
 
     def _step(self) -> None:
         runnable = [slot.live for slot in self._working.values() if slot.live]
@@ -203,9 +211,17 @@ class Batcher:
         if writing:
             room = sum(work.waiting for work in writing) + SHARED_CHUNK * bool(reading)
             room = min(N_BATCH, max(room, N_OUTPUTS))
+        fresh: list[Work] = []
         for work in [*writing, *reading]:
             if room <= 0 or outputs <= 0:
                 break
+            if not work.slot.computed:
+                # What somebody began to read in an earlier step is taken over; what begins like another in this
+                # step waits for the next, and takes it over then.
+                work.live.usage.reused += self.prefixes.reuse(work.slot, work.live.tokens, again=True)
+                if not work.slot.computed and any(begin_alike(work.live.tokens, w.live.tokens) for w in fresh):
+                    continue
+                fresh.append(work)
             part = self._part(work, room)
             if part is None:
                 continue
@@ -297,6 +313,7 @@ class Batcher:
             if slot.work:
                 slot.work.channel.send(self._gone())
         self._working.clear()
+        self.post.deliver()
 
     def _gone(self) -> EngineError:
         if self._dead:

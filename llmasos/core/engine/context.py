@@ -100,7 +100,7 @@ class Context:
             # 0.93x), and a sequence alone gets the same bits whatever the threads and chunks.
             parameters.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
             parameters.n_seq_max = n_sequences
-            parameters.n_outputs_max = N_OUTPUTS
+            parameters.n_outputs_max = max(N_OUTPUTS, n_sequences)  # llama.cpp takes no more sequences than that
             parameters.n_threads = parameters.n_threads_batch = threads
             parameters.kv_unified = True
             parameters.no_perf = True

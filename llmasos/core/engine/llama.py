@@ -151,7 +151,7 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed or busy, the context is full, or llama.cpp failed.
         """
-        channel = Channel()
+        channel = Channel(self._batcher.post)
 
         def make() -> Work:
             return Generate(
@@ -193,7 +193,7 @@ class LlamaEngine:
         tokens = [self.tokenize(option) for option in options]
         if not tokens or not all(0 < len(option) <= N_OUTPUTS for option in tokens):
             raise EngineError(f"There must be options, each of 1 to {N_OUTPUTS} tokens.")
-        channel = Channel()
+        channel = Channel(self._batcher.post)
 
         def make() -> Work:
             return Choose(self._slot(sequence), self._batcher.sequences, channel, tokens)
@@ -208,7 +208,7 @@ class LlamaEngine:
         Raises:
             EngineError: As for `generate`.
         """
-        channel = Channel()
+        channel = Channel(self._batcher.post)
         await self._answer(channel, lambda: Prefill(self._slot(sequence), self._batcher.sequences, channel), prompt)
 
     async def keep_prefix(self, prompt: Sequence[int]) -> None:

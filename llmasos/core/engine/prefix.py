@@ -37,14 +37,20 @@ class PrefixTree:
         self.misses = 0
         self.saved = 0
 
-    def reuse(self, slot: Slot, prompt: Sequence[int]) -> int:
-        """Fork the longest known beginning of a prompt into an empty slot; how many tokens that saved."""
+    def reuse(self, slot: Slot, prompt: Sequence[int], *, again: bool = False) -> int:
+        """Fork the longest known beginning of a prompt into an empty slot; how many tokens that saved.
+
+        Args:
+            slot: The slot.
+            prompt: What it is going to read.
+            again: Whether that was tried before: nothing found is no further miss.
+        """
         prompt = list(prompt)
         if len(prompt) <= SHORTEST:
             return 0
         source, count = self._longest(slot, prompt)
         if source is None:
-            self.misses += 1
+            self.misses += not again
             return 0
         self._sequences.share(source, slot, count)
         if source.id in self._kept:
@@ -124,6 +130,12 @@ class PrefixTree:
     def _drop(self, slot: Slot) -> None:
         del self._kept[slot.id]
         self._sequences.cut(slot, 0)
+
+
+def begin_alike(first: list[int], second: list[int]) -> bool:
+    """Whether it is worth waiting for one of two prompts, to fork the other from it."""
+    limit = 2 * SHORTEST
+    return len(first) > limit and first[:limit] == second[:limit]
 
 
 def _common(first: list[int], second: list[int], limit: int) -> int:

@@ -33,22 +33,22 @@ class Sampler:
 
         Returns:
             The token, and the natural logarithm of its probability among the allowed tokens, before penalty
-            and temperature.
+            and temperature; 0 where that isn't asked for.
 
         Raises:
             EngineError: No token is allowed, or the logits are no numbers.
         """
         scores = np.where(mask, logits, -np.inf) if mask is not None else logits
-        total = _log_sum(scores)
         settings = self.sampling
+        total = _log_sum(scores) if settings.log_probs else 0.0
         drawn = scores
         if settings.repeat_penalty != 1.0 and settings.repeat_window > 0 and recent:
             drawn = _penalised(scores, recent[-settings.repeat_window :], settings.repeat_penalty)
         if settings.temperature <= 0:
             token = int(np.argmax(drawn))
         else:
-            token = self._choose(drawn, total if drawn is scores else _log_sum(drawn))
-        return token, float(scores[token]) - total
+            token = self._choose(drawn, total if drawn is scores and settings.log_probs else _log_sum(drawn))
+        return token, float(scores[token]) - total if settings.log_probs else 0.0
 
     def _choose(self, scores: Logits, total: float) -> int:
         settings = self.sampling

@@ -18,8 +18,7 @@ from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 4864, 40
-"""22.5 KiB a cell: 107 MB, so that both contexts, both models and the embedder stay under 600 MB. With the engine's own
-sequences these are 64, and llama.cpp takes no more than it has rows of logits."""
+"""22.5 KiB a cell: 107 MB, so that both contexts, both models and the embedder stay under 600 MB."""
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
 

@@ -24,6 +24,8 @@ from llmasos.core.base.errors import StoreError
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
+LARGE = 1 << 20
+"""Bytes from which a text is sealed in place: putting the nonce in front would copy it once more."""
 OVERHEAD = NONCE_BYTES + TAG_BYTES
 """How much longer a sealed text is than the plain one."""
 
@@ -40,7 +42,12 @@ class Cipher:
         """Encrypt and authenticate; `aad` is authenticated only and must be given again to open."""
         # Random nonces are safe for about 2^32 seals of one key; a key serves one subject of one home.
         nonce = urandom(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, plain, aad)
+        if len(plain) < LARGE:
+            return nonce + self._aead.encrypt(nonce, plain, aad)
+        sealed = bytearray(NONCE_BYTES + len(plain) + TAG_BYTES)
+        sealed[:NONCE_BYTES] = nonce
+        self._aead.encrypt_into(nonce, plain, aad, memoryview(sealed)[NONCE_BYTES:])
+        return sealed  # type: ignore[return-value]  # as good as bytes, and needn't be copied
 
     def open(self, sealed: bytes, aad: bytes) -> bytes:
         """Decrypt what `seal` made.
@@ -48,8 +55,9 @@ class Cipher:
         Raises:
             StoreError: It was sealed with another key or for another place, or it was changed since.
         """
+        whole = memoryview(sealed)  # a slice of bytes would copy them, and a context has 23 MB
         try:
-            return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+            return self._aead.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], aad)
         except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise StoreError(
                 "A sealed record doesn't open: it was changed, moved, or sealed with another key.",

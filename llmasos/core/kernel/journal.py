@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +70,9 @@ class Entry:
     taken_back: int = 0
 
 
+_FIELDS = tuple(field.name for field in fields(Entry))
+
+
 class Journal:
     """The journal of one home.
 
@@ -86,7 +89,8 @@ class Journal:
         self._keep = keep
         self._keep_undo = keep_undo
         self._program = program_id(os.getpid())
-        self._at_work: set[int] = set()
+        self._at_work: dict[int, tuple[Entry, list[str]]] = {}
+        """Our own intents, as they are written: each is needed twice more before its outcome."""
 
     def intend(
         self,
@@ -121,12 +125,14 @@ class Journal:
                 by=by,
                 cwd=cwd,
             )
-            self._store.put(_COUNTER, "last", id)
-            self._write(entry, [])
+            self._store.put(_COUNTER, "last", id, there=True)
+            self._write(entry, [], new=True)
             self._store.put(_OPEN, str(id), None)
-            self._forget_inverse(id - self._keep_undo)
-            self._prune(id - self._keep)
-        self._at_work.add(id)
+            if id > self._keep_undo:
+                self._forget_inverse(id - self._keep_undo)
+            if id > self._keep:
+                self._prune(id - self._keep)
+        self._at_work[id] = entry, []
         return entry
 
     def prepare_inverse(self, entry_id: int, name: str, payload: JSON, *, blobs: Iterable[str] = ()) -> None:
@@ -154,7 +160,7 @@ class Journal:
 
     def interrupted(self, entry_id: int) -> None:
         """The request was cut off in the middle: nobody knows whether the effect happened."""
-        self._at_work.discard(entry_id)
+        self._at_work.pop(entry_id, None)
 
     def stale(self, entry_id: int) -> None:
         """It can't be taken back any more, so that `last_undoable` goes on to the one before."""
@@ -262,9 +268,9 @@ class Journal:
         return not pid or program_id(int(pid)) != entry.program
 
     def _decide(self, entry_id: int, state: State, message: str | None = None) -> None:
-        self._at_work.discard(entry_id)
         with self._store.transaction():
             entry, blobs = self._read(entry_id)
+            self._at_work.pop(entry_id, None)
             if state in ("done", "failed") and entry.state != "intent":
                 return  # somebody took it back meanwhile; that stands
             self._write(replace(entry, state=state, message=entry.message if message is None else message), blobs)
@@ -289,13 +295,18 @@ class Journal:
             self._store.delete(_OPEN, str(entry_id))
 
     def _read(self, entry_id: int) -> tuple[Entry, list[str]]:
+        if entry_id in self._at_work:
+            return self._at_work[entry_id]
         value = self._store.get(_ENTRY, str(entry_id))
         if value is None:
             raise SyscallError("ENOENT", f"There is no entry {entry_id} in the history.", "See 'system.history'.")
         return _from(value)
 
-    def _write(self, entry: Entry, blobs: list[str]) -> None:
-        self._store.put(_ENTRY, str(entry.id), {"entry": asdict(entry), "blobs": blobs})
+    def _write(self, entry: Entry, blobs: list[str], *, new: bool = False) -> None:
+        value: dict[str, Any] = {"entry": {name: getattr(entry, name) for name in _FIELDS}, "blobs": blobs}
+        self._store.put(_ENTRY, str(entry.id), value, there=not new)
+        if entry.id in self._at_work:
+            self._at_work[entry.id] = entry, blobs
 
 
 def program_id(pid: int) -> str:

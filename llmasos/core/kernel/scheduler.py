@@ -18,6 +18,8 @@ Discipline = Literal["fair", "fifo", "round-robin"]
 _RANK = {"interactive": 0, "normal": 1, "background": 2}
 Key = tuple[int, float, float, int]
 """What is sorted by: class, deadline, share, and the sequence where all are alike."""
+REMEMBERED = 1024
+"""Sequences whose last turn is remembered."""
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
@@ -60,17 +62,19 @@ class Scheduler:
             elif process.state not in _HALTED:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
-        chosen = [sequence for _, sequence in ranked[:limit]]
-        if self._discipline == "round-robin":
-            self._turn += 1
-            self._turns = {s.id: self._turns.get(s.id, 0) for s in runnable} | {s.id: self._turn for s in chosen}
-        return chosen
+        return [sequence for _, sequence in ranked[:limit]]
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for computed tokens, to a process and those it works for.
 
         One that used up its budget is stopped at once, and ended.
         """
+        if self._discipline == "round-robin":  # its turn is over when it has had it, not when it was chosen
+            self._turn += 1
+            self._turns.pop(sequence.id, None)
+            self._turns[sequence.id] = self._turn
+            if len(self._turns) > REMEMBERED:
+                del self._turns[next(iter(self._turns))]
         process = self._process(sequence)
         if process is None:
             return

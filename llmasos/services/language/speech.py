@@ -26,7 +26,9 @@ from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
 
-SAMPLING = Sampling(temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200)
+SAMPLING = Sampling(
+    temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200, log_probs=False
+)
 PROMPT = 1536
 """Tokens of a prompt at most, where the model could read more: every token kept costs every later step."""
 USABLE = 0.95

@@ -109,6 +109,19 @@ async def test_a_live_sequence_shares_its_prefix(llama: LlamaEngine) -> None:
     assert tokens(said) == tokens(expected)
 
 
+async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) -> None:
+    card = llama.tokenize("You are a lighthouse keeper who has seen many ships and tells of them gladly. " * 8)
+    lines = [llama.tokenize(f"Number {n} asks about the sea, and the keeper says:") for n in range(4)]
+    sequences = [await llama.open() for _ in lines]
+    await asyncio.gather(*(llama.prefill(s, [*card, *line]) for s, line in zip(sequences, lines, strict=True)))
+    prefilled = [sequence.usage.prefilled for sequence in sequences]
+    own = sum(map(len, lines))
+    assert len(card) <= sum(prefilled) <= len(card) + own + 8, prefilled
+    assert sum(sequence.usage.reused for sequence in sequences) >= 3 * (len(card) - 2)
+    for sequence in sequences:
+        await llama.close(sequence)
+
+
 async def test_a_long_prompt_lets_others_write(llama: LlamaEngine) -> None:
     writer, reader = await llama.open(), await llama.open()
     order: list[str] = []

@@ -106,8 +106,15 @@ class Store:
                 raise
         return store
 
-    def put(self, kind: str, id: str, value: JSON, *, subject: str = PERSON) -> None:
+    def put(self, kind: str, id: str, value: JSON, *, subject: str = PERSON, there: bool = False) -> None:
         """Write a record, in place of the one there was.
+
+        Args:
+            kind: What it is.
+            id: Its name within kind and subject.
+            value: Its value.
+            subject: Whose key seals it.
+            there: Whether there is likely one already; writing is faster where that is right.
 
         Raises:
             ValueError: NaN or infinity, which are no JSON.
@@ -116,22 +123,32 @@ class Store:
         body = _to_json((kind, id, subject, value)).encode("utf-8", "surrogatepass")
         with self._db.lock:
             if self._db.depth:
-                self._put(kind, id, body, subject)
+                self._put(kind, id, body, subject, there)
             else:
                 with self.transaction():
-                    self._put(kind, id, body, subject)
+                    self._put(kind, id, body, subject, there)
 
-    def _put(self, kind: str, id: str, body: bytes, subject: str) -> None:
+    def _put(self, kind: str, id: str, body: bytes, subject: str, there: bool) -> None:
         scope = self._scopes.need(kind, subject)
         token = scope.token(id)
+        if there and self._put_again(scope, token, body):
+            return
         seq = self._next_seq or self._db.one(_NEXT)[0]
         sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, 1))
         added = self._db.execute(_ADD, (seq, token, scope.id, sealed))
         self._next_seq = seq + added
         if not added:
-            seq, rev = self._db.one(_AGAIN, (token,))
-            sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
-            self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
+            self._put_again(scope, token, body)
+
+    def _put_again(self, scope: Scope, token: bytes, body: bytes) -> bool:
+        """Write a record in place of the one there is; False where there is none."""
+        row = self._db.one(_AGAIN, (token,))
+        if row is None:
+            return False
+        seq, rev = row
+        sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
+        self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
+        return True
 
     def get(self, kind: str, id: str, *, subject: str = PERSON) -> Any:
         """A record's value, or None.
