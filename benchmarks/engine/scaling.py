@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from benchmarks.engine.lab import Prompts, Row, Run, figure, load, note, opened, processes, written
-from llmasos.core.engine import context
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)
@@ -39,8 +36,7 @@ async def _processes(run: Run, model: LlamaModel) -> list[Row]:
         note(f"  processes, round {number + 1} of {repetitions}")
         for count in counts:
             # Cells for these alone: what others leave resident is the other table's subject.
-            with _outputs_for_all():
-                engine = await LlamaEngine.create(model, n_ctx=count * (size + out) + 256, n_seq=count)
+            engine = await LlamaEngine.create(model, n_ctx=count * (size + out) + 256, n_seq=count)
             table = processes(engine)
             pairs = [await opened(table, engine) for _ in range(count)]
             for _, sequence in pairs:
@@ -50,21 +46,6 @@ async def _processes(run: Run, model: LlamaModel) -> list[Row]:
             found[count].append((time.perf_counter() - begun) * 1e3 / (count * out))
             await engine.shutdown()
     return [figure(f"scale_processes_{count}", samples, "ms/token") for count, samples in found.items()]
-
-
-@contextmanager
-def _outputs_for_all() -> Iterator[None]:
-    """Let contexts that are made meanwhile have a row of logits for each of their sequences.
-
-    llama.cpp aborts the program where there are fewer, that is with more than 40 open sequences beside the engine's own
-    24. A step still takes as many sequences as the batcher allows.
-    """
-    rows = context.N_OUTPUTS
-    context.N_OUTPUTS = max(rows, max(PROCESSES) + 24)
-    try:
-        yield
-    finally:
-        context.N_OUTPUTS = rows
 
 
 async def _contexts(run: Run, model: LlamaModel) -> list[Row]:
