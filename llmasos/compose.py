@@ -33,6 +33,7 @@ from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
+from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
 from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
@@ -50,6 +51,8 @@ from llmasos.services.tasks import Tasks
 
 Hear = Callable[[Mapping[str, Any]], None]
 """Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
+SPEECH, INTERPRETING = "speech", "interpreting"
+"""What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
 HISTORY_FILE = "shell-history.sealed"
 HISTORY_PURPOSE = "shell history"
@@ -194,8 +197,8 @@ async def compose(
         kernel = Kernel(table, processes, find_policy(settings.policy, home), journal, store, clock)
 
         # Engines load behind the prompt; the scheduler is the only queue they have.
-        speech = EngineSlot(_scheduled(engines.speech, processes), settings.model)
-        interpreting = EngineSlot(_scheduled(engines.interpreting, processes), "interpreter")
+        speech = EngineSlot(_scheduled(engines.speech, kernel, SPEECH), settings.model)
+        interpreting = EngineSlot(_scheduled(engines.interpreting, kernel, INTERPRETING), "interpreter")
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
         embedder = engines.embedder()
@@ -215,7 +218,7 @@ async def compose(
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         jobs = Jobs(store, clock, bell.note)
-        system = System(lambda: facts(settings, speech, interpreting))
+        system = System(lambda: facts(settings, kernel, {SPEECH: speech, INTERPRETING: interpreting}))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
             Place("memory", memory.look, "memory.recall"),
@@ -289,31 +292,26 @@ def login_name() -> str:
         return "person"
 
 
-def _scheduled(load: Callable[[], Awaitable[Engine]], processes: ProcessTable) -> Callable[[], Awaitable[Engine]]:
-    """A loader whose engine asks the kernel's scheduler what runs."""
+def _scheduled(load: Callable[[], Awaitable[Engine]], kernel: Kernel, role: str) -> Callable[[], Awaitable[Engine]]:
+    """A loader whose engine asks the kernel's scheduler what runs, and is measured under the name of its role."""
 
     async def load_and_join() -> Engine:
         engine = await load()
-        engine.set_queue(Scheduler(processes, engine))
+        engine.set_queue(Scheduler(kernel.processes, engine, instruments=[kernel.instruments.meter(role)]))
         return engine
 
     return load_and_join
 
 
-def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> dict[str, Any]:
-    """What `system.status` tells of the engines."""
-    told: dict[str, Any] = {"model": settings.model}
-    for name, slot in (("speech", speech), ("interpreting", interpreting)):
-        engine = slot.loaded
-        if engine is None:
-            told[name] = "not loaded yet"
-            continue
-        stats = engine.stats()
-        told[name] = (
-            f"{stats.get('tokens_per_second', 0):.0f} tokens/s, {stats.get('sequences', 0):.0f} sequences, "
-            f"{stats.get('cells_used', 0):.0f} of {stats.get('cells', 0):.0f} cells"
-        )
-    return told
+def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -> dict[str, Any]:
+    """What `system.status` tells of the engines, by role."""
+    loaded = {role: slot.loaded for role, slot in slots.items()}
+    figures = {role: of_engine(engine, role, kernel.instruments) for role, engine in loaded.items() if engine}
+    return {
+        "model": settings.model,
+        "tokens/s": round(sum(figure["tokens/s"] for figure in figures.values()), 1),
+        **{role: figures.get(role, "not loaded yet") for role in slots},
+    }
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

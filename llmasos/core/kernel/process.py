@@ -70,6 +70,9 @@ class Process:
         exit_status: 0 done, above 0 failed, KILLED; None while it lives.
         sequence: Its live context, where it has one.
         attention: Set while somebody waits for it to come to an end with what it does.
+        page_ins: How often its context was brought back into the model's cells.
+        page_outs: How often it was taken out of them.
+        swapped_bytes: What it takes while it is out; 0 while it is in.
     """
 
     pid: int
@@ -92,6 +95,9 @@ class Process:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     attention: asyncio.Event = field(default_factory=asyncio.Event)
+    page_ins: int = 0
+    page_outs: int = 0
+    swapped_bytes: int = 0
 
     def move(self, state: State) -> None:
         """Change the state; staying where it is is no move.
@@ -124,7 +130,7 @@ class Process:
 
 
 class ProcessTable:
-    """All processes. Only the kernel's event loop touches it."""
+    """All processes. Only the kernel's event loop changes it; engines' threads look (scheduler.py, instruments.py)."""
 
     def __init__(self, clock: Clock, owner: str) -> None:
         self._clock = clock

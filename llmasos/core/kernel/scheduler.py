@@ -8,7 +8,7 @@ be compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.kernel.process import Process, ProcessTable, State
@@ -18,16 +18,33 @@ _RANK = {"interactive": 0, "normal": 1, "background": 2}
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
+class Instrument(Protocol):
+    """What watches the steps of one engine; called from that engine's thread, which waits meanwhile."""
+
+    def scheduled(self, chosen: Sequence[LiveSequence], waiting: int) -> None:
+        """These may take the next step; so many more could have."""
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """The step is over; as `RunQueue.stepped`."""
+
+
 class Scheduler:
     """The run queue of one engine.
 
     Called from the engine's thread; it only reads and adds numbers, so it needs no lock beside the interpreter's own.
     """
 
-    def __init__(self, table: ProcessTable, engine: Engine, discipline: Discipline = "fair") -> None:
+    def __init__(
+        self,
+        table: ProcessTable,
+        engine: Engine,
+        discipline: Discipline = "fair",
+        instruments: Sequence[Instrument] = (),
+    ) -> None:
         self._table = table
         self._engine = engine
         self._discipline = discipline
+        self._instruments = instruments
         self._turn = 0
         self._turns: dict[int, int] = {}
 
@@ -48,6 +65,8 @@ class Scheduler:
         if self._discipline == "round-robin":
             self._turn += 1
             self._turns = {s.id: self._turns.get(s.id, 0) for s in runnable} | {s.id: self._turn for s in chosen}
+        for instrument in self._instruments:
+            instrument.scheduled(chosen, len(ranked) - len(chosen))
         return chosen
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
@@ -60,6 +79,11 @@ class Scheduler:
         limit = process.budget.tokens
         if limit is not None and process.tokens >= limit and process.state not in _HALTED:
             process.move(State.STOPPED)
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """Tell the instruments."""
+        for instrument in self._instruments:
+            instrument.stepped(sequences, rows, seconds, first_tokens)
 
     def _process(self, sequence: LiveSequence) -> Process | None:
         return self._table.by_sequence.get((id(self._engine), sequence.id))
