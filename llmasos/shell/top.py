@@ -10,9 +10,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,54 +21,28 @@ from rich.console import Console
 from llmasos.client import Client
 from llmasos.client.opening import find
 from llmasos.client.remote import KernelGone
+from llmasos.client.snapshot import Snapshot, snapshot
 from llmasos.core.base.errors import LlmasosError
 from llmasos.core.base.settings import Settings
-from llmasos.core.base.types import Call
+from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.session import Nobody
 from llmasos.shell import keys
 from llmasos.shell.full_screen import FullScreen
-from llmasos.shell.once import exit_code
 from llmasos.shell.top_view import Overview
 
 EVERY = 1.0
 """Seconds between two looks."""
+STARTING, STEP = 10.0, 0.05
+"""Seconds that a kernel may take until it lets others in, and between two looks for it."""
 WIDE = 160
 """Columns of a snapshot that goes into a pipe."""
+GONE = 128 + signal.SIGHUP
+"""Exit code where the terminal has gone."""
 ALONE = "No kernel runs any more; these are its last figures, until the next one is there."
 
 
 class NoKernel(LlmasosError):
     """There is nothing to watch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The system at one moment.
-
-    Attributes:
-        system: The fields of `system.status`, without what is the session's own.
-        processes: The rows of `process.list`, the fastest first.
-    """
-
-    system: Mapping[str, Any]
-    processes: Sequence[Mapping[str, Any]]
-
-
-async def snapshot(client: Client) -> Snapshot:
-    """Look once.
-
-    Raises:
-        LlmasosError: A call failed, or the person may not make it.
-    """
-    status, listed = [await client.trap(Call(name), quiet=True) for name in ("system.status", "process.list")]
-    for result in (status, listed):
-        if not result.ok:
-            error = LlmasosError(result.message)
-            error.exit_code = exit_code([result])
-            raise error
-    system = {name: figure for name, figure in status.value["fields"].items() if name != "workspace"}
-    rows = sorted(listed.value["items"], key=lambda row: (-row["tokens/s"], -row["tokens"], row["pid"]))
-    return Snapshot(system, rows)
 
 
 async def run_top(settings: Settings, *, once: bool = False, as_json: bool = False) -> int:
@@ -108,18 +82,30 @@ class _Watched:
             LlmasosError: It can't serve us.
         """
         if self._client is None:
-            # Not `attach`: that would start a kernel to be watched, and take over one that ends.
-            self._client = await find(self._settings, Path("/"), Nobody(yes=self._settings.yes))
-        if self._client is None:
-            raise NoKernel(
-                f"No kernel of {self._settings.home} runs, so there is nothing to watch.",
-                "Open a shell with 'llmasos', or let one run in the background with 'llmasos up'.",
-            )
+            self._client = await self._found()
         try:
             return await snapshot(self._client)
         except KernelGone:
             await self.close()
             raise
+
+    async def _found(self) -> Client:
+        # Not `attach`: that would start a kernel to be watched, and take over one that ends.
+        lock = OwnerLock(self._settings.home)
+        for _ in range(int(STARTING / STEP)):
+            client = await find(self._settings, Path("/"), Nobody(yes=self._settings.yes))
+            if client:
+                return client
+            if not lock.is_held():
+                raise NoKernel(
+                    f"No kernel of {self._settings.home} runs, so there is nothing to watch.",
+                    "Open a shell with 'llmasos', or let one run in the background with 'llmasos up'.",
+                )
+            await asyncio.sleep(STEP)
+        raise NoKernel(
+            f"Another program holds {self._settings.home} and doesn't answer (process {lock.holder() or 'unknown'}).",
+            "End it, or use another --home.",
+        )
 
     async def close(self) -> None:
         """End the session; a look that is under way ends with it."""
@@ -139,11 +125,19 @@ async def _live(watched: _Watched, seen: Snapshot) -> int:
             left.set_result(code)
 
     def show() -> None:
-        screen.show(Overview(seen.system, seen.processes, note=note, full=True))
+        try:
+            screen.show(Overview(seen.system, seen.processes, note=note, full=True))
+        except OSError:  # the terminal has gone
+            leave(GONE)
 
     def typed() -> None:
-        keys_ = os.read(sys.stdin.fileno(), 64)
-        if not keys_ or keys_.lower().strip() == b"q":  # nothing at all: the terminal has gone
+        try:
+            pressed = os.read(sys.stdin.fileno(), 64)
+        except OSError:
+            pressed = b""
+        if not pressed:
+            leave(GONE)
+        elif b"q" in pressed.lower():
             leave(0)
 
     def suspend() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
@@ -19,9 +20,11 @@ Row = Mapping[str, Any]
 Cell = Callable[[Row], str]
 
 HINT = "q leaves"
-UP, CALLS, LOAD, P50_P95 = "up", "calls", "load", "p50 / p95"
+UP, CALLS, LOAD = "up", "calls", "load"
 MORE = "more processes"
 UNKNOWN = "-"
+FEW, TABLE, ENOUGH = 5, 4, 100
+"""Processes that go before what stands above them; lines that their table needs beside them; lines for all that."""
 STATES = {"ready": "green", "running": "green", "stopped": "yellow", "swapped": "blue"}
 
 
@@ -42,42 +45,50 @@ class Overview:
         self._full = full
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        head = Group(self._whole(), self._counts(), "", self._engines(console, options), "")
-        yield head
         rows = self._processes
-        if self._full:
-            above = len(console.render_lines(head, options.update(height=None)))
-            rows = rows[: max(0, console.size.height - above - 3)]  # the table's head, and the last line
-        yield _fitting(rows, PROCESS_COLUMNS, DISPENSABLE, console, options)
+        room = console.size.height - TABLE if self._full else len(rows) + ENOUGH
+        engines = self._engines(console, options)
+        above: list[tuple[RenderableType, int]] = [
+            *((line, 1) for line in _lines(self._whole(), options)),
+            *((line, 1) for line in _lines(self._counts(), options)),
+            (Group("", engines), 3 + len(engines.rows)),
+        ]
+        for part, height in above:
+            if room - height >= min(len(rows), FEW):
+                room -= height
+                yield part
+        rows = rows[: max(0, room)]
+        yield ""
+        yield _fitting(rows, PROCESS_COLUMNS, LESS_OF_PROCESSES, console, options)
         below = [f"{len(self._processes) - len(rows)} {MORE}"] if len(rows) < len(self._processes) else []
         below += [self._note] if self._note else []
         below += [HINT] if self._full else []
         if below:
             yield Text(BETWEEN.join(below), style="dim", no_wrap=True, overflow="ellipsis")
 
-    def _whole(self) -> RenderableType:
+    def _whole(self) -> list[str]:
         told = self._system
-        calls = told.get("calls") or {}
-        return _line(
-            Text(shortened(str(told["model"]).rpartition("/")[2], 32), style="bold"),
+        calls = told.get("calls")
+        return [
+            shortened(str(told["model"]).rpartition("/")[2], 32),
             f"{POLICY} {one_line(str(told['policy']))}",
             f"{UP} {told['uptime']}",
-            f"{told['tokens/s']} {SPEED}",
-            f"{CALLS} {_pair(calls, '')} ms ({P50_P95})" if calls else "",
-        )
+            f"{told['tokens/s']:,} {SPEED}",
+            f"{CALLS} p50 {_ms(calls['p50 ms'])}, p95 {_ms(calls['p95 ms'])} ms" if calls else "",
+        ]
 
-    def _counts(self) -> RenderableType:
+    def _counts(self) -> list[str]:
         rows = self._processes
-        return _line(
+        return [
             f"{len(rows)} {PROCESSES[len(rows) != 1]}: {_counted(rows, 'state')}",
             _counted(rows, "class"),
-            f"{LOAD} {told}" if (told := self._system.get("load")) else "",
-            str(self._system.get("memory", "")),
-        )
+            f"{LOAD} {self._system['load']}",
+            str(self._system["memory"]),
+        ]
 
-    def _engines(self, console: Console, options: ConsoleOptions) -> RenderableType:
+    def _engines(self, console: Console, options: ConsoleOptions) -> Table:
         figures = [{"engine": role, **_figures(self._system[role])} for role in ENGINES if role in self._system]
-        return _fitting(figures, ENGINE_COLUMNS, ("kept", "busy", "prefix hits", "queue"), console, options)
+        return _fitting(figures, ENGINE_COLUMNS, LESS_OF_ENGINES, console, options)
 
 
 def _figures(told: Any) -> Row:
@@ -109,54 +120,63 @@ def _fitting(
         shown.pop(least, None)
 
 
-def _line(*parts: str | Text) -> Text:
-    return Text(BETWEEN).join(Text(part) if isinstance(part, str) else part for part in parts if part)
+def _lines(parts: Sequence[str], options: ConsoleOptions) -> Iterator[Text]:
+    """The parts in as few lines as they need, none broken that has room in a line."""
+    line = ""
+    for part in filter(None, parts):
+        longer = f"{line}{BETWEEN}{part}" if line else part
+        if line and cell_len(longer) > options.max_width:
+            yield Text(line, no_wrap=True, overflow="ellipsis")
+            longer = part
+        line = longer
+    yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
 def _counted(rows: Sequence[Row], what: str) -> str:
     return ", ".join(f"{count} {name}" for name, count in Counter(row[what] for row in rows).most_common())
 
 
-def _pair(figures: Row, what: str) -> str:
-    low, high = (figures.get(f"{what} p{percent} ms".strip()) for percent in (50, 95))
-    return UNKNOWN if low is None else f"{low:,.4g} / {high:,.4g}"
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.{1 if milliseconds < 10 else 0}f}"
 
 
 def _number(name: str, unit: str = "") -> Cell:
     return lambda row: f"{row[name]:,}{unit}" if row.get(name) is not None else ("" if "absent" in row else UNKNOWN)
 
 
-def _where(row: Row) -> str:
-    if row["swapped"]:
-        return f"swapped {row['swapped'] / 1e6:,.1f} MB"
-    return "resident" if row["resident"] else ""
-
-
 def _paged(row: Row) -> str:
-    return f"{row['page ins']:,} / {row['page outs']:,}" if row["page ins"] or row["page outs"] else ""
+    return f"{row['page ins']:,}/{row['page outs']:,}" if row["page ins"] or row["page outs"] else ""
 
 
-def _engine(row: Row) -> str:
-    return f"{row['engine']} ({row['absent']})" if "absent" in row else str(row["engine"])
+def _cells(row: Row) -> str:
+    return str(row["absent"]) if "absent" in row else f"{row['cells used']:,}/{row['cells']:,}"
+
+
+def _first_token(row: Row) -> str:
+    if "first token p50 ms" in row:
+        return f"{_ms(row['first token p50 ms'])}/{_ms(row['first token p95 ms'])} ms"
+    return "" if "absent" in row else UNKNOWN
 
 
 ENGINES = ("speech", "interpreting")
 ENGINE_COLUMNS: Mapping[str, tuple[Cell, bool]] = {
-    "engine": (_engine, False),
+    "engine": (lambda row: row["engine"], False),
     "tok/s": (_number("tokens/s"), True),
     "busy": (_number("busy %", " %"), True),
     "batch": (_number("batch"), True),
     "queue": (_number("queue"), True),
-    "KV cells": (lambda row: "" if "absent" in row else f"{row['cells used']:,} / {row['cells']:,}", True),
+    "KV cells": (_cells, True),
     "kept": (_number("kept prefixes"), True),
     "prefix hits": (_number("prefix hits %", " %"), True),
-    f"first token ms, {P50_P95}": (lambda row: "" if "absent" in row else _pair(row, "first token"), True),
+    "TTFT p50/p95": (_first_token, True),
 }
 """Title -> (what stands there, whether it is a number)."""
+LESS_OF_ENGINES = ("busy", "kept", "queue", "prefix hits", "batch")
+"""What is left out where there is no room, first to last."""
 
 PROCESS_COLUMNS: Mapping[str, tuple[Cell, bool]] = {
     "pid": (lambda row: str(row["pid"]), True),
-    "name": (lambda row: shortened(row["name"], 24), False),
+    "name": (lambda row: shortened(row["name"], 20), False),
     "program": (lambda row: one_line(row["program"]), False),
     "state": (lambda row: row["state"], False),
     "class": (lambda row: row["class"], False),
@@ -164,7 +184,7 @@ PROCESS_COLUMNS: Mapping[str, tuple[Cell, bool]] = {
     "tokens": (lambda row: f"{row['tokens']:,}", True),
     "calls": (lambda row: f"{row['calls']:,}", True),
     "context": (lambda row: f"{row['context']:,}", True),
-    "KV": (_where, False),
-    "pages in / out": (_paged, True),
+    "swapped": (lambda row: f"{row['swapped'] / 1e6:,.1f} MB" if row["swapped"] else "", True),
+    "pages in/out": (_paged, True),
 }
-DISPENSABLE = ("program", "calls", "pages in / out", "class", "context", "KV", "tokens")
+LESS_OF_PROCESSES = ("program", "calls", "pages in/out", "class", "context", "swapped", "tokens")
