@@ -109,6 +109,7 @@ def test_a_defect_leaves_no_ruin(program: Program, kernel: int) -> None:
 
 
 def test_it_follows_the_size_of_the_terminal(program: Program, kernel: int) -> None:
+    program.environment = {"COLUMNS": "200", "LINES": "60"}  # as an old shell may have left them
     with Terminal(program, "top", size=(100, 30)) as terminal:
         terminal.until(lambda: watched(terminal))
         assert len(terminal.frames[0]) == 30

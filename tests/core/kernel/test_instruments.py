@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -151,8 +153,10 @@ def test_calls_are_timed_but_not_those_that_look(model: Model) -> None:
     assert model.instruments.traps.percentile(1) == 0.2
 
 
-def test_engines_threads_and_the_kernel_do_not_disturb_each_other(model: Model) -> None:
-    """Two engines mark at full speed while processes come and go and the figures are read."""
+def test_engines_threads_and_the_kernel_do_not_disturb_each_other(model: Model, request: pytest.FixtureRequest) -> None:
+    """Two engines mark at full speed while processes and engines come and the figures are read."""
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
     failures: list[BaseException] = []
     over = threading.Event()
 
@@ -170,8 +174,9 @@ def test_engines_threads_and_the_kernel_do_not_disturb_each_other(model: Model) 
     for thread in threads:
         thread.start()
     try:
-        for number in range(300):
+        for number in range(500):
             model.table._reap(model.add(str(number)))
+            model.instruments.meter(f"engine {number}")
             model.instruments.rates()
             assert model.instruments.pace("speech").tokens_per_second >= 0
             model.instruments.meter("speech").first_tokens.percentile(95)
