@@ -137,7 +137,7 @@ def _counted(rows: Sequence[Row], what: str) -> str:
 
 
 def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:,.{1 if milliseconds < 10 else 0}f}"
+    return f"{milliseconds:,.{2 if milliseconds < 1 else 1 if milliseconds < 10 else 0}f}"
 
 
 def _number(name: str, unit: str = "") -> Cell:

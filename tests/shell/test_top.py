@@ -37,7 +37,7 @@ MANY = [ALICE, BOB, *(process(pid, f"number {pid}") for pid in range(20, 60))]
 
 EIGHTY = """\
 smollm2  ·  policy default  ·  up 2:05:34  ·  118.6 tok/s
-calls p50 0.4, p95 12 ms
+calls p50 0.42, p95 12 ms
 2 processes: 1 ready, 1 stopped  ·  1 interactive, 1 normal
 load 4.21 3.67 2.92 on 2 cores  ·  433 MB resident
 

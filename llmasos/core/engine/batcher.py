@@ -197,7 +197,7 @@ class Batcher:
         seconds = time.monotonic() - started
         self.busy_seconds += seconds
         self.queue.stepped(len(parts), self.computed - before, seconds, self._first_tokens)
-        self._first_tokens.clear()
+        self._first_tokens = []
 
     def _plan(self, works: Sequence[Work]) -> list[tuple[Work, Part]]:
         writing = [work for work in works if work.waiting <= FEW]
