@@ -48,12 +48,14 @@ class Processes:
         process = caller.kernel.processes.check_alive(pid)
         row = _row(process, caller.kernel.instruments.rates()[pid])
         fields = {
-            **{name: value for name, value in row.items() if value or name not in PAGING},
+            **{name: value for name, value in row.items() if name not in PAGING},
             "owner": process.owner,
             "acts as": process.subject,
             "started": process.started,
             "context": f"{row['context']} tokens",
             "token budget": process.budget.tokens,
+            "swapped": f"{process.swapped_bytes:,} bytes" if process.swapped_bytes else None,
+            "page ins and outs": f"{process.page_ins}, {process.page_outs}" if process.page_outs else None,
         }
         return record(f"Process {pid}", fields, ref=str(pid))
 

@@ -69,10 +69,10 @@ class Process:
         virtual_tokens: Tokens computed for it, divided by its weight; the fair scheduler takes the smallest.
         exit_status: 0 done, above 0 failed, KILLED; None while it lives.
         sequence: Its live context, where it has one.
+        page_ins: How often its context was brought back from swap.
+        page_outs: How often it was put there.
+        swapped_bytes: What of it is there now.
         attention: Set while somebody waits for it to come to an end with what it does.
-        page_ins: How often its context was brought back into the model's cells.
-        page_outs: How often it was taken out of them.
-        swapped_bytes: What it takes while it is out; 0 while it is in.
     """
 
     pid: int
@@ -92,12 +92,12 @@ class Process:
     exit_status: int | None = None
     engine: Engine | None = None
     sequence: LiveSequence | None = None
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    attention: asyncio.Event = field(default_factory=asyncio.Event)
     page_ins: int = 0
     page_outs: int = 0
     swapped_bytes: int = 0
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    attention: asyncio.Event = field(default_factory=asyncio.Event)
 
     def move(self, state: State) -> None:
         """Change the state; staying where it is is no move.
