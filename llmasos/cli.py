@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     interpret.add_argument("--tools", type=Path, metavar="FILE", help="add functions in MCP tools/list form")
     interpret.add_argument("--only-tools", action="store_true", help="leave the catalogue out")
     command("ps", "list the processes")
+    top = command("top", "watch the processes and the engines; 'q' leaves")
+    top.add_argument("--once", action="store_true", help="print one snapshot, as it does into a pipe")
     command("history", "what was done, by whom")
     command("jobs", "what runs in the background, and when")
     undo = command("undo", "take back the last change in this workspace")
@@ -157,6 +159,11 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell.doctor import run_doctor
 
         return asyncio.run(run_doctor(settings, as_json=args.output == "json"))
+    if args.command == "top":
+        from llmasos.shell.top import run_top
+
+        as_json = args.output in ("json", "stream-json")
+        return asyncio.run(run_top(settings, once=args.once, as_json=as_json))
     if args.command == "readings":
         from llmasos.shell.readings import run_readings
 

@@ -35,6 +35,7 @@ from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
 from llmasos.services.devices import Devices
+from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
 from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
@@ -54,6 +55,8 @@ Hear = Callable[[Mapping[str, Any]], None]
 """Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
 Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
+SPEECH, INTERPRETING = "speech", "interpreting"
+"""What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
 SWAP = "swap"
 HISTORY_FILE = "shell-history.sealed"
@@ -202,8 +205,10 @@ async def compose(
         discipline = _discipline(settings.scheduler)
         recorder = Recorder(store, clock, processes)
         hears = recorder.hears if settings.record else None
-        speech = EngineSlot(_scheduled(engines.speech, processes, discipline, hears), settings.model)
-        interpreting = EngineSlot(_scheduled(engines.interpreting, processes, discipline, hears), "interpreter")
+        speech = EngineSlot(_scheduled(engines.speech, kernel, SPEECH, discipline, hears), settings.model)
+        interpreting = EngineSlot(
+            _scheduled(engines.interpreting, kernel, INTERPRETING, discipline, hears), "interpreter"
+        )
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
         embedder = engines.embedder()
@@ -225,7 +230,8 @@ async def compose(
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         jobs = Jobs(store, clock, bell.note)
-        system = System(lambda: facts(settings, speech, interpreting), recorder, (speech, interpreting))
+        roles = {SPEECH: speech, INTERPRETING: interpreting}
+        system = System(lambda: facts(settings, kernel, roles), recorder, (speech, interpreting))
         search = Search([
             Place("file", by_finding(files.find, "name"), "files.find"),
             Place("memory", memory.look, "memory.recall"),
@@ -300,13 +306,14 @@ def login_name() -> str:
 
 
 def _scheduled(
-    load: Callable[[], Awaitable[Engine]], processes: ProcessTable, discipline: Discipline, hears: Hears | None
+    load: Callable[[], Awaitable[Engine]], kernel: Kernel, role: str, discipline: Discipline, hears: Hears | None
 ) -> Callable[[], Awaitable[Engine]]:
-    """A loader whose engine asks the kernel's scheduler what runs."""
+    """A loader whose engine asks the kernel's scheduler what runs, and is measured under the name of its role."""
 
     async def load_and_join() -> Engine:
         engine = await load()
-        engine.set_queue(Scheduler(processes, engine, discipline, processes.ender()))
+        processes, meter = kernel.processes, kernel.instruments.meter(role)
+        engine.set_queue(Scheduler(processes, engine, discipline, processes.ender(), [meter]))
         engine.on_generated = hears(engine) if hears else None
         return engine
 
@@ -320,20 +327,15 @@ def _discipline(said: str) -> Discipline:
     raise UsageError(f"There is no scheduler {said!r}.", f"There are: {', '.join(get_args(Discipline))}.")
 
 
-def facts(settings: Settings, speech: EngineSlot, interpreting: EngineSlot) -> dict[str, Any]:
-    """What `system.status` tells of the engines."""
-    told: dict[str, Any] = {"model": settings.model}
-    for name, slot in (("speech", speech), ("interpreting", interpreting)):
-        engine = slot.loaded
-        if engine is None:
-            told[name] = "not loaded yet"
-            continue
-        stats = engine.stats()
-        told[name] = (
-            f"{stats.get('tokens_per_second', 0):.0f} tokens/s, {stats.get('sequences', 0):.0f} sequences, "
-            f"{stats.get('cells_used', 0):.0f} of {stats.get('cells', 0):.0f} cells"
-        )
-    return told
+def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -> dict[str, Any]:
+    """What `system.status` tells of the engines, by role."""
+    loaded = {role: slot.loaded for role, slot in slots.items()}
+    figures = {role: of_engine(engine, role, kernel.instruments) for role, engine in loaded.items() if engine}
+    return {
+        "model": settings.model,
+        "tokens/s": round(sum(figure["tokens/s"] for figure in figures.values()), 1),
+        **{role: figures.get(role, "not loaded yet") for role in slots},
+    }
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

@@ -17,7 +17,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from llmasos.client import Client, attach
-from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, SyscallError
+from llmasos.client.base import value_of
+from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import Engines
@@ -104,14 +105,7 @@ class System:
 
     async def acall(self, syscall: str, /, **args: Any) -> Any:
         """The async twin of `call`."""
-        result = await self._on_loop(self._client.trap(Call(syscall, args)))
-        if result.ok:
-            return result.value
-        if result.error == "EACCES":
-            raise Denied(result.message, rule=result.rule)
-        if result.error == "EAGAIN":
-            raise NeedsAnswer(result.message)
-        raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
+        return value_of(await self._on_loop(self._client.trap(Call(syscall, args))))
 
     def create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
         """The character of a name, made where there is none yet; run twice it is the same one, memory kept.

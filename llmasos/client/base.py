@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from llmasos.core.base.errors import Denied, NeedsAnswer, SyscallError
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.syscall import SyscallTable
@@ -120,3 +121,20 @@ class Client(Protocol):
 
     async def lost(self) -> None:
         """Wait until the kernel has gone; for ever where it runs in this program."""
+
+
+def value_of(result: Result) -> Any:
+    """What a call gave back, for a program.
+
+    Raises:
+        SyscallError: It failed; `code` is errno-like.
+        Denied: Policy says no; `rule` names the rule.
+        NeedsAnswer: It asks for consent, and nobody was there to give it.
+    """
+    if result.ok:
+        return result.value
+    if result.error == "EACCES":
+        raise Denied(result.message, rule=result.rule)
+    if result.error == "EAGAIN":
+        raise NeedsAnswer(result.message)
+    raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself

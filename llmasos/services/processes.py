@@ -11,6 +11,10 @@ from llmasos.core.kernel.trap import Caller
 
 Pid = Annotated[int, Kind("process")]
 
+COLUMNS = ("pid", "parent", "name", "program", "state", "class", "tokens", "calls")
+PAGING = ("swapped", "page ins", "page outs")
+"""Columns that are shown where a context was ever taken out of the model's cells."""
+
 
 class Processes:
     """The process table's syscalls."""
@@ -24,8 +28,10 @@ class Processes:
             show the processes
             现在都有哪些进程
         """
-        rows = [{"ref": str(p.pid), **_row(p)} for p in caller.kernel.processes if p.alive]
-        return items("process", rows, ["pid", "parent", "name", "program", "state", "class", "tokens", "calls"])
+        rates = caller.kernel.instruments.rates()
+        rows = [{"ref": str(p.pid), **_row(p, rates[p.pid])} for p in caller.kernel.processes if p.alive]
+        paging = [column for column in PAGING if any(row[column] for row in rows)]
+        return items("process", rows, [*COLUMNS, *paging])
 
     @syscall("process.show", effect="read")
     async def show(self, caller: Caller, pid: Pid) -> dict[str, Any]:
@@ -40,13 +46,13 @@ class Processes:
             看看 7 号进程
         """
         process = caller.kernel.processes.check_alive(pid)
-        context = len(process.sequence.tokens) if process.sequence else 0
+        row = _row(process, caller.kernel.instruments.rates()[pid])
         fields = {
-            **_row(process),
+            **{name: value for name, value in row.items() if name not in PAGING},
             "owner": process.owner,
             "acts as": process.subject,
             "started": process.started,
-            "context": f"{context} tokens",
+            "context": f"{row['context']} tokens",
             "token budget": process.budget.tokens,
             "call budget": process.budget.calls,
             "time budget": f"{process.budget.seconds:g} seconds" if process.budget.seconds is not None else None,
@@ -134,7 +140,8 @@ def _still_runs(caller: Caller, payload: dict[str, Any], state: State | None) ->
     return payload["boot"] == caller.kernel.boot and process is not None and state in (None, process.state)
 
 
-def _row(process: Process) -> dict[str, Any]:
+def _row(process: Process, rate: float) -> dict[str, Any]:
+    """What `ps` and `top` show of a process; `context` is in tokens, `swapped` in bytes."""
     return {
         "pid": process.pid,
         "parent": process.parent,
@@ -144,4 +151,10 @@ def _row(process: Process) -> dict[str, Any]:
         "class": process.priority,
         "tokens": process.tokens,
         "calls": process.calls,
+        "tokens/s": round(rate, 1),
+        "context": len(process.sequence.tokens) if process.sequence else 0,
+        "resident": process.sequence is not None,
+        "swapped": process.swapped_bytes,
+        "page ins": process.page_ins,
+        "page outs": process.page_outs,
     }

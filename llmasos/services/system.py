@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from llmasos.core.kernel.journal import Entry
 from llmasos.core.kernel.replay import Recorder, replay
 from llmasos.core.kernel.syscall import Syscall, Written, syscall
 from llmasos.core.kernel.trap import Caller
+from llmasos.services.figures import of_kernel
 
 Facts = Callable[[], dict[str, Any]]
 NO_RUNS = "No run is recorded. Start with LLMASOS_RECORD=1, and talk."
@@ -47,13 +49,15 @@ class System:
         """
         load = os.getloadavg()
         processes = [p for p in caller.kernel.processes if p.alive]
+        memory = await asyncio.to_thread(resident_mb)  # Linux walks all our pages for it
         return record(
             "System",
             {
                 **self._facts(),
+                **of_kernel(caller.kernel.instruments),
                 "processes": len(processes),
                 "load": f"{load[0]:.2f} {load[1]:.2f} {load[2]:.2f} on {os.cpu_count()} cores",
-                "memory": f"{resident_mb():.0f} MB resident",
+                "memory": f"{memory:.0f} MB resident",
                 "policy": caller.kernel.policy.name,
                 "workspace": str(caller.session.workspace),
             },

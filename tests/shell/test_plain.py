@@ -1,7 +1,7 @@
 """Results for a pipe."""
 
 from llmasos.core.base.types import Call, Result
-from llmasos.core.base.values import done, items, text
+from llmasos.core.base.values import done, items, record, text
 from llmasos.shell import plain
 
 
@@ -14,6 +14,9 @@ def test_result_has_only_what_was_asked_for() -> None:
     assert plain.result(of(items("file", rows, ["name", "size"]))) == "a  1\nb"
     assert plain.result(of(text("Words.\n", source="model"))) == "Words."
     assert plain.result(of(done("Moved a to b.", note="a was old."))) == "Moved a to b."
+    assert plain.result(of(record("System", {"up": "1:02", "speech": {"cells": 8, "queue": 0}}))) == (
+        "System\nup: 1:02\nspeech: cells 8, queue 0"
+    )
     assert plain.result(Result(Call("a.b"), error="ENOENT", message="No.")) == ""
 
 

@@ -74,10 +74,15 @@ def plain(value: Any) -> str:
         case "text":
             return str(value["text"])
         case "record":
-            return "\n".join([str(value["title"]), *(f"{k}: {v}" for k, v in value["fields"].items())])
+            return "\n".join([str(value["title"]), *(f"{k}: {_field(v)}" for k, v in value["fields"].items())])
         case "done":
             return str(value["message"])
     return str(dict(value))
+
+
+def _field(content: Any) -> str:
+    """A field in one line, those within it separated by commas."""
+    return ", ".join(f"{k} {v}" for k, v in content.items()) if isinstance(content, Mapping) else str(content)
 
 
 def references(value: Any) -> list[str]:

@@ -158,6 +158,16 @@ class RunQueue(Protocol):
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for tokens computed for a sequence."""
 
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """A step is over, and all that it computed was charged.
+
+        Args:
+            sequences: How many took part.
+            rows: Tokens computed for them together.
+            seconds: How long it took.
+            first_tokens: For each answer that began with this step, the seconds since it was asked for.
+        """
+
 
 @runtime_checkable
 class Engine(Protocol):

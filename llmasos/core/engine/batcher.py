@@ -61,6 +61,7 @@ class Batcher:
         self.decoded = 0
         self.prefilled = 0
         self.busy_seconds = 0.0
+        self._first_tokens: list[float] = []
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(ready,), name=name, daemon=True)
         self._thread.start()
@@ -199,9 +200,12 @@ class Batcher:
                 if not self._calls and not self._stopping:
                     self._changed.wait(_IDLE)
             return
-        started = time.monotonic()
+        started, before = time.monotonic(), self.computed
         self._compute(parts)
-        self.busy_seconds += time.monotonic() - started
+        seconds = time.monotonic() - started
+        self.busy_seconds += seconds
+        self.queue.stepped(len(parts), self.computed - before, seconds, self._first_tokens)
+        self._first_tokens = []
 
     def _plan(self, works: Sequence[Work]) -> list[tuple[Work, Part]]:
         writing = [work for work in works if work.waiting <= FEW]
@@ -276,7 +280,7 @@ class Batcher:
             return context.logits(first + row)
 
         usage = work.live.usage
-        decoded, prefilled = usage.decoded, usage.prefilled
+        decoded, prefilled, answering = usage.decoded, usage.prefilled, work.answering
         try:
             done = work.computed(part, logits)
             if work.keep_at and work.slot.computed >= work.keep_at:
@@ -289,6 +293,8 @@ class Batcher:
         else:
             if done:
                 self._finish(work)
+        if work.answering and not answering:
+            self._first_tokens.append(time.monotonic() - work.channel.asked)
         self.decoded += usage.decoded - decoded
         self.prefilled += usage.prefilled - prefilled
         self.computed += len(part.rows)

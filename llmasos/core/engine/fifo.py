@@ -16,3 +16,6 @@ class Fifo:
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Keeps no accounts."""
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """Measures nothing."""

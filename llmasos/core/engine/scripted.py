@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -134,6 +135,7 @@ class ScriptedEngine:
         Raises:
             EngineError: The sequence is closed or busy, or the context is full.
         """
+        asked = time.monotonic()
         place = self._enter(sequence)
         start = len(sequence.tokens)
         read = start + len(prompt)
@@ -147,6 +149,8 @@ class ScriptedEngine:
             done = ""
             while not done:
                 await self._turns.turn(sequence)
+                if not written:
+                    self._turns.begun(asked)
                 self._counts["steps"] += 1
                 room = max(0, sampling.max_tokens - written)
                 tokens = self._next_tokens(script, constraint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import LiveSequence, RunQueue
@@ -24,6 +25,8 @@ class Turns:
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._rows = 0
+        self._first_tokens: list[float] = []
 
     async def turn(self, sequence: LiveSequence) -> None:
         """Wait until the queue selects this sequence.
@@ -45,7 +48,12 @@ class Turns:
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for a step."""
+        self._rows += tokens
         self.queue.charge(sequence, tokens)
+
+    def begun(self, asked: float) -> None:
+        """The first token of an answer that was asked for then (time.monotonic)."""
+        self._first_tokens.append(time.monotonic() - asked)
 
     def drop(self, sequence: LiveSequence, error: EngineError) -> None:
         """Fail whoever waits for this sequence's turn."""
@@ -61,6 +69,7 @@ class Turns:
     async def _run(self) -> None:
         assert self._changed is not None
         while self._waiting:
+            started = time.monotonic()
             chosen = self.queue.select([live for live, _ in self._waiting.values()], len(self._waiting))
             for live in chosen:
                 waiting = self._waiting.pop(live.id, None)
@@ -70,6 +79,8 @@ class Turns:
                 # Twice: once for those who were chosen to go on, once for them to ask for their next turn.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
+                self.queue.stepped(len(chosen), self._rows, time.monotonic() - started, self._first_tokens)
+                self._rows, self._first_tokens = 0, []
                 continue
             self._changed.clear()
             try:

@@ -6,6 +6,7 @@ All of it runs in the engine's thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,8 @@ class Channel:
         self.loop = asyncio.get_running_loop()
         self.queue: asyncio.Queue[Any] = asyncio.Queue()
         self._post = post
+        self.asked = time.monotonic()
+        """When somebody asked for what comes through it."""
 
     def send(self, item: Any) -> None:
         """Hand over an item; an error is raised at the other end."""
@@ -120,6 +123,8 @@ class Work(ABC):
         """Length of the sequence before the request."""
         self.keep_at = 0
         """Where to keep the prompt's prefix as soon as it is computed; 0 for nowhere."""
+        self.answering = False
+        """Whether the first token of an answer has been drawn."""
 
     def begin(self, prompt: Sequence[int]) -> None:
         """Append the prompt."""
@@ -258,6 +263,7 @@ class Generate(Work):
             done = "stop"
         if done:
             text += self._text.finish()
+        self.answering = True
         self.channel.send(Piece(text, tuple(tokens), tuple(log_probs), done))
         return bool(done)
 

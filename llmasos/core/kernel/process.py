@@ -146,7 +146,7 @@ class Process:
 
 
 class ProcessTable:
-    """All processes. Only the kernel's event loop touches it."""
+    """All processes. Only the kernel's event loop changes it; engines' threads look (scheduler.py, instruments.py)."""
 
     def __init__(self, clock: Clock, owner: str) -> None:
         self._clock = clock

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.kernel.process import Process, ProcessTable, State
@@ -23,6 +23,16 @@ REMEMBERED = 1024
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
+class Instrument(Protocol):
+    """What watches the steps of one engine; called from that engine's thread, which waits meanwhile."""
+
+    def scheduled(self, chosen: Sequence[LiveSequence], waiting: int) -> None:
+        """These may take the next step; so many more could have."""
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """The step is over; as `RunQueue.stepped`."""
+
+
 class Scheduler:
     """The run queue of one engine.
 
@@ -33,6 +43,7 @@ class Scheduler:
         engine: Whose sequences they have.
         discipline: By what is chosen.
         end: Ends a process that has used up its budget, soon; None only stops it.
+        instruments: Told of what is chosen and computed.
     """
 
     def __init__(
@@ -41,11 +52,13 @@ class Scheduler:
         engine: Engine,
         discipline: Discipline = "fair",
         end: Callable[[Process, str], None] | None = None,
+        instruments: Sequence[Instrument] = (),
     ) -> None:
         self._table = table
         self._end = end
         self._engine = engine
         self._discipline = discipline
+        self._instruments = instruments
         self._turn = 0
         self._turns: dict[int, int] = {}
 
@@ -62,7 +75,10 @@ class Scheduler:
             elif process.state not in _HALTED:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
-        return [sequence for _, sequence in ranked[:limit]]
+        chosen = [sequence for _, sequence in ranked[:limit]]
+        for instrument in self._instruments:
+            instrument.scheduled(chosen, len(ranked) - len(chosen))
+        return chosen
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for computed tokens, to a process and those it works for.
@@ -88,6 +104,11 @@ class Scheduler:
                 if self._end:
                     self._end(one, f"It has used up its budget of {used}.")
                 return
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        """Tell the instruments."""
+        for instrument in self._instruments:
+            instrument.stepped(sequences, rows, seconds, first_tokens)
 
     def _process(self, sequence: LiveSequence) -> Process | None:
         return self._table.by_sequence.get((id(self._engine), sequence.id))

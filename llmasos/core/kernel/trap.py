@@ -18,6 +18,7 @@ from typing import Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.instruments import Instruments
 from llmasos.core.kernel.journal import Entry, Journal
 from llmasos.core.kernel.policy import Decision, Policy, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
@@ -92,6 +93,11 @@ class Kernel:
     """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one each time a kernel is started: pids mean nothing in the next."""
+    instruments: Instruments = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.instruments = Instruments(self.clock, self.processes)
+        self.hooks.append(self.instruments.trapped)
 
     async def trap(self, process: Process, session: Session, call: Call, *, request: str = "") -> Result:
         """Run one call for a process.

@@ -308,6 +308,8 @@ class Gate:
         self.open = False
         self.asked = asyncio.Event()
         self.charged: dict[int, int] = {}
+        self.steps: list[tuple[int, int]] = []
+        self.first_tokens: list[float] = []
         self._loop = asyncio.get_running_loop()
 
     def select(self, runnable: Sequence[LiveSequence], limit: int) -> Sequence[LiveSequence]:
@@ -316,6 +318,11 @@ class Gate:
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         self.charged[sequence.owner] = self.charged.get(sequence.owner, 0) + tokens
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        assert seconds >= 0
+        self.steps.append((sequences, rows))
+        self.first_tokens.extend(first_tokens)
 
 
 async def test_the_run_queue_decides(engine: Engine) -> None:
@@ -330,6 +337,31 @@ async def test_the_run_queue_decides(engine: Engine) -> None:
     engine.wake()
     pieces = await task
     assert gate.charged[9] >= len(tokens(pieces)) - 1
+
+
+async def test_steps_are_told_after_what_they_charged(engine: Engine) -> None:
+    gate = Gate()
+    engine.set_queue(gate)
+    owners = [await engine.open(owner=owner) for owner in (7, 8, 9)]
+    asked = [
+        asyncio.create_task(told(engine, owners[0], chat(engine, "Hello."), sampling=SHORT)),
+        asyncio.create_task(told(engine, owners[1], chat(engine, "Good morning."), sampling=SHORT)),
+        asyncio.create_task(engine.prefill(owners[2], chat(engine, "Good evening."))),
+    ]
+    await gate.asked.wait()
+    await engine.close(await engine.open())  # all three have been handed over
+    gate.open = True
+    engine.wake()
+    await asyncio.gather(*asked)
+    await engine.choose(owners[2], engine.tokenize(" It is "), ["red", "blue"])
+    for sequence in owners:  # after the step that was under way
+        await engine.close(sequence)
+        await asyncio.sleep(0)
+    assert sum(rows for _, rows in gate.steps) == sum(gate.charged.values())
+    assert max(sequences for sequences, _ in gate.steps) >= 2
+    assert all(0 < sequences <= rows for sequences, rows in gate.steps)
+    assert len(gate.first_tokens) == 2, "of answers; reading a prompt and choosing give none"
+    assert all(seconds > 0 for seconds in gate.first_tokens)
 
 
 async def test_prefixes_are_forked(engine: Engine) -> None:
