@@ -104,11 +104,10 @@ async def refused(row: Syscall, code: str, **args: Any) -> SyscallError:
 async def gone(pid: int) -> bool:
     for _ in range(200):
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True  # an orphan's zombie, where pid 1 doesn't reap
+        except (FileNotFoundError, ProcessLookupError):
             return True
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return True  # an orphan's zombie, where pid 1 doesn't reap
         await asyncio.sleep(0.02)
     return False
 
@@ -179,7 +178,13 @@ async def test_the_child_has_nothing_of_ours(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code = function("""
         import importlib
-        found = []
+        files, found = [], []
+        for file in range(64):
+            try:
+                os.fstat(file)
+                files.append(file)
+            except OSError:
+                pass
         for module in ("llmasos.core", "llmasos.core.kernel.keyring", "pydantic", "pytest"):
             try:
                 importlib.import_module(module)
@@ -190,7 +195,7 @@ async def test_the_child_has_nothing_of_ours(
             "environment": dict(os.environ), "cwd": os.getcwd(), "argv": sys.argv, "pid": os.getpid(),
             "ours": sorted(m for m in sys.modules if m.startswith("llmasos")), "found": found,
             "asyncio": "asyncio" in sys.modules,
-            "stdin": sys.stdin.read(), "session": os.getsid(0), "files": len(os.listdir("/proc/self/fd")),
+            "stdin": sys.stdin.read(), "session": os.getsid(0), "files": files,
             "bytes": sys.dont_write_bytecode, "encoding": sys.getfilesystemencoding(),
         }
     """)
@@ -206,7 +211,7 @@ async def test_the_child_has_nothing_of_ours(
     assert got["asyncio"] is False
     assert got["stdin"] == ""
     assert got["session"] == got["pid"] != os.getpid()
-    assert got["files"] == 6, "stdin, stdout, stderr, channel, lifeline, and the listing itself"
+    assert len(got["files"]) == 4, "stdin, stdout, stderr and the channel"
     assert got["bytes"] is True
     assert got["encoding"] == "utf-8"
 
@@ -249,20 +254,14 @@ async def test_a_late_call_is_stopped_and_the_next_one_works(make: Make) -> None
         assert await row.run(None) != before
 
 
-async def test_the_childs_children_end_with_it(make: Make) -> None:
-    body = """
-        child = os.fork()
-        if not child:
-            time.sleep(600)
-        return child
-    """
-    async with PluginHost() as host:
-        row = await only_row(host, make("parent", function(body)))
-        child = await row.run(None)
-    assert await gone(child)
+async def test_the_child_starts_no_process(host: PluginHost, make: Make) -> None:
+    row = await only_row(host, make("parent", function("return os.fork()")))
+    assert "PermissionError" in str(await refused(row, "EIO"))
 
 
-@pytest.mark.parametrize("body", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.closerange(3, 100); time.sleep(60)"])
+@pytest.mark.parametrize(
+    "body", ["os._exit(3)", "import ctypes; ctypes.string_at(0)", "os.closerange(3, 100); time.sleep(60)"]
+)
 async def test_a_crash_names_the_plugin_and_is_over(host: PluginHost, make: Make, body: str) -> None:
     row = await only_row(host, make("frail", function(f"if text:\n    {body}\nreturn 'well'")))
     error = await refused(row, "EIO", text="now")
@@ -377,27 +376,26 @@ async def test_close_does_not_wait_for_a_running_call(make: Make) -> None:
             await call
 
 
-async def test_a_looping_child_dies_with_a_kernel_that_was_killed(make: Make, tmp_path: Path) -> None:
-    place = make("loop", function("open(text, 'w').write(str(os.getpid()))\nwhile True: pass"))
+async def test_a_looping_child_dies_with_a_kernel_that_was_killed(make: Make) -> None:
+    place = make("loop", function("while text: pass\nreturn os.getpid()"))
     kernel = textwrap.dedent(f"""
         import asyncio
         from pathlib import Path
         from llmasos.core.kernel.sandbox.host import PluginHost
         async def main():
             (row,) = await PluginHost().add(Path({str(place)!r}))
-            await row.run(None, text={str(tmp_path / "pid")!r})
+            print(await row.run(None), flush=True)
+            await row.run(None, text="loop")
         asyncio.run(main())
     """)
     root = Path(runner.__file__).parents[4]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", kernel, cwd=root)
-    try:
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert process.returncode is None
-            await asyncio.sleep(0.05)
-    finally:
-        process.kill()
-        await process.wait()
-    pid = int((tmp_path / "pid").read_text())
+    command = [sys.executable, "-c", kernel]
+    process = await asyncio.create_subprocess_exec(*command, cwd=root, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    pid = int(await process.stdout.readline())
+    await asyncio.sleep(0.2)
+    process.kill()
+    await process.wait()
     try:
         assert await gone(pid)
     finally:
