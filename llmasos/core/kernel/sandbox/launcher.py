@@ -28,12 +28,14 @@ class Layers:
         seccomp: Whether it has seccomp, and we a table for its processor.
         machine: The processor's architecture.
         own_user: Whether children run as users of their own.
+        visible: Why they aren't in namespaces where all else is hidden; empty where they are.
     """
 
     landlock: int
     seccomp: bool
     machine: str
     own_user: bool
+    visible: str
 
     @property
     def lacking(self) -> str:
@@ -117,8 +119,7 @@ class Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._process = subprocess.Popen(
-                # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
-                [sys.executable, "-I", "-S", "-B", "-X", "utf8", zygote.__file__, str(theirs.fileno()), sdk.__file__],
+                self._command(theirs.fileno()),
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -168,6 +169,10 @@ class Launcher:
         """End the zygote, and with it all children."""
         async with self._turn:
             await self._end()
+
+    def _command(self, control: int) -> list[str]:
+        # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
+        return [sys.executable, "-I", "-S", "-B", "-X", "utf8", zygote.__file__, str(control), sdk.__file__]
 
     async def _end(self) -> None:
         process, self._process, self._layers = self._process, None, None

@@ -10,14 +10,14 @@ CPU = 60
 """Seconds of processor time in a child's whole life; worker.py replaces one between two calls before that."""
 FILES = 64
 THREADS, TASKS = 256, 4096
-"""Threads that its user may have in all: where that is a user of its own, and where it is the person."""
+"""Threads that its user may have in all: where those are plugins' alone, and where the person's programs count too."""
 
 
-def apply(*, own_user: bool) -> None:
+def apply(*, alone: bool) -> None:
     """Set them for this process; none can be raised again.
 
     Args:
-        own_user: Whether it will run as a user of its own.
+        alone: Whether its user, or its user namespace, has nothing but plugins.
 
     Raises:
         OSError, ValueError: One couldn't be set.
@@ -27,7 +27,7 @@ def apply(*, own_user: bool) -> None:
         (resource.RLIMIT_CPU, CPU),
         (resource.RLIMIT_FSIZE, 0),  # nothing that it could open for writing is a file
         (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_NPROC, THREADS if own_user else TASKS),
+        (resource.RLIMIT_NPROC, THREADS if alone else TASKS),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),

@@ -82,8 +82,6 @@ TABLE: dict[str, tuple[int | None, int | None, Verdict]] = {
     "access": (21, None, ALLOW),
     "faccessat": (269, 48, ALLOW),
     "faccessat2": (439, 439, ALLOW),
-    "readlink": (89, None, ALLOW),
-    "readlinkat": (267, 78, ALLOW),
     "getcwd": (79, 17, ALLOW),
     "umask": (95, 166, ALLOW),
     "fadvise64": (221, 223, ALLOW),

@@ -27,7 +27,7 @@ if not __package__:  # started by path: this folder as a package without the one
     sys.modules[__package__] = ModuleType(__package__)
     sys.modules[__package__].__path__ = [os.path.dirname(__file__)]  # noqa: PTH120 - pathlib costs 4 ms
 
-from . import confine, identity, landlock, runner, seccomp
+from . import confine, identity, landlock, namespaces, runner, seccomp
 
 LONGEST = 1 << 16
 """Bytes of a request."""
@@ -44,17 +44,20 @@ class Zygote:
     def __init__(self, control: _socket.socket, sdk_file: str) -> None:
         self._control = control
         self._sdk = runner.load_sdk(sdk_file)
-        self._program = seccomp.compiled(os.uname().machine) if seccomp.is_available() else b""
-        self._readable = confine.python()
-        self._pid = os.getpid()
+        library = confine.library()
+        program = seccomp.compiled(os.uname().machine) if seccomp.is_available() else b""
+        self._visible = _enter_namespaces(library.places)
+        own_user = identity.is_free()  # asked in the namespaces
+        self._how = confine.How(library, program, os.getpid(), own_user, hidden=not self._visible)
 
     def layers(self) -> dict[str, Any]:
         """What this machine has."""
         return {
             "landlock": landlock.abi(),
-            "seccomp": bool(self._program),
+            "seccomp": bool(self._how.program),
             "machine": os.uname().machine,
-            "own_user": identity.is_own(),
+            "own_user": self._how.own_user,
+            "visible": self._visible,
         }
 
     def serve(self) -> None:
@@ -97,14 +100,29 @@ class Zygote:
 
     def _confine(self, request: dict[str, Any]) -> None:
         if not request["confined"]:
-            confine.end_with(self._pid)
+            confine.end_with(self._how.parent)
             return
-        folder = os.path.dirname(request["code"])  # noqa: PTH120
-        confine.apply([folder, *self._readable], self._program, self._pid)
+        confine.apply(os.path.dirname(request["code"]), self._how)  # noqa: PTH120
 
     def _answer(self, said: dict[str, Any], *descriptors: int) -> None:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self._control.sendmsg([json.dumps(said).encode()], rights)
+
+
+def _enter_namespaces(places: list[str]) -> str:
+    """Enter them and try in a child whether all else can be hidden; why not, empty where it can."""
+    try:
+        namespaces.enter()
+    except OSError as error:
+        return str(error)
+    pid = os.fork()
+    if not pid:
+        try:
+            namespaces.hide_all_but(places)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return "files can't be hidden" if os.waitpid(pid, 0)[1] else ""
 
 
 def _reap(*_: object) -> None:
