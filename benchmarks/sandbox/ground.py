@@ -143,5 +143,5 @@ def a_ground(owner: tuple[int, int] | None = None) -> Iterator[tuple[Ground, dic
 
 
 def _first_address(pid: int) -> int:
-    with open(f"/proc/{pid}/maps") as maps:
+    with Path(f"/proc/{pid}/maps").open() as maps:
         return int(next(maps).split("-")[0], 16)

@@ -130,7 +130,7 @@ def its_own_place() -> object:
 
 def temporary_file_refused_politely() -> object:
     try:
-        _tempfile.TemporaryFile()
+        _tempfile.mkstemp()
     except OSError as error:
         return error
     raise AssertionError("it was made")

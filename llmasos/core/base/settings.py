@@ -34,6 +34,7 @@ class Settings:
         seed: The seed of all sampling; -1 draws one.
         owner: Who the person is, as events and audit name them; empty for the login name.
         yes: Answer consent questions with yes.
+        unconfined_plugins: Load plugins and apps even where this machine can't confine them.
     """
 
     home: Path
@@ -46,6 +47,7 @@ class Settings:
     seed: int = -1
     owner: str = ""
     yes: bool = False
+    unconfined_plugins: bool = False
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:

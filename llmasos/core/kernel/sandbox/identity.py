@@ -29,7 +29,7 @@ def is_free() -> bool:
         return False
     with open("/proc/self/uid_map") as spans:  # noqa: PTH123 - pathlib costs 4 ms
         known = [(int(first), int(count)) for first, _, count in map(str.split, spans)]
-    return any(first <= _FIRST and _FIRST + _HOW_MANY <= first + count for first, count in known)
+    return any(first <= _FIRST and first + count >= _FIRST + _HOW_MANY for first, count in known)
 
 
 def drop(*, own_user: bool) -> None:

@@ -93,7 +93,7 @@ class Child:
 
 
 class Launcher:
-    """Starts children. Its own process starts with `start`, or with the first child.
+    """Starts children. The zygote starts with `start`, or with the first child, and again if it was killed.
 
     Args:
         unconfined: Start children even where they can't be confined.
@@ -110,12 +110,9 @@ class Launcher:
         """Start the zygote; takes a few milliseconds and doesn't wait for it to be ready.
 
         It gets one descriptor and nothing else of ours: no environment, no file, no terminal, no working folder.
-
-        Raises:
-            PluginError: There are no such processes on this system.
         """
         if sys.platform != "linux":
-            raise PluginError(f"Plugins can't be confined on {sys.platform}.", "They need Linux.")
+            return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._process = subprocess.Popen(
@@ -136,11 +133,16 @@ class Launcher:
         ours.setblocking(False)
         self._control = ours
 
+    @property
+    def unconfined(self) -> bool:
+        """Whether the children that were started couldn't be confined."""
+        return self._unconfined and self._layers is not None and bool(self._layers.lacking)
+
     async def layers(self) -> Layers:
         """What this machine can enforce.
 
         Raises:
-            PluginError: The zygote doesn't start.
+            PluginError: There is no zygote on this system, or it doesn't start.
         """
         async with self._turn:
             return await self._greeted()
@@ -152,17 +154,18 @@ class Launcher:
             PluginError: It can't be confined here, or not started.
         """
         async with self._turn:
-            confined = not (lacking := (await self._greeted()).lacking)
+            lacking = (await self._greeted()).lacking
             if lacking and not self._unconfined:
                 raise PluginError(f"Plugins can't be confined here. {lacking}", REMEDY)
-            asking = asyncio.ensure_future(self._ask(code, confined=confined))
+            asking = asyncio.ensure_future(self._ask(code, confined=not lacking))
             try:
                 return await asyncio.shield(asking)
             except asyncio.CancelledError:
                 # It answers in a moment, and nobody else would end that child.
-                child = await asking
-                child.channel.close()
-                child.kill()
+                with contextlib.suppress(PluginError):
+                    child = await asking
+                    child.channel.close()
+                    child.kill()
                 raise
 
     async def close(self) -> None:
@@ -186,12 +189,15 @@ class Launcher:
             await self._end()
         if not self._process:
             self.start()
+        if not self._process:
+            raise PluginError(f"There are no plugins on {sys.platform}.", "What confines them is part of Linux.")
         if not self._layers:
             self._layers = Layers(**(await self._receive())[0])
         return self._layers
 
     async def _ask(self, code: Path, *, confined: bool) -> Child:
-        self._control.send(json.dumps({"code": str(code), "confined": confined}).encode())
+        with contextlib.suppress(OSError):  # if it has ended, there is nothing to receive
+            self._control.send(json.dumps({"code": str(code), "confined": confined}).encode())
         said, descriptors = await self._receive()
         if "error" in said:
             raise PluginError(f"No process can be started: {said['error']}.", "Try again when fewer are running.")

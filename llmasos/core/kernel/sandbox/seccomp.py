@@ -193,6 +193,16 @@ def is_available() -> bool:
     return True
 
 
+def allowed(machine: str) -> list[str]:
+    """The system calls of an architecture that do what they say, with all or with some arguments."""
+    column = list(NUMBERS).index(machine)
+    return [
+        name
+        for name, row in TABLE.items()
+        if row[column] is not None and (row[2] == ALLOW or not isinstance(row[2], int))
+    ]
+
+
 def load(program: bytes) -> None:
     """Filter all further system calls of this thread, and of those that it will start.
 

@@ -53,6 +53,7 @@ class Worker:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._number = 0
+        self._used = False
         self._closed = False
         self._described: Any = None
         self._ending: asyncio.TimerHandle | None = None
@@ -103,7 +104,7 @@ class Worker:
                     answer = await self._exchange(name, await _made(answer["trap"], door))
             finally:
                 if self._plugin.isolation == "single_use":
-                    self._kill()
+                    self._used = True
                     self._refilling = asyncio.ensure_future(self._refill())
         return _value(name, answer)
 
@@ -120,31 +121,34 @@ class Worker:
 
     async def _refill(self) -> None:
         async with self._turn:
-            with contextlib.suppress(SyscallError, PluginError):  # the next call meets it again, and tells
+            with contextlib.suppress(SyscallError):  # the next call meets it again, and tells
                 await self._start()
 
     async def _start(self) -> None:
         if self._closed:
             raise self._gone()
-        if self._child and not self._reader.at_eof() and not _is_worn(self._child.pid):
+        if self._child and not (self._used or self._reader.at_eof() or _is_worn(self._child.pid)):
             return
-        self._kill()  # a child that died between two calls, or soon would
-        self._child = await self._launcher.launch(self._plugin.code)
-        self._number = 0
+        self._kill()  # a child that has served, that died between two calls, or soon would
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=self._child.channel, limit=LIMIT)
+            child = await self._launcher.launch(self._plugin.code)
+        except PluginError as error:
+            raise SyscallError("EAGAIN", error.what, error.remedy) from None
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=child.channel, limit=LIMIT)
         except BaseException:
-            self._child.channel.close()
-            self._kill(connected=False)
+            child.channel.close()
+            child.kill()
             raise
+        self._child, self._number, self._used = child, 0, False
         greeting = await self._exchange(f"The plugin {self._plugin.name}", b"")
-        if "error" in greeting:
-            self._kill()
-            error = greeting["error"]
-            raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {error['what']}", error["remedy"])
         if self._closed:
             self._kill()
             raise self._gone()
+        if "error" in greeting:
+            self._kill()
+            said = greeting["error"]
+            raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {said['what']}", said["remedy"])
         if self._described not in (None, greeting["value"]):
             self._kill()  # what the table and the policy know is no longer what would run
             raise SyscallError(
@@ -187,7 +191,7 @@ class Worker:
         if not self._turn.locked():  # else the running call sets the next timer
             self._kill()
 
-    def _kill(self, *, connected: bool = True) -> None:
+    def _kill(self) -> None:
         if self._ending:
             self._ending.cancel()
             self._ending = None
@@ -195,8 +199,7 @@ class Worker:
         if child is None:
             return
         child.kill()
-        if connected:
-            self._writer.transport.abort()
+        self._writer.transport.abort()
         self._ending_children.add(child.ended)
         child.ended.add_done_callback(self._ending_children.discard)
 
