@@ -15,9 +15,9 @@ def main() -> None:
     """Print the table."""
     columns = asyncio.run(_columns())
     every = [*columns["none"].won, *columns["none"].lost]
-    print(f"{'':34}" + "".join(f"{level:>10}" for level in columns))
+    print(f"{'':42}" + "".join(f"{level:>10}" for level in columns))
     for name in sorted(every, key=list({**columns["none"].won, **columns["none"].lost}).index):
-        print(f"{name:34}" + "".join(f"{'OPEN' if name in one.won else '-':>10}" for one in columns.values()))
+        print(f"{name:42}" + "".join(f"{'OPEN' if name in one.won else '-':>10}" for one in columns.values()))
     print(f"{'open':34}" + "".join(f"{len(one.won):>10}" for one in columns.values()))
     print(f"\nproves nothing, it fails here without confinement too: {', '.join(columns['none'].lost) or 'none'}")
     for level, one in columns.items():

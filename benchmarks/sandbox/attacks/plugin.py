@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from llmasos.sdk import syscall
 
-from . import files, honest, kernel, processes, resources, sockets
-
-ATTACKS = {
-    name: attack
-    for room in (files, sockets, processes, kernel, resources)
-    for name, attack in vars(room).items()
-    if callable(attack) and getattr(attack, "__module__", "") == room.__name__ and not name.startswith("_")
-}
-NEEDS = {name: need for name, need in vars(honest).items() if callable(need) and not name.startswith("_")}
+_ROOMS = ("files", "sockets", "processes", "kernel", "resources")
 
 
 @syscall(effect="read")
 def names() -> dict:
     """Name all attacks and all needs."""
-    needs = [name for name, need in NEEDS.items() if need.__module__ == honest.__name__]
-    return {"attacks": list(ATTACKS), "needs": needs}
+    return {"attacks": [name for room in _ROOMS for name in _functions(room)], "needs": _functions("honest")}
 
 
 @syscall(effect="read")
@@ -31,7 +25,7 @@ def attack(name: str, ground: dict) -> dict:
         ground: Where things are.
     """
     try:
-        won = ATTACKS[name](ground)
+        won = _function(name)(ground)
     except Exception as error:  # noqa: BLE001 - however it failed, it failed
         return {"won": False, "said": f"{type(error).__name__}: {error}"[:300]}
     return {"won": bool(won), "said": str(won)[:300]}
@@ -44,4 +38,15 @@ def need(name: str) -> str:
     Args:
         name: Which.
     """
-    return str(NEEDS[name]())
+    return str(_function(name)())
+
+
+def _functions(room: str) -> list[str]:
+    module = importlib.import_module(f".{room}", __package__)
+    own = [name for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__]
+    return [f"{room}.{name}" for name in own if not name.startswith("_")]
+
+
+def _function(name: str) -> Any:
+    room, _, function = name.partition(".")
+    return getattr(importlib.import_module(f".{room}", __package__), function)

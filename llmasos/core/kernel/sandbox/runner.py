@@ -79,7 +79,7 @@ class Plugin:
         return {"value": self._functions}
 
     def warm(self) -> None:
-        """Go once where every call goes: this process is a copy, and who writes to a page first waits for a copy of it."""
+        """Go once where every call goes: in a forked process, the first to write to a page waits for a copy of it."""
         args = json.loads(_line({"text": ""}))
         self._sdk.call(lambda text: text, {"type": "object", "properties": {"text": {"type": "string"}}}, args)
 
