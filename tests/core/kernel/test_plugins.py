@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import pytest
 
 from llmasos.core.base.errors import PluginError, SyscallError
 from llmasos.core.base.paths import shipped
-from llmasos.core.kernel.sandbox import runner
+from llmasos.core.kernel.sandbox import limits, runner
 from llmasos.core.kernel.sandbox.host import PluginHost
+from llmasos.core.kernel.sandbox.worker import TRAPS
 from llmasos.core.kernel.syscall import Syscall
 
 MANIFEST = """\
@@ -401,6 +402,115 @@ async def test_a_looping_child_dies_with_a_kernel_that_was_killed(make: Make) ->
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+# -- a fresh child for each call
+
+SINGLE = MANIFEST.replace('"worker"', '"single_use"')
+
+
+async def filled(host: PluginHost, name: str) -> int:
+    """The process of the child that waits for the next call."""
+    worker = host._entries[name].worker
+    assert worker._refilling
+    await worker._refilling
+    assert worker.pid
+    return worker.pid
+
+
+async def test_each_call_has_a_fresh_child_that_was_loaded_before(host: PluginHost, make: Make) -> None:
+    code = "met = []\n" + function("met.append(text)\nreturn [met, os.getpid()]")
+    row = await only_row(host, make("once", code, SINGLE))
+    waiting = host._entries["once"].worker.pid
+    assert await row.run(None, text="a") == [["a"], waiting]
+    waiting = await filled(host, "once")
+    assert await row.run(None, text="b") == [["b"], waiting]
+    await filled(host, "once")
+    answers = await asyncio.gather(*(row.run(None, text=str(i)) for i in range(8)))
+    assert [met for met, _ in answers] == [[str(i)] for i in range(8)]
+    assert len({pid for _, pid in answers}) == 8
+
+
+async def test_a_used_child_is_gone(host: PluginHost, make: Make) -> None:
+    row = await only_row(host, make("once", function("return 1 / 0 if text else os.getpid()"), SINGLE))
+    first = await row.run(None)
+    assert await filled(host, "once") != first
+    assert await gone(first)
+    await refused(row, "EIO", text="x")
+    second = await filled(host, "once")
+    assert await row.run(None) == second
+    await host.remove("once")
+    assert await gone(second)
+
+
+async def test_a_spare_that_breaks_while_nobody_waits_is_told_to_the_next_call(host: PluginHost, make: Make) -> None:
+    place = make("once", function("return 1"), SINGLE)
+    row = await only_row(host, place)
+    (place / "plugin.py").write_text("raise SystemError('worn out')", encoding="utf-8")
+    assert await row.run(None) == 1
+    assert "worn out" in str(await refused(row, "EIO"))
+
+
+async def test_a_child_is_replaced_before_it_has_used_up_its_processor_time(
+    host: PluginHost, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await only_row(host, make("who", function("return os.getpid()")))
+    first = await row.run(None)
+    assert await row.run(None) == first
+    monkeypatch.setattr(limits, "CPU", 0)
+    assert await row.run(None) != first
+
+
+# -- syscalls from inside a call
+
+ASKING = """
+from llmasos.sdk import TrapError, syscall, trap
+
+@syscall(effect="read")
+def go(name: str, times: int = 1) -> list:
+    "Go."
+    said = []
+    for number in range(times):
+        try:
+            said.append(trap(name, number=number))
+        except TrapError as error:
+            said.append([error.code, error.what, error.remedy])
+    return said
+"""
+
+
+@pytest.mark.parametrize("isolation", [MANIFEST, SINGLE], ids=["worker", "single_use"])
+async def test_a_call_makes_syscalls(host: PluginHost, make: Make, isolation: str) -> None:
+    await host.add(make("asks", ASKING, isolation))
+    worker = host._entries["asks"].worker
+
+    async def door(name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        if name == "no.way":
+            raise SyscallError("EACCES", "You may not.", "Ask.")
+        return {"value": [name, args["number"]]}
+
+    for _ in range(2):
+        assert await worker.call("go", {"name": "room.look", "times": 2}, door) == [["room.look", 0], ["room.look", 1]]
+        assert await worker.call("go", {"name": "no.way"}, door) == [["EACCES", "You may not.", "Ask."]]
+        assert (await worker.call("go", {"name": "room.look"}))[0][0] == "EACCES", "no door, no syscall"
+
+
+async def test_a_call_does_not_ask_for_ever(host: PluginHost, make: Make) -> None:
+    await host.add(make("asks", ASKING))
+    worker = host._entries["asks"].worker
+
+    async def door(name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        return {"value": None}
+
+    assert await worker.call("go", {"name": "a.b", "times": TRAPS}, door) == [None] * TRAPS
+    with pytest.raises(SyscallError, match="more than 100 syscalls"):
+        await worker.call("go", {"name": "a.b", "times": TRAPS + 1}, door)
+    assert await worker.call("go", {"name": "a.b"}, door) == [None]
+
+
+async def test_an_import_makes_no_syscall(host: PluginHost, make: Make) -> None:
+    with pytest.raises(PluginError, match="was stopped: the plugin eager sent what isn't the answer"):
+        await host.add(make("eager", "from llmasos.sdk import trap\ntrap('a.b')"))
 
 
 # -- broken plugins

@@ -9,7 +9,7 @@ MEMORY = 512 << 20
 CPU = 60
 """Seconds of processor time in a child's whole life; worker.py replaces one between two calls before that."""
 FILES = 64
-THREADS, TASKS = 256, 4096
+THREADS, TASKS = 256, 8192
 """Threads that its user may have in all: where those are plugins' alone, and where the person's programs count too."""
 
 

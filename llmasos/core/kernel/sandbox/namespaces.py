@@ -16,7 +16,7 @@ NAME = b"llmasos"
 """What the machine calls itself inside."""
 
 _FILES, _NAMES, _IPC, _USERS, _NETWORK = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000  # CLONE_NEW*
-_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 1 << 18
+_BIND, _RECURSIVE, _SLAVE = 0x1000, 0x4000, 1 << 19
 _NO_SETUID, _NO_DEVICES = 2, 4
 _DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
@@ -39,7 +39,8 @@ def enter() -> None:
             call("unshare", wanted)
         except PermissionError:  # root of a container
             _enter_as_user(wanted, user, group)
-    call("mount", b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
+    # What the host unmounts goes here too; what is mounted here stays here.
+    call("mount", b"none", b"/", None, _RECURSIVE | _SLAVE, None)
     call("sethostname", NAME, len(NAME))
 
 
