@@ -104,9 +104,9 @@ def make_a_message_queue(_: Ground) -> object:
 
 
 def open_a_posix_queue(_: Ground) -> object:
-    attributes = (ctypes.c_long * 8)(0, 1, 8)
-    queue = syscall(240, 180, b"llmasos-attack", os.O_CREAT | os.O_RDWR, 0o600, attributes)
-    syscall(241, 181, b"llmasos-attack")
+    attributes, name = (ctypes.c_long * 8)(0, 1, 8), f"llmasos-attack-{os.getpid()}".encode()
+    queue = syscall(240, 180, name, os.O_CREAT | os.O_RDWR, 0o600, attributes)
+    syscall(241, 181, name)
     return queue >= 0
 
 

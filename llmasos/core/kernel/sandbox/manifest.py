@@ -114,8 +114,7 @@ def _text(file: Path, table: dict[str, Any], key: str) -> str:
 def _capabilities(file: Path, asked: Any, granted: bool) -> tuple[str, ...]:
     """The syscalls that it may make; any other capability is refused.
 
-    Granting comes with the confinement that makes a grant mean something; until then what we bring along is
-    granted the syscalls it asks for, and nobody anything else.
+    Until a person can grant them, what we bring along is granted the syscalls it asks for, and nobody anything else.
     """
     if not isinstance(asked, dict):
         raise PluginError(f"{file} has no table [capabilities].", "Add it, empty.")
