@@ -57,7 +57,7 @@ class Ground:
             "home": str(self.home),
             "secret": str(self.home / ".ssh" / "id"),
             "other_plugin": str(self.home / "plugins" / "other" / "plugin.py"),
-            "package": llmasos.__file__,
+            "code": llmasos.__file__,
             "link": str(self.plugin / "link"),
             "victim": str(self._victim),
             "open_folder": str(self._open),

@@ -31,8 +31,13 @@ def read_another_plugin(ground: Ground) -> object:
     return Path(ground["other_plugin"]).read_text()
 
 
-def read_installed_packages(ground: Ground) -> object:
-    return Path(ground["package"]).read_bytes()
+def read_the_kernels_code(ground: Ground) -> object:
+    return Path(ground["code"]).read_bytes()
+
+
+def read_installed_packages(_: Ground) -> object:
+    folders = Path(os.__file__).parent / "site-packages", Path("/usr/lib/python3/dist-packages")
+    return next(file for folder in folders for file in folder.glob("*/*.py")).read_bytes()
 
 
 def read_through_a_link(ground: Ground) -> object:
@@ -67,7 +72,8 @@ def list_the_home(ground: Ground) -> object:
 
 
 def see_a_file(ground: Ground) -> object:
-    return os.stat(ground["secret"]).st_size
+    roots = [root for root in ("", "/old", "/tmp/old", "/proc/self/root") if os.path.exists(root + ground["secret"])]
+    return roots and os.stat(roots[0] + ground["secret"]).st_size
 
 
 def see_where_a_link_leads(ground: Ground) -> object:

@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.sandbox.matrix import LEVELS, Column, column
 from benchmarks.sandbox.weakened import LAYERS
-from llmasos.core.kernel.sandbox import PROBE, PluginHost
+from llmasos.core.kernel.sandbox import PROBE, PluginHost, landlock
 from tests.core.kernel.launchers import CONFINES, PYTHON, Mine, Somebodys
 
 pytestmark = pytest.mark.skipif(not CONFINES, reason="this machine can't confine plugins")
@@ -90,6 +90,32 @@ async def test_without_a_layer_its_attacks_get_through(who: type[Mine], layer: s
     found = await run(who, rest, attacks)
     assert found.won.keys() == free.won.keys(), found.lost
     assert len(found.won) > len(attacks) / 2, free.lost
+
+
+ALONE = {
+    "landlock": ["files.read_a_private_key", "files.read_through_a_link", "files.read_by_descriptor_path", "files.write_outside",
+                 "files.write_its_own_code", "files.truncate", "files.delete", "files.rename", "files.make_a_folder",
+                 "files.make_a_link", "files.make_a_hard_link", "files.make_a_pipe", "files.read_installed_packages",
+                 "sockets.connect_tcp", "sockets.listen_tcp", "sockets.listen_on_a_path", "processes.execute",
+                 "processes.trace_the_kernel", "processes.read_the_kernels_memory", "kernel.type_into_a_terminal"],
+    "seccomp": ["files.truncate", "files.delete", "files.rename", "files.make_a_folder", "files.make_a_link",
+                "files.make_a_hard_link", "files.change_mode", "files.change_owner", "files.change_times",
+                "files.change_attributes", "files.watch_the_home", "sockets.connect_tcp", "sockets.listen_tcp",
+                "sockets.connect_an_abstract_socket", "sockets.send_from_a_pair", "processes.execute",
+                "processes.kill_the_kernel", "processes.kill_a_thread", "processes.kill_by_queue",
+                "processes.kill_by_pidfd", "processes.kill_by_owned_pipe", "processes.trace_the_kernel",
+                "processes.read_the_kernels_memory_by_call", "kernel.mount", "kernel.attach_shared_memory"],
+}  # fmt: skip
+"""What a layer stops with nothing to help it, so that one that fails doesn't open the door."""
+SCOPED = ["sockets.connect_an_abstract_socket", "processes.kill_the_kernel", "processes.kill_by_owned_pipe"]
+"""Landlock's from ABI 6 on."""
+
+
+@pytest.mark.parametrize("layer", ALONE)
+async def test_a_layer_alone_stops_its_attacks(who: type[Mine], layer: str) -> None:
+    attacks = ALONE[layer] + (SCOPED if layer == "landlock" and landlock.abi() >= 6 else [])
+    found = await run(who, (layer,), attacks)
+    assert found.won == {}
 
 
 def status(pid: int) -> dict[str, str]:
