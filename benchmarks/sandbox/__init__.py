@@ -31,7 +31,7 @@ async def _rows() -> list[dict[str, Any]]:
     free = await column(Weakened(LEVELS["none"]))
     confined = await column(Weakened(LEVELS["confined"]))
     here = Launcher()
-    hidden = not (await here.layers()).visible
+    hidden = not (await here.layers()).unhidden
     real = await column(here)
     attacks = len(free.won) + len(free.lost)
 

@@ -51,8 +51,11 @@ class Ground:
 
     def described(self, told: dict[str, Any]) -> dict[str, Any]:
         """What an attack is told."""
-        if self._kernel.poll() is not None:
+        address = 0 if self._kernel.poll() is not None else _first_address(self._kernel.pid)
+        if not address:  # the attack before has killed it
+            self._kernel.wait()
             self._kernel = self._stand_in()
+            address = _first_address(self._kernel.pid)
         return told | {
             "home": str(self.home),
             "secret": str(self.home / ".ssh" / "id"),
@@ -63,7 +66,7 @@ class Ground:
             "open_folder": str(self._open),
             "other_group": 0 if self._owner[1] else 1,
             "kernel": self._kernel.pid,
-            "kernel_address": _first_address(self._kernel.pid),
+            "kernel_address": address,
         }
 
     def harmed(self) -> str:
@@ -143,5 +146,6 @@ def a_ground(owner: tuple[int, int] | None = None) -> Iterator[tuple[Ground, dic
 
 
 def _first_address(pid: int) -> int:
+    """Where the memory of a process begins; 0 where it is ending."""
     with Path(f"/proc/{pid}/maps").open() as maps:
-        return int(next(maps).split("-")[0], 16)
+        return int(next(maps, "0-").split("-")[0], 16)

@@ -140,7 +140,7 @@ async def _confinement(launcher: Launcher) -> list[Finding]:
         Finding("seccomp", "ok", f"{len(seccomp.allowed(layers.machine))} system calls of {layers.machine}, no other"),
         Finding("limits", "ok", f"{limits.MEMORY >> 20} MiB, {limits.CPU} s of processor, {limits.FILES} files"),
         Finding("plugin user", "ok", "one for each child" if layers.own_user else "yours, without privileges"),
-        Finding("namespaces", "ok", f"not used: {layers.visible}" if layers.visible else "nothing else is visible"),
+        Finding("namespaces", "ok", f"not used: {layers.unhidden}" if layers.unhidden else "nothing else is visible"),
         await _probed(launcher),
     ]
 

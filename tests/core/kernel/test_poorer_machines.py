@@ -48,6 +48,11 @@ def passwd() -> bool:
     return bool(open("/etc/passwd").read())
 
 @syscall(effect="read")
+def network() -> str:
+    "Tell the network."
+    return os.readlink("/proc/self/ns/net")
+
+@syscall(effect="read")
 def child() -> int:
     "Start a process."
     child = os.fork()
@@ -85,9 +90,11 @@ def on(machine: str) -> type[Poorer]:
 
 @asynccontextmanager
 async def a_host(launcher: Launcher) -> AsyncIterator[PluginHost]:
-    async with PluginHost(launcher=launcher) as host:
-        yield host
-    await launcher.close()
+    try:
+        async with PluginHost(launcher=launcher) as host:
+            yield host
+    finally:
+        await launcher.close()
 
 
 @pytest.mark.parametrize("machine", LACKING)
@@ -117,6 +124,7 @@ async def test_the_setting_loads_them_all_the_same(place: Path, machine: str) ->
         rows = {row.name: row for row in await host.add(place)}
         assert starter.unconfined
         assert await rows["free.passwd"].run(None) is True
+        assert await rows["free.network"].run(None) == str(Path("/proc/self/ns/net").readlink())
         child = await rows["free.child"].run(None)
         os.kill(child, 0)
         await host.remove("free")
@@ -142,7 +150,7 @@ async def test_without_namespaces_the_rest_holds(who: type[Mine], machine: str) 
     starter = who(LAYERS)
     starter.machine = machine
     layers = await starter.layers()
-    assert layers.visible
+    assert layers.unhidden
     found = await column(starter, TELLING, who.owner)
     assert found.won.keys() == {"files.see_a_file"}
 
@@ -168,7 +176,7 @@ async def test_another_system_has_no_plugins(place: Path, monkeypatch: pytest.Mo
     starter = Launcher(unconfined=True)
     async with a_host(starter) as host:
         _, (problem,) = await host.load([place.parent])
-    assert "There are no plugins on darwin. What confines them is part of Linux." in str(problem)
+    assert "There are no plugins on darwin: what confines them is part of Linux." in str(problem)
     (finding,) = await _confinement(starter)
     assert finding.state == "broken"
 
@@ -226,13 +234,17 @@ async def test_a_zygote_that_was_killed_is_started_again(place: Path) -> None:
         assert starter._process.pid != first
 
 
-async def test_a_zygote_that_does_not_start_is_told(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("/bin/false", "process that starts plugins has ended"), ("/bin/nothing", "can't be started: .*No such file")],
+)
+async def test_a_zygote_that_does_not_start_is_told(place: Path, command: str, said: str) -> None:
     class Broken(Launcher):
         def _command(self, control: int) -> list[str]:
-            return ["/bin/false"]
+            return [command]
 
     async with a_host(Broken()) as host:
-        with pytest.raises(PluginError, match="process that starts plugins has ended"):
+        with pytest.raises(PluginError, match=said):
             await host.add(place)
 
 

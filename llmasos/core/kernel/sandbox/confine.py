@@ -75,18 +75,21 @@ def end_with(parent: int) -> None:
 
 def library() -> Library:
     """Where this Python keeps what it loads."""
-    machine = sys.implementation._multiarch
+    machine = getattr(sys.implementation, "_multiarch", "unknown")
     system = ["/etc/ld.so.cache", "/usr/share/zoneinfo"]
     system += [f"/lib/{machine}", f"/usr/lib/{machine}", "/lib64", "/usr/lib64"]
     own = f"{sys.base_prefix}/lib"  # conda keeps libraries there
     readable = system + [f"{own}/{name}" for name in _names(own) if name.startswith("lib") and ".so" in name]
-    for folder in filter(os.path.isdir, sys.path):
+    for folder in sys.path:
         inside = _names(folder)
         rest = [f"{folder}/{name}" for name in inside if name not in _INSTALLED]
         readable += [folder] if len(rest) == len(inside) else rest
-    return Library(readable, [*system, own, *filter(os.path.isdir, sys.path)])
+    return Library(readable, [*system, own, *sys.path])
 
 
 def _names(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except OSError:  # Python names a zip file that few have
+        return []

@@ -28,14 +28,14 @@ class Layers:
         seccomp: Whether it has seccomp, and we a table for its processor.
         machine: The processor's architecture.
         own_user: Whether children run as users of their own.
-        visible: Why they aren't in namespaces where all else is hidden; empty where they are.
+        unhidden: Why the rest of the machine isn't hidden from them; empty where it is.
     """
 
     landlock: int
     seccomp: bool
     machine: str
     own_user: bool
-    visible: str
+    unhidden: str
 
     @property
     def lacking(self) -> str:
@@ -53,7 +53,7 @@ class Layers:
 
 REMEDY = (
     "It takes Linux 6.7 or newer with 'landlock' in /sys/kernel/security/lsm, on x86_64 or aarch64; "
-    "or set unconfined_plugins = true if you trust all that is installed."
+    "or LLMASOS_UNCONFINED_PLUGINS=1, if you trust every plugin and app that is installed."
 )
 
 
@@ -81,10 +81,9 @@ class Child:
         if self.ended.done():
             return
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, 0)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             if not self._confined:  # else it couldn't start any process
                 os.killpg(self.pid, signal.SIGKILL)
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _end(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -103,6 +102,7 @@ class Launcher:
         self._unconfined = unconfined
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket
+        self._hindrance = ""  # why there is no process
         self._layers: Layers | None = None
         self._turn = asyncio.Lock()  # guards all of the above: one request at a time
 
@@ -112,6 +112,7 @@ class Launcher:
         It gets one descriptor and nothing else of ours: no environment, no file, no terminal, no working folder.
         """
         if sys.platform != "linux":
+            self._hindrance = f"There are no plugins on {sys.platform}: what confines them is part of Linux."
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -125,9 +126,10 @@ class Launcher:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        except BaseException:
+        except OSError as error:
             ours.close()
-            raise
+            self._hindrance = f"The process that starts plugins can't be started: {error}."
+            return
         finally:
             theirs.close()
         ours.setblocking(False)
@@ -190,7 +192,7 @@ class Launcher:
         if not self._process:
             self.start()
         if not self._process:
-            raise PluginError(f"There are no plugins on {sys.platform}.", "What confines them is part of Linux.")
+            raise PluginError(self._hindrance)
         if not self._layers:
             self._layers = Layers(**(await self._receive())[0])
         return self._layers

@@ -6,7 +6,6 @@ its network has no devices, and the host's name isn't known. Many systems don't 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 
@@ -50,26 +49,26 @@ def hide_all_but(shown: Iterable[str]) -> None:
     Raises:
         OSError: The system doesn't allow it.
     """
+    places = [(path, _OLD + os.path.realpath(path)) for path in shown]  # links lead elsewhere in the new root
     call("unshare", _FILES)
     call("mount", b"tmpfs", _NEW.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=755,size=64k")
-    places = [(path, os.path.realpath(path)) for path in shown]  # links lead elsewhere in the new root
     os.mkdir(_NEW + _OLD)  # noqa: PTH102 - pathlib costs 4 ms, here and below
     call("syscall", _PIVOT_ROOT[os.uname().machine], _NEW.encode(), (_NEW + _OLD).encode())
     os.chdir("/")
-    for path, real in places:
-        with contextlib.suppress(FileNotFoundError):
-            _show(_OLD + real, path)
+    places = [(path, source) for path, source in places if os.path.exists(source)]  # noqa: PTH110
+    # All is made before anything is shown: inside a folder of the host nothing may be made.
+    for path, source in places:
+        _make(path, folder=os.path.isdir(source))  # noqa: PTH112
+    for path, source in places:
+        call("mount", source.encode(), path.encode(), None, _BIND | _RECURSIVE, None)
     call("umount2", _OLD.encode(), _DETACH)
     os.rmdir(_OLD)  # noqa: PTH106
 
 
-def _show(source: str, path: str) -> None:
-    if os.path.isdir(source):  # noqa: PTH112
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103
-    else:
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+def _make(path: str, *, folder: bool) -> None:
+    os.makedirs(path if folder else os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    if not folder:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY))
-    call("mount", source.encode(), path.encode(), None, _BIND | _RECURSIVE, None)
 
 
 def _enter_as_user(wanted: int, user: int, group: int) -> None:

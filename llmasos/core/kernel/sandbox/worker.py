@@ -141,10 +141,10 @@ class Worker:
             child.kill()
             raise
         self._child, self._number, self._used = child, 0, False
-        greeting = await self._exchange(f"The plugin {self._plugin.name}", b"")
-        if self._closed:
+        if self._closed:  # meanwhile
             self._kill()
             raise self._gone()
+        greeting = await self._exchange(f"The plugin {self._plugin.name}", b"")
         if "error" in greeting:
             self._kill()
             said = greeting["error"]

@@ -46,9 +46,11 @@ class Zygote:
         self._sdk = runner.load_sdk(sdk_file)
         library = confine.library()
         program = seccomp.compiled(os.uname().machine) if seccomp.is_available() else b""
-        self._visible = _enter_namespaces(library.places)
+        complete = program and landlock.abi() >= landlock.ABI
+        # Where children can't be confined and are wanted all the same, they get the machine as it is.
+        self._unhidden = _enter_namespaces(library.places) if complete else "they aren't confined"
         own_user = identity.is_free()  # asked in the namespaces
-        self._how = confine.How(library, program, os.getpid(), own_user, hidden=not self._visible)
+        self._how = confine.How(library, program, os.getpid(), own_user, hidden=not self._unhidden)
 
     def layers(self) -> dict[str, Any]:
         """What this machine has."""
@@ -57,7 +59,7 @@ class Zygote:
             "seccomp": bool(self._how.program),
             "machine": os.uname().machine,
             "own_user": self._how.own_user,
-            "visible": self._visible,
+            "unhidden": self._unhidden,
         }
 
     def serve(self) -> None:
