@@ -24,7 +24,7 @@ from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
-from llmasos.core.kernel.sandbox import PluginHost
+from llmasos.core.kernel.sandbox import Launcher, PluginHost
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
@@ -103,6 +103,7 @@ class Machine:
     jobs: Jobs
     files: Files
     plugins: PluginHost
+    launcher: Launcher
     speech: EngineSlot
     interpreting: EngineSlot
     embedder: Embedder
@@ -186,6 +187,11 @@ async def compose(
     engines = engines or LlamaEngines(settings, ADAPTER)
     person = settings.owner or login_name()
     async with contextlib.AsyncExitStack() as closing:
+        # What starts the children of plugins: a process of its own, started before there are keys in this one.
+        launcher = Launcher(unconfined=settings.unconfined_plugins)
+        closing.push_async_callback(launcher.close)
+        launcher.start()
+
         # State: one folder that only the person can enter, everything in it sealed.
         home = private_dir(settings.home)
         # A first start asks nothing: a passphrase can be given later, with 'llmasos recover'.
@@ -246,17 +252,20 @@ async def compose(
             table.add_service(service)
 
         # Plugins: described and called in their own processes.
-        plugins = PluginHost(reserved={row.name.partition(".")[0] for row in table})
+        plugins = PluginHost(reserved={row.name.partition(".")[0] for row in table}, launcher=launcher)
         closing.push_async_callback(plugins.close)
         rows, troubles = await plugins.load(list(search_path("plugins", home)))
         problems += map(str, troubles)
+        if launcher.unconfined:
+            problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
         for row in rows:
             try:
                 table.add(row)
             except PluginError as error:
                 problems.append(f"The plugin {row.plugin} is left out. {error}")
 
-        apps = Apps(PluginHost(kind="app", trusted=shipped("apps")), list(search_path("apps", home)))
+        bundled = shipped("apps")
+        apps = Apps(PluginHost(kind="app", trusted=bundled, launcher=launcher), list(search_path("apps", home)))
         closing.push_async_callback(apps.close_all)
         closing.push_async_callback(jobs.close)  # before what its calls need
         problems += await apps.load()
@@ -274,8 +283,8 @@ async def compose(
         )  # fmt: skip
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, plugins, speech,
-            interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, plugins,
+            launcher, speech, interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from llmasos.compose import LOG_FILE, Machine, compose
-from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.errors import LlmasosError, PluginError
 from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
+from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, PluginHost, limits, seccomp
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
 from llmasos.shell import keys
@@ -97,11 +98,7 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("policy", "ok", f"{machine.kernel.policy.name}, {len(machine.kernel.policy.rules)} rules"),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
         Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),
-        Finding(
-            "sandbox",
-            "note",
-            "Plugins run in child processes of their own; those aren't confined yet. Load only plugins you trust.",
-        ),
+        *await _confinement(machine.launcher),
         *(Finding("problem", "note", problem) for problem in machine.problems),
     ]
     try:
@@ -124,3 +121,38 @@ async def _living(machine: Machine) -> list[Finding]:
     )
     found.append(Finding("memory", "ok", f"{resident_mb():.0f} MB with all children (PSS)"))
     return found
+
+
+async def _confinement(launcher: Launcher) -> list[Finding]:
+    """Each layer that confines plugins and apps, and whether a child gets out all the same."""
+    try:
+        layers = await launcher.layers()
+    except PluginError as error:
+        return [Finding("confinement", "broken", str(error))]
+    if layers.lacking and not launcher.unconfined:
+        return [Finding("confinement", "broken", f"No plugin or app is loaded. {layers.lacking} {REMEDY}")]
+    if layers.lacking:
+        what = f"NONE: plugins and apps can do what you can, as unconfined_plugins is set. {layers.lacking}"
+        return [Finding("confinement", "note", what)]
+    scopes = ", signals, abstract sockets" if layers.landlock >= 6 else ""
+    return [
+        Finding("landlock", "ok", f"ABI {layers.landlock}: files, TCP{scopes}"),
+        Finding("seccomp", "ok", f"{len(seccomp.allowed(layers.machine))} system calls of {layers.machine}, no other"),
+        Finding("limits", "ok", f"{limits.MEMORY >> 20} MiB, {limits.CPU} s of processor, {limits.FILES} files"),
+        Finding("plugin user", "ok", "one for each child" if layers.own_user else "yours, without privileges"),
+        Finding("namespaces", "ok", f"not used: {layers.unhidden}" if layers.unhidden else "nothing else is visible"),
+        await _probed(launcher),
+    ]
+
+
+async def _probed(launcher: Launcher) -> Finding:
+    """What a real child could do that it shouldn't."""
+    try:
+        async with PluginHost(launcher=launcher) as host:
+            (row,) = await host.add(PROBE)
+            ways = await row.run(None)
+    except LlmasosError as error:
+        return Finding("confinement", "broken", str(error))
+    if ways:
+        return Finding("confinement", "broken", f"A plugin can {', '.join(ways)}. Remove plugins you don't trust.")
+    return Finding("confinement", "ok", "tried from inside; it holds")

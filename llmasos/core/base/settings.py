@@ -38,6 +38,7 @@ class Settings:
         record: Keep the last runs of the model, sealed, so that `system.replay` can write them again.
         owner: Who the person is, as events and audit name them; empty for the login name.
         yes: Answer consent questions with yes.
+        unconfined_plugins: Load plugins and apps even where this machine can't confine them.
     """
 
     home: Path
@@ -54,6 +55,7 @@ class Settings:
     owner: str = ""
     yes: bool = False
     record: bool = False
+    unconfined_plugins: bool = False
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:

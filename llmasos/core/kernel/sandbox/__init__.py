@@ -2,17 +2,32 @@
 
     manifest.py     plugin.toml, read strictly
     description.py  what a child says about its plugin, checked, as rows of the syscall table
-    runner.py       runs in the child: loads the plugin, answers calls; imports nothing of llmasos but the sdk
-    worker.py       one child with its channel: start, call, time out, end
     host.py         all plugins: find, load, call, remove
+    worker.py       one child with its channel: start, call, time out, end
+    launcher.py     starts the zygote, learns what this machine can enforce, asks it for children
 
-Nothing that a child sends is trusted: lines have a cap, answers a schema, calls a time limit.
-The child isn't confined yet. Where that will happen is marked in runner.py: everything of ours is loaded by
-then and nothing of the plugin's is. worker.py starts children in one function, `launch`, which a zygote can
-replace.
+    zygote.py       a process of its own that forks the children; imports nothing of llmasos but this part and the sdk
+    confine.py      what is done to a child before a plugin's code runs, in order:
+    limits.py         memory, processor time, files, threads
+    namespaces.py     nothing else to be seen; where the system allows it
+    identity.py       no privileges
+    landlock.py       which files, no TCP, no signals
+    seccomp.py        which system calls
+    libc.py           how all of these reach the operating system
+    runner.py       the child's life: is confined, loads the plugin, answers calls
+    probe/          a plugin that tries to get out, for 'llmasos doctor'
+
+Nothing that a child sends is trusted: lines have a cap, answers a schema, calls a time limit. Where a child can't be
+confined, no plugin is loaded.
 """
 
+from pathlib import Path
+
 from llmasos.core.kernel.sandbox.host import Discovered, Loaded, PluginHost, Problem
+from llmasos.core.kernel.sandbox.launcher import REMEDY, Launcher, Layers
 from llmasos.core.kernel.sandbox.manifest import Plugin
 
-__all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]
+PROBE = Path(__file__).parent / "probe"
+"""The folder of the plugin that tries to get out."""
+
+__all__ = ["PROBE", "REMEDY", "Discovered", "Launcher", "Layers", "Loaded", "Plugin", "PluginHost", "Problem"]

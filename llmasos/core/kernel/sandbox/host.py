@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from llmasos.core.base.errors import PluginError, SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.sandbox import description, manifest
+from llmasos.core.kernel.sandbox.launcher import Launcher
 from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
 from llmasos.core.kernel.sandbox.worker import Door, Worker
 from llmasos.core.kernel.session import Inside
@@ -76,6 +77,7 @@ class PluginHost:
         timeout: Seconds a call may take, and a plugin's import.
         idle: Seconds after which an unused child ends.
         kind: What it loads, plugins or apps.
+        launcher: Starts the children, and is closed by whoever made it; None makes one.
         trusted: The folder whose plugins are granted the syscalls they ask for; None grants nobody any.
     """
 
@@ -86,6 +88,7 @@ class PluginHost:
         timeout: float = 10.0,
         idle: float = 120.0,
         kind: Kind = "plugin",
+        launcher: Launcher | None = None,
         trusted: Path | None = None,
     ) -> None:
         self._reserved = frozenset(reserved)
@@ -93,6 +96,8 @@ class PluginHost:
         self._idle = idle
         self._kind: Kind = kind
         self._trusted = trusted.resolve() if trusted else None
+        self._launcher = launcher or Launcher()
+        self._owns_launcher = launcher is None
         self._entries: dict[str, _Entry] = {}
         self._starting = asyncio.Semaphore(_AT_ONCE)
 
@@ -163,7 +168,7 @@ class PluginHost:
         """
         entry = self._entries.get(plugin.name)
         if entry is None:
-            worker = Worker(plugin, timeout=self._timeout, idle=self._idle)
+            worker = Worker(plugin, self._launcher, timeout=self._timeout, idle=self._idle)
             entry = self._entries[plugin.name] = _Entry(plugin, worker)
         if entry.rows is None:
             try:
@@ -179,6 +184,8 @@ class PluginHost:
         """End all children."""
         entries, self._entries = list(self._entries.values()), {}
         await asyncio.gather(*(entry.worker.close() for entry in entries))
+        if self._owns_launcher:
+            await self._launcher.close()
 
     async def __aenter__(self) -> PluginHost:
         return self

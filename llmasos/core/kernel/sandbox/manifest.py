@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}(?:[-+.]?[0-9A-Za-z.]+)?")
 _LONGEST = 500
 _LARGEST = 64 << 10
-_ISOLATIONS = ("worker",)
+_ISOLATIONS = ("worker", "single_use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Plugin:
         description: One line.
         author: Who wrote it.
         license: SPDX name.
-        isolation: `worker`: one child process that stays.
+        isolation: `worker`: one child process that stays; `single_use`: a fresh one for each call.
         folder: Where it is, absolute.
         kind: plugin or app.
         syscalls: Patterns over the syscalls that its own code may make.
@@ -89,7 +89,7 @@ def read(folder: Path, kind: Kind = "plugin", *, granted: bool = False) -> Plugi
     if not _VERSION.fullmatch(texts["version"]):
         raise PluginError(f"{file}: the version is {texts['version']!r}.", "It looks like '1.0' or '1.2.3'.")
     if texts["isolation"] not in _ISOLATIONS:
-        raise PluginError(f"{file}: the isolation is {texts['isolation']!r}.", "It is 'worker'.")
+        raise PluginError(f"{file}: the isolation is {texts['isolation']!r}.", "It is 'worker' or 'single_use'.")
     syscalls = _capabilities(file, table.get("capabilities"), granted)
     plugin = Plugin(**texts, folder=folder, kind=kind, syscalls=syscalls)
     if not plugin.code.is_file():
@@ -114,8 +114,7 @@ def _text(file: Path, table: dict[str, Any], key: str) -> str:
 def _capabilities(file: Path, asked: Any, granted: bool) -> tuple[str, ...]:
     """The syscalls that it may make; any other capability is refused.
 
-    Granting comes with the confinement that makes a grant mean something; until then what we bring along is
-    granted the syscalls it asks for, and nobody anything else.
+    Until a person can grant them, what we bring along is granted the syscalls it asks for, and nobody anything else.
     """
     if not isinstance(asked, dict):
         raise PluginError(f"{file} has no table [capabilities].", "Add it, empty.")

@@ -1,22 +1,15 @@
-"""Runs in the child process: loads one plugin, describes it, answers calls until the channel closes.
+"""Runs in the child process: is confined, loads one plugin, describes it, answers calls until the channel closes.
 
-    python -I -S -B runner.py CHANNEL LIFELINE SDK CODE
-
-CHANNEL is the descriptor of a socket that carries one JSON object a line, LIFELINE the read end of a pipe
-that nobody writes to. The plugin's own input and outputs are /dev/null, so nothing that it prints can end up
-in the channel.
-
-Started by path and importing nothing of llmasos but the sdk file: a child must be up in milliseconds and must
-not hold what the kernel knows.
+The channel carries one JSON object a line. The plugin's own input and outputs are /dev/null, so nothing that it
+prints can end up in the channel.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import signal
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -50,7 +43,7 @@ class Channel:
         Raises:
             ValueError, TypeError, RecursionError: It isn't JSON, or too long; nothing was sent.
         """
-        line = json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = _line(answer)
         if len(line) > LIMIT:
             raise ValueError(f"the answer has {len(line):,} bytes, the limit is {LIMIT:,}")
         rest = memoryview(line)
@@ -84,6 +77,11 @@ class Plugin:
         except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is told to the kernel
             return _error("broken", self._said(error))
         return {"value": self._functions}
+
+    def warm(self) -> None:
+        """Go once where every call goes: in a forked process, the first to write to a page waits for a copy of it."""
+        args = json.loads(_line({"text": ""}))
+        self._sdk.call(lambda text: text, {"type": "object", "properties": {"text": {"type": "string"}}}, args)
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run one function."""
@@ -133,6 +131,10 @@ def door(channel: Channel, sdk: ModuleType) -> Any:
     return trap
 
 
+def _line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
 def _error(kind: str, what: str, remedy: str = "") -> dict[str, Any]:
     # Cut, and without half characters: an error must always get through.
     said = {"kind": kind, "what": what[:_LONGEST], "remedy": remedy[:_LONGEST]}
@@ -157,21 +159,11 @@ def _load(name: str, file: str) -> ModuleType:
     return module
 
 
-def _die_with_kernel(lifeline: int) -> None:
-    """Let the system end this process when the kernel's end of the pipe closes, even inside an endless loop.
-
-    The end of the channel is only seen between two calls. A hang-up raises SIGIO, whose default is to end us;
-    that needs no thread of ours and no ctypes.
-    """
-    os.set_inheritable(lifeline, False)
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-
-
 def serve(channel: Channel, plugin: Plugin) -> None:
     """Greet with the description, then answer one request at a time."""
-    channel.send({"id": 0, **plugin.describe()})
+    described = plugin.describe()
+    plugin.warm()
+    channel.send({"id": 0, **described})
     while (request := channel.receive()) is not None:
         number = request["id"]
         try:
@@ -181,20 +173,31 @@ def serve(channel: Channel, plugin: Plugin) -> None:
             channel.send({"id": number, **_error("broken", what)})
 
 
-def main() -> None:
-    """The child's life."""
-    descriptor, lifeline, sdk_file, code = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    os.set_inheritable(descriptor, False)
-    _die_with_kernel(lifeline)
+def load_sdk(file: str) -> ModuleType:
+    """The sdk, and nothing else of llmasos."""
     _package("llmasos", [])  # no path: `import llmasos.core` finds nothing
-    sdk = _load("llmasos.sdk", sdk_file)
+    sdk = _load("llmasos.sdk", file)
     sys.modules["llmasos"].sdk = sdk  # type: ignore[attr-defined]
-    sys.argv = ["plugin"]
+    return sdk
+
+
+def run(descriptor: int, code: str, sdk: ModuleType, confine: Callable[[], None]) -> None:
+    """The child's life.
+
+    Args:
+        descriptor: The channel.
+        code: The plugin's module.
+        sdk: From `load_sdk`.
+        confine: Confines this process; where that fails, the plugin isn't loaded.
+    """
     channel = Channel(descriptor)
     sdk._door = door(channel, sdk)  # type: ignore[attr-defined]
-    # Confinement goes here: all of ours is loaded, nothing of the plugin's is.
+    sys.argv = ["plugin"]
+    for name in [name for name in sys.modules if name == "__main__" or name.startswith("confinement")]:
+        del sys.modules[name]
+    try:
+        confine()
+    except (OSError, ValueError) as error:
+        channel.send({"id": 0, **_error("broken", f"it can't be confined: {error}")})
+        return
     serve(channel, Plugin(code, sdk))
-
-
-if __name__ == "__main__":
-    main()

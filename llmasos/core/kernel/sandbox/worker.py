@@ -9,19 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from llmasos import sdk
 from llmasos.core.base.errors import Errno, PluginError, SyscallError
-from llmasos.core.kernel.sandbox import runner
+from llmasos.core.kernel.sandbox import limits, runner
+from llmasos.core.kernel.sandbox.launcher import Child, Launcher
 from llmasos.core.kernel.sandbox.manifest import Plugin
 
 LIMIT = runner.LIMIT
@@ -36,70 +30,40 @@ class _RefusedError(Exception):
     """The child broke the protocol; says how."""
 
 
-@dataclass
-class _Child:
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-    lifeline: int
-
-
-def launch(code: Path) -> _Child:
-    """Start a child. Takes milliseconds and doesn't wait for it to be ready.
-
-    It gets two descriptors and nothing else of ours: no environment, no file, no terminal, no working folder.
-    """
-    ours, theirs = socket.socketpair()
-    heard, lifeline = os.pipe()  # held open for as long as the kernel lives; see runner.py
-    arguments = [str(theirs.fileno()), str(heard), sdk.__file__, str(code)]
-    try:
-        process = subprocess.Popen(
-            # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", runner.__file__, *arguments],
-            env={},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), heard),
-            start_new_session=True,
-        )
-    except BaseException:
-        ours.close()
-        os.close(lifeline)
-        raise
-    finally:
-        theirs.close()
-        os.close(heard)
-    return _Child(process, ours, lifeline)
-
-
 class Worker:
     """Calls one plugin in a child that is started at the first call and stays.
 
+    A plugin that is `single_use` gets a fresh child for each call. The next one is started, confined and loaded
+    while nobody waits for it.
+
     Args:
         plugin: Which.
+        launcher: Starts the children.
         timeout: Seconds that a call, or the start with the plugin's import, may take.
         idle: Seconds without a call after which the child ends; a Python process costs about 8 MB.
     """
 
-    def __init__(self, plugin: Plugin, *, timeout: float, idle: float) -> None:
+    def __init__(self, plugin: Plugin, launcher: Launcher, *, timeout: float, idle: float) -> None:
         self._plugin = plugin
+        self._launcher = launcher
         self._timeout = timeout
         self._idle = idle
         self._turn = asyncio.Lock()  # guards everything below: one request at a time
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._number = 0
+        self._used = False
         self._closed = False
         self._described: Any = None
         self._ending: asyncio.TimerHandle | None = None
-        self._reaped: set[asyncio.Future[Any]] = set()
+        self._ending_children: set[asyncio.Future[None]] = set()
+        self._refilling: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
         """The child's process id, None where none runs."""
-        return self._child.process.pid if self._child else None
+        return self._child.pid if self._child else None
 
     async def describe(self) -> Any:
         """What the plugin says about itself; not checked.
@@ -130,13 +94,18 @@ class Worker:
             await self._start()
             self._number += 1
             line = _request(name, {"id": self._number, "name": function, "args": args})
-            answer = await self._exchange(name, line)
-            made = 0
-            while "trap" in answer:
-                made += 1
-                if made > TRAPS:
-                    self._fail("EIO", f"{name} made more than {TRAPS} syscalls and was stopped.")
-                answer = await self._exchange(name, await _made(answer["trap"], door))
+            try:
+                answer = await self._exchange(name, line)
+                made = 0
+                while "trap" in answer:
+                    made += 1
+                    if made > TRAPS:
+                        self._fail("EIO", f"{name} made more than {TRAPS} syscalls and was stopped.")
+                    answer = await self._exchange(name, await _made(answer["trap"], door))
+            finally:
+                if self._plugin.isolation == "single_use":
+                    self._used = True
+                    self._refilling = asyncio.ensure_future(self._refill())
         return _value(name, answer)
 
     async def close(self) -> None:
@@ -148,27 +117,38 @@ class Worker:
             if writer:
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-            await asyncio.gather(*self._reaped)
+            await asyncio.gather(*self._ending_children)
+
+    async def _refill(self) -> None:
+        async with self._turn:
+            with contextlib.suppress(SyscallError):  # the next call meets it again, and tells
+                await self._start()
 
     async def _start(self) -> None:
         if self._closed:
             raise self._gone()
-        if self._child and not self._reader.at_eof():
+        if self._child and not (self._used or self._reader.at_eof() or _is_worn(self._child.pid)):
             return
-        self._kill()  # a child that died between two calls
-        self._child = launch(self._plugin.code)
-        self._number = 0
+        self._kill()  # a child that has served, that died between two calls, or soon would
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=self._child.channel, limit=LIMIT)
+            child = await self._launcher.launch(self._plugin.code)
+        except PluginError as error:
+            raise SyscallError("EAGAIN", error.what, error.remedy) from None
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=child.channel, limit=LIMIT)
         except BaseException:
-            self._child.channel.close()
-            self._kill(connected=False)
+            child.channel.close()
+            child.kill()
             raise
+        self._child, self._number, self._used = child, 0, False
+        if self._closed:  # meanwhile
+            self._kill()
+            raise self._gone()
         greeting = await self._exchange(f"The plugin {self._plugin.name}", b"")
         if "error" in greeting:
             self._kill()
-            error = greeting["error"]
-            raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {error['what']}", error["remedy"])
+            said = greeting["error"]
+            raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {said['what']}", said["remedy"])
         if self._described not in (None, greeting["value"]):
             self._kill()  # what the table and the policy know is no longer what would run
             raise SyscallError(
@@ -211,22 +191,25 @@ class Worker:
         if not self._turn.locked():  # else the running call sets the next timer
             self._kill()
 
-    def _kill(self, *, connected: bool = True) -> None:
+    def _kill(self) -> None:
         if self._ending:
             self._ending.cancel()
             self._ending = None
         child, self._child = self._child, None
         if child is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.process.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
-        os.close(child.lifeline)
-        if connected:
-            self._writer.transport.abort()
-        # Tearing down a large process takes a while; the loop doesn't wait for it.
-        waiting = asyncio.get_running_loop().run_in_executor(None, child.process.wait)
-        self._reaped.add(waiting)
-        waiting.add_done_callback(self._reaped.discard)
+        child.kill()
+        self._writer.transport.abort()
+        self._ending_children.add(child.ended)
+        child.ended.add_done_callback(self._ending_children.discard)
+
+
+def _is_worn(pid: int) -> bool:
+    """Whether a child has used half of the processor time that it may use in its life."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2) > limits.CPU / 2  # CPUCLOCK_SCHED of a process
+    except OSError:
+        return False
 
 
 def _line(message: Mapping[str, Any]) -> bytes:

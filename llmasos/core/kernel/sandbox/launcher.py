@@ -1,0 +1,221 @@
+"""The kernel's end of the zygote: starts it, learns what this machine can enforce, asks it for children."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmasos import sdk
+from llmasos.core.base.errors import PluginError
+from llmasos.core.kernel.sandbox import landlock, seccomp, zygote
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What this machine has to confine a child with.
+
+    Attributes:
+        landlock: The ABI of its Landlock, 0 where it has none.
+        seccomp: Whether it has seccomp, and we a table for its processor.
+        machine: The processor's architecture.
+        own_user: Whether children run as users of their own.
+        unhidden: Why the rest of the machine isn't hidden from them; empty where it is.
+    """
+
+    landlock: int
+    seccomp: bool
+    machine: str
+    own_user: bool
+    unhidden: str
+
+    @property
+    def lacking(self) -> str:
+        """Why a child can't be confined here, in one sentence; empty where it can."""
+        if self.machine not in seccomp.NUMBERS:
+            return f"No list of system calls is known for this processor ({self.machine})."
+        if not self.seccomp:
+            return "This system has no seccomp."
+        if self.landlock == 0:
+            return "This system has no Landlock, or it is switched off."
+        if self.landlock < landlock.ABI:
+            return f"Landlock is too old here: ABI {self.landlock}, and {landlock.ABI} is needed."
+        return ""
+
+
+REMEDY = (
+    "It takes Linux 6.7 or newer with 'landlock' in /sys/kernel/security/lsm, on x86_64 or aarch64; "
+    "or LLMASOS_UNCONFINED_PLUGINS=1, if you trust every plugin and app that is installed."
+)
+
+
+class Child:
+    """A process with one plugin.
+
+    Args:
+        pid: Its id.
+        pidfd: Stands for the process, also when its id has gone to another.
+        channel: The kernel's end of its channel.
+        confined: Whether it is.
+    """
+
+    def __init__(self, pid: int, pidfd: int, channel: socket.socket, *, confined: bool) -> None:
+        self.pid = pid
+        self.channel = channel
+        self._pidfd = pidfd
+        self._confined = confined
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(pidfd, self._end)
+
+    def kill(self) -> None:
+        """End it; `ended` tells when it has."""
+        if self.ended.done():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            if not self._confined:  # else it couldn't start any process
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self.ended.set_result(None)
+
+
+class Launcher:
+    """Starts children. The zygote starts with `start`, or with the first child, and again if it was killed.
+
+    Args:
+        unconfined: Start children even where they can't be confined.
+    """
+
+    def __init__(self, *, unconfined: bool = False) -> None:
+        self._unconfined = unconfined
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket
+        self._hindrance = ""  # why there is no process
+        self._layers: Layers | None = None
+        self._turn = asyncio.Lock()  # guards all of the above: one request at a time
+
+    def start(self) -> None:
+        """Start the zygote; takes a few milliseconds and doesn't wait for it to be ready.
+
+        It gets one descriptor and nothing else of ours: no environment, no file, no terminal, no working folder.
+        """
+        if sys.platform != "linux":
+            self._hindrance = f"There are no plugins on {sys.platform}: what confines them is part of Linux."
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._process = subprocess.Popen(
+                self._command(theirs.fileno()),
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            self._hindrance = f"The process that starts plugins can't be started: {error}."
+            return
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._control = ours
+
+    @property
+    def unconfined(self) -> bool:
+        """Whether the children that were started couldn't be confined."""
+        return self._unconfined and self._layers is not None and bool(self._layers.lacking)
+
+    async def layers(self) -> Layers:
+        """What this machine can enforce.
+
+        Raises:
+            PluginError: There is no zygote on this system, or it doesn't start.
+        """
+        async with self._turn:
+            return await self._greeted()
+
+    async def launch(self, code: Path) -> Child:
+        """A child that is going to load a plugin.
+
+        Raises:
+            PluginError: It can't be confined here, or not started.
+        """
+        async with self._turn:
+            lacking = (await self._greeted()).lacking
+            if lacking and not self._unconfined:
+                raise PluginError(f"Plugins can't be confined here. {lacking}", REMEDY)
+            asking = asyncio.ensure_future(self._ask(code, confined=not lacking))
+            try:
+                return await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                # It answers in a moment, and nobody else would end that child.
+                with contextlib.suppress(PluginError):
+                    child = await asking
+                    child.channel.close()
+                    child.kill()
+                raise
+
+    async def close(self) -> None:
+        """End the zygote, and with it all children."""
+        async with self._turn:
+            await self._end()
+
+    def _command(self, control: int) -> list[str]:
+        # -I: no PYTHON* variables, no user packages; -S: no site-packages; -B: no files beside plugin.py.
+        return [sys.executable, "-I", "-S", "-B", "-X", "utf8", zygote.__file__, str(control), sdk.__file__]
+
+    async def _end(self) -> None:
+        process, self._process, self._layers = self._process, None, None
+        if process:
+            self._control.close()
+            process.kill()
+            await asyncio.get_running_loop().run_in_executor(None, process.wait)
+
+    async def _greeted(self) -> Layers:
+        if self._process and self._process.poll() is not None:
+            await self._end()
+        if not self._process:
+            self.start()
+        if not self._process:
+            raise PluginError(self._hindrance)
+        if not self._layers:
+            self._layers = Layers(**(await self._receive())[0])
+        return self._layers
+
+    async def _ask(self, code: Path, *, confined: bool) -> Child:
+        with contextlib.suppress(OSError):  # if it has ended, there is nothing to receive
+            self._control.send(json.dumps({"code": str(code), "confined": confined}).encode())
+        said, descriptors = await self._receive()
+        if "error" in said:
+            raise PluginError(f"No process can be started: {said['error']}.", "Try again when fewer are running.")
+        channel, pidfd = descriptors
+        return Child(said["pid"], pidfd, socket.socket(fileno=channel), confined=confined)
+
+    async def _receive(self) -> tuple[dict[str, Any], list[int]]:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_reader(self._control, ready.set)
+        try:
+            await ready.wait()
+            line, descriptors, _, _ = socket.recv_fds(self._control, zygote.LONGEST, 2, socket.MSG_CMSG_CLOEXEC)
+        finally:
+            loop.remove_reader(self._control)
+        if not line:
+            await self._end()
+            raise PluginError("The process that starts plugins has ended.", "It is started afresh with the next call.")
+        return json.loads(line), descriptors

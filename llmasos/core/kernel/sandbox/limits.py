@@ -1,0 +1,38 @@
+"""What one child may use up. A call has a wall clock besides (worker.py), and an unused child ends."""
+
+from __future__ import annotations
+
+import resource
+
+MEMORY = 512 << 20
+"""Bytes of address space. With half of it numpy can't be imported."""
+CPU = 60
+"""Seconds of processor time in a child's whole life; worker.py replaces one between two calls before that."""
+FILES = 64
+THREADS, TASKS = 256, 8192
+"""Threads that its user may have in all: where those are plugins' alone, and where the person's programs count too."""
+
+
+def apply(*, alone: bool) -> None:
+    """Set them for this process; none can be raised again.
+
+    Args:
+        alone: Whether its user, or its user namespace, has nothing but plugins.
+
+    Raises:
+        OSError, ValueError: One couldn't be set.
+    """
+    for what, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, CPU),
+        (resource.RLIMIT_FSIZE, 0),  # nothing that it could open for writing is a file
+        (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_NPROC, THREADS if alone else TASKS),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        resource.setrlimit(what, (most, most))

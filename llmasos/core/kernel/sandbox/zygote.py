@@ -1,0 +1,139 @@
+"""Runs as the zygote: a small process that forks a child for each plugin, and never runs a plugin's code itself.
+
+    python -I -S -B zygote.py CONTROL SDK
+
+CONTROL is the descriptor of a socket to the kernel. First the zygote tells which layers of confinement this machine
+has. Then, for each `{"code", "confined"}`, it forks a child and answers `{"pid"}` with two descriptors, the kernel's
+end of the child's channel and a pidfd. It ends when the kernel does, and all children with it.
+
+The kernel never forks itself: a copy of it would hold its keys, and copying its tables takes long. Started by path,
+with nothing of llmasos but this folder and the sdk's file; what is loaded here, no child has to load again.
+"""
+
+from __future__ import annotations
+
+import _socket
+import array
+import gc
+import json
+import os
+import signal
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+if not __package__:  # started by path: this folder as a package without the ones above it
+    __package__ = "confinement"
+    sys.modules[__package__] = ModuleType(__package__)
+    sys.modules[__package__].__path__ = [os.path.dirname(__file__)]  # noqa: PTH120 - pathlib costs 4 ms
+
+from . import confine, identity, landlock, namespaces, runner, seccomp
+
+LONGEST = 1 << 16
+"""Bytes of a request."""
+
+
+class Zygote:
+    """The process.
+
+    Args:
+        control: The socket to the kernel.
+        sdk_file: The sdk's module.
+    """
+
+    def __init__(self, control: _socket.socket, sdk_file: str) -> None:
+        self._control = control
+        self._sdk = runner.load_sdk(sdk_file)
+        library = confine.library()
+        program = seccomp.compiled(os.uname().machine) if seccomp.is_available() else b""
+        complete = program and landlock.abi() >= landlock.ABI
+        # Where children can't be confined and are wanted all the same, they get the machine as it is.
+        self._unhidden = _enter_namespaces(library.places) if complete else "they aren't confined"
+        own_user = identity.is_free()  # asked in the namespaces
+        self._how = confine.How(library, program, os.getpid(), own_user, hidden=not self._unhidden)
+
+    def layers(self) -> dict[str, Any]:
+        """What this machine has."""
+        return {
+            "landlock": landlock.abi(),
+            "seccomp": bool(self._how.program),
+            "machine": os.uname().machine,
+            "own_user": self._how.own_user,
+            "unhidden": self._unhidden,
+        }
+
+    def serve(self) -> None:
+        """Answer requests until the kernel closes its end."""
+        signal.signal(signal.SIGCHLD, _reap)
+        self._answer(self.layers())
+        gc.freeze()  # children share what is loaded by now
+        while line := self._control.recv(LONGEST):
+            self._fork(json.loads(line))
+
+    def _fork(self, request: dict[str, Any]) -> None:
+        ours, theirs = _socket.socketpair()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # a child that isn't reaped keeps its pid
+        try:
+            pid = os.fork()
+            if not pid:
+                ours.close()
+                self._become(theirs.detach(), request)
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            self._answer({"error": error.strerror})
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            theirs.close()
+        self._answer({"pid": pid}, ours.fileno(), pidfd)
+        ours.close()
+        os.close(pidfd)
+
+    def _become(self, channel: int, request: dict[str, Any]) -> NoReturn:
+        """Be the child, to the end."""
+        try:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            self._control.close()
+            os.setsid()
+            runner.run(channel, request["code"], self._sdk, lambda: self._confine(request))
+        finally:
+            os._exit(0)
+
+    def _confine(self, request: dict[str, Any]) -> None:
+        if not request["confined"]:
+            confine.end_with(self._how.parent)
+            return
+        confine.apply(os.path.dirname(request["code"]), self._how)  # noqa: PTH120
+
+    def _answer(self, said: dict[str, Any], *descriptors: int) -> None:
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self._control.sendmsg([json.dumps(said).encode()], rights)
+
+
+def _enter_namespaces(places: list[str]) -> str:
+    """Enter them and try in a child whether all else can be hidden; why not, empty where it can."""
+    try:
+        namespaces.enter()
+    except OSError as error:
+        return str(error)
+    pid = os.fork()
+    if not pid:
+        try:
+            namespaces.hide_all_but(places)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return "files can't be hidden" if os.waitpid(pid, 0)[1] else ""
+
+
+def _reap(*_: object) -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+if __name__ == "__main__":
+    Zygote(_socket.socket(fileno=int(sys.argv[1])), sys.argv[2]).serve()

@@ -1,0 +1,234 @@
+"""The filter as a program: run step by step for every number, on both architectures, and compared with the table."""
+
+from __future__ import annotations
+
+import errno
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from llmasos.core.kernel.sandbox import seccomp
+from llmasos.core.kernel.sandbox.seccomp import ALLOW, KILL, MISSING, NUMBERS, PRETEND, REFUSE, TABLE, Argument
+
+LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+X86, ARM = "x86_64", "aarch64"
+
+
+def verdict(machine: str, number: int, *arguments: int, audit: int | None = None) -> int:
+    """What the filter says to a call, as the kernel's machine would run it."""
+    words = [word & (1 << 64) - 1 for word in (*arguments, *[0] * (6 - len(arguments)))]
+    data = struct.pack("<IIQ6Q", number, audit or NUMBERS[machine][0], 0, *words)
+    steps = list(struct.iter_unpack("<HBBI", seccomp.compiled(machine)))
+    at = accumulator = 0
+    while True:
+        operation, then, otherwise, operand = steps[at]
+        at += 1
+        if operation == LOAD:
+            (accumulator,) = struct.unpack_from("<I", data, operand)
+        elif operation in (EQUAL, AT_LEAST):
+            at += then if (accumulator == operand if operation == EQUAL else accumulator >= operand) else otherwise
+        else:
+            assert operation == RETURN
+            return operand
+
+
+def number(machine: str, name: str) -> int:
+    found = TABLE[name][:2][list(NUMBERS).index(machine)]
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("machine", NUMBERS)
+def test_every_number_has_the_verdict_of_the_table(machine: str) -> None:
+    column = list(NUMBERS).index(machine)
+    table = {row[:2][column]: row[2] for row in TABLE.values()}
+    for one in range(1024):
+        wanted = table.get(one, REFUSE)
+        if isinstance(wanted, int):
+            assert verdict(machine, one) == wanted
+            assert verdict(machine, one, *[-1] * 6) == wanted
+        else:
+            fitting = [0] * 6
+            for argument in wanted:
+                fitting[argument.at] = argument.values[-1]
+            assert verdict(machine, one, *fitting) == ALLOW
+            for argument in wanted:
+                wrong = list(fitting)
+                wrong[argument.at] = 0x7ABC_DEF1
+                assert verdict(machine, one, *wrong) == REFUSE
+
+
+@pytest.mark.parametrize("machine", NUMBERS)
+def test_another_architecture_is_the_end(machine: str) -> None:
+    i386, arm = 0x40000003, 0x40000028
+    for audit in (i386, arm, NUMBERS[ARM if machine == X86 else X86][0]):
+        assert verdict(machine, number(machine, "getpid"), audit=audit) == KILL
+
+
+def test_x32_is_the_end() -> None:
+    for one in (0x40000000, 0x40000000 + 39, 0x7FFFFFFF, 0xFFFFFFFF):
+        assert verdict(X86, one) == KILL
+
+
+@pytest.mark.parametrize("machine", NUMBERS)
+def test_arguments(machine: str) -> None:
+    def said(name: str, *arguments: int) -> int:
+        return verdict(machine, number(machine, name), *arguments)
+
+    thread, process, namespace = 0x3D0F00, 0x1200011, 0x10000000
+    assert said("clone", thread) == said("clone", 0x7D0F00) == ALLOW
+    assert said("clone", process) == said("clone", thread | namespace) == said("clone", thread & ~0x10000) == REFUSE
+    assert said("clone3") == MISSING
+    assert said("socketpair", 1, 1) == said("socketpair", 1, 1 | 0o2000000 | 0o4000) == ALLOW
+    assert said("socketpair", 1, 2) == said("socketpair", 2, 1) == said("socketpair", 1, 5) == REFUSE
+    assert said("sendto", 3, 0, 0, 0x4000, 0) == ALLOW
+    assert said("sendto", 3, 0, 0, 0, 0x1000) == said("sendto", 3, 0, 0, 0, 1 << 32) == REFUSE, "an address"
+    assert said("sendto", 3, 0, 0, 1) == said("recvfrom", 3, 0, 0, 1) == REFUSE, "out of band"
+    assert said("prlimit64", 0, 7) == ALLOW
+    assert said("prlimit64", 1, 7) == REFUSE
+    assert said("ioctl", 0, 0x5421) == ALLOW
+    assert said("ioctl", 0, 0x5412) == said("ioctl", 0, 0x541C) == said("ioctl", 0, 0x8901) == REFUSE
+    assert said("fcntl", 0, 3) == said("fcntl", 0, 1030) == ALLOW
+    assert said("fcntl", 0, 8) == said("fcntl", 0, 10) == said("fcntl", 0, 1026) == said("fcntl", 0, 1024) == REFUSE
+    assert said("fchmod") == said("utimensat") == PRETEND
+    assert said("fsetxattr") & 0xFFFF == errno.ENOTSUP
+
+
+FORBIDDEN = [
+    "socket",
+    "connect",
+    "bind",
+    "listen",
+    "accept",
+    "accept4",
+    "sendmsg",
+    "recvmsg",
+    "sendmmsg",
+    "setsockopt",
+    "getsockopt",
+    "execve",
+    "execveat",
+    "fork",
+    "vfork",
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "pidfd_getfd",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "io_uring_setup",
+    "io_uring_enter",
+    "bpf",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "memfd_create",
+    "memfd_secret",
+    "userfaultfd",
+    "perf_event_open",
+    "unshare",
+    "setns",
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "fsopen",
+    "open_tree",
+    "move_mount",
+    "mount_setattr",
+    "openat2",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "setuid",
+    "setresuid",
+    "setgid",
+    "setgroups",
+    "capset",
+    "prctl",
+    "seccomp",
+    "landlock_create_ruleset",
+    "personality",
+    "mkdirat",
+    "unlinkat",
+    "renameat2",
+    "linkat",
+    "symlinkat",
+    "mknodat",
+    "truncate",
+    "ftruncate",
+    "fallocate",
+    "fchown",
+    "fchownat",
+    "readlinkat",
+    "inotify_init1",
+    "inotify_add_watch",
+    "fanotify_init",
+    "shmget",
+    "shmat",
+    "msgget",
+    "semget",
+    "mq_open",
+    "syslog",
+    "reboot",
+    "kexec_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "swapon",
+    "settimeofday",
+    "clock_settime",
+    "adjtimex",
+    "sethostname",
+    "setpriority",
+    "sched_setaffinity",
+    "quotactl",
+    "acct",
+    "vhangup",
+    "lookup_dcookie",
+    "kcmp",
+    "process_madvise",
+    "splice",
+    "tee",
+    "vmsplice",
+    "sendfile",
+    "copy_file_range",
+    "mlock",
+]
+
+
+def test_what_nobody_may_is_not_in_the_table() -> None:
+    assert not set(FORBIDDEN) & set(TABLE)
+
+
+HEADERS = {
+    X86: Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    ARM: Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+@pytest.mark.parametrize("machine", NUMBERS)
+def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
+    if not HEADERS[machine].exists():
+        pytest.skip("no headers of the kernel here")
+    pattern = r"^#define __NR(?:3264)?_(\w+)\s+(\d+)"
+    theirs = dict(re.findall(pattern, HEADERS[machine].read_text(), re.MULTILINE))
+    theirs |= {"newfstatat": theirs["fstatat"]} if "fstatat" in theirs else {}
+    column = list(NUMBERS).index(machine)
+    ours = {name: row[:2][column] for name, row in TABLE.items() if name != "fchmodat2"}  # younger than some headers
+    assert {name: theirs.get(name) for name in ours} == {n: None if v is None else str(v) for n, v in ours.items()}
+    assert int(theirs["seccomp"]) == NUMBERS[machine][1]
+    known = set(theirs) | {"umount2"}
+    assert set(FORBIDDEN) - known <= {"fork", "vfork", "memfd_secret", "kexec_load", "lookup_dcookie"}
+
+
+def test_a_filter_the_kernel_takes() -> None:
+    for machine in NUMBERS:
+        steps = len(seccomp.compiled(machine)) // 8
+        assert 100 < steps < 4096
+    assert Argument(0, (1,)).wide is False
