@@ -57,7 +57,9 @@ async def _rows(run: Run, swap: Any, folder: Path) -> list[Row]:
         # The kernel opens seals beside the loop or in it; what counts is that nothing else is going on here.
         state = swap.get(key)
         assert state is not None
-        return await engine.restore(state)
+        live = await engine.restore(state)
+        swap.used(state)
+        return live
 
     async def out(key: int, sequence: LiveSequence) -> None:
         assert swap.put(key, await engine.save(sequence))

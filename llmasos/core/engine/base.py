@@ -249,7 +249,7 @@ class Engine(Protocol):
     async def save(self, sequence: LiveSequence) -> bytes:
         """The sequence's state, to be restored by the same model."""
 
-    async def restore(self, state: bytes, owner: int = 0) -> LiveSequence:
+    async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
 
         Raises:

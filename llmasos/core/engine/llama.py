@@ -261,7 +261,7 @@ class LlamaEngine:
 
         return await self._call(save)
 
-    async def restore(self, state: bytes, owner: int = 0) -> LiveSequence:
+    async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
 
         Raises:

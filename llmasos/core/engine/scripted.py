@@ -244,7 +244,7 @@ class ScriptedEngine:
         body = json.dumps(state).encode()
         return zlib.crc32(body).to_bytes(4, "little") + body
 
-    async def restore(self, state: bytes, owner: int = 0) -> LiveSequence:
+    async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
 
         Raises:
@@ -253,7 +253,7 @@ class ScriptedEngine:
         """
         if zlib.crc32(state[4:]).to_bytes(4, "little") != state[:4]:
             raise StateError("The saved state is damaged.")
-        saved = json.loads(state[4:])
+        saved = json.loads(bytes(state[4:]))
         if saved["model"] != self.name:
             raise StateError("The saved state is of another model or adapter.")
         live = await self.open(owner)

@@ -68,7 +68,7 @@ def write(front: bytes, size: int, fill: Callable[[int], int]) -> bytes:
     return state
 
 
-def read(data: bytes, model: str) -> Saved:
+def read(data: bytes | memoryview, model: str) -> Saved:
     """Take a state apart.
 
     Raises:

@@ -59,15 +59,33 @@ class Cipher:
         try:
             return self._aead.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], aad)
         except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
-            raise StoreError(
-                "A sealed record doesn't open: it was changed, moved, or sealed with another key.",
-                "Restore the latest backup.",
-            ) from None
+            raise _unopened() from None
+
+    def open_into(self, sealed: bytes, aad: bytes, room: bytearray) -> memoryview:
+        """As `open`, into a buffer that is large enough: fresh memory for 23 MB costs more than decrypting them.
+
+        Raises:
+            StoreError: As `open`.
+        """
+        whole = memoryview(sealed)
+        size = max(len(whole) - OVERHEAD, 0)
+        try:
+            self._aead.decrypt_into(whole[:NONCE_BYTES], whole[NONCE_BYTES:], aad, memoryview(room)[:size])
+        except (InvalidTag, ValueError):
+            raise _unopened() from None
+        return memoryview(room)[:size]
 
 
 def random_key() -> bytes:
     """A new 256-bit key."""
     return secrets.token_bytes(KEY_BYTES)
+
+
+def _unopened() -> StoreError:
+    return StoreError(
+        "A sealed record doesn't open: it was changed, moved, or sealed with another key.",
+        "Restore the latest backup.",
+    )
 
 
 def wrap_key(kek: bytes, key: bytes, aad: bytes) -> bytes:

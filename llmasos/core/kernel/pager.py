@@ -57,7 +57,10 @@ class Pager:
         self._forget(process)
         if process.state is State.SWAPPED:
             process.move(State.READY)
-        live = await self._restored(data, engine, process) if data else None
+        live = None
+        if data is not None:
+            live = await self._restored(data, engine, process)
+            self._swap.used(data)
         if live is None:
             return None
         if not process.alive:
@@ -127,7 +130,7 @@ class Pager:
             engine, sequence = taken
             await engine.close(sequence)
 
-    async def _restored(self, data: bytes, engine: Engine, process: Process) -> LiveSequence | None:
+    async def _restored(self, data: memoryview, engine: Engine, process: Process) -> LiveSequence | None:
         while True:
             try:
                 return await engine.restore(data, owner=process.pid)

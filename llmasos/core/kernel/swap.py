@@ -37,6 +37,8 @@ class Swap:
         self._memory: OrderedDict[int, bytes] = OrderedDict()  # least recently used first
         self._disk: OrderedDict[int, int] = OrderedDict()  # sizes
         self._lock = threading.RLock()
+        self._rooms: list[bytearray] = []
+        """Memory that was used before, one piece at most: touching fresh memory costs more than decrypting into it."""
         self._lost = 0
         for left in folder.glob("*.kv"):
             left.unlink(missing_ok=True)
@@ -51,8 +53,11 @@ class Swap:
                 self.spill(next(iter(self._memory)))
             return key in self._memory or key in self._disk
 
-    def get(self, key: int) -> bytes | None:
-        """What is kept under a number; None where nothing is, or where it was lost."""
+    def get(self, key: int) -> memoryview | None:
+        """What is kept under a number; None where nothing is, or where it was lost.
+
+        It stands in memory that is used again: give it back with `used`, and don't look at it then.
+        """
         with self._lock:
             sealed = self._memory.get(key)
             if sealed is not None:
@@ -62,11 +67,23 @@ class Swap:
                 sealed = self._read(key)
         if sealed is None:
             return None
+        with self._lock:
+            room = self._rooms.pop() if self._rooms else bytearray()
+        if len(room) < len(sealed):
+            room = bytearray(len(sealed))
         try:
-            return self._cipher.open(sealed, _place(key))
+            return self._cipher.open_into(sealed, _place(key), room)
         except StoreError:
             self._lose(key, "was damaged")
             return None
+
+    def used(self, data: memoryview) -> None:
+        """Take back what `get` gave."""
+        room = data.obj
+        data.release()
+        with self._lock:
+            if isinstance(room, bytearray) and not self._rooms:
+                self._rooms.append(room)
 
     def spill(self, key: int) -> bool:
         """Move an entry from memory to a file; False where it had to be given up."""
