@@ -17,8 +17,8 @@ from llmasos.core.engine.merge import merged
 from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
-SPEECH_CELLS, SPEECH_SEQUENCES = 4864, 40
-"""22.5 KiB a cell: 107 MB, so that both contexts, both models and the embedder stay under 600 MB."""
+SPEECH_CELLS, SPEECH_SEQUENCES = 4608, 40
+"""22.5 KiB a cell: 104 MB, so that both contexts, both models and the embedder stay under 600 MB."""
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
 

@@ -29,7 +29,7 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 """What stands before a question and isn't part of it."""
-OPTIONAL = 0.5
+OPTIONAL = 0.55
 """An optional argument of a foreign function that was begun with less probability is left out."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
 
