@@ -215,16 +215,17 @@ class Batcher:
         if writing:
             room = sum(work.waiting for work in writing) + SHARED_CHUNK * bool(reading)
             room = min(N_BATCH, max(room, N_OUTPUTS))
+        # Before anything is planned: the cells of a plan hold nothing yet that could be taken over.
+        for work in reading:
+            if not work.slot.computed:
+                work.live.usage.reused += self.prefixes.reuse(work.slot, work.live.tokens, again=True)
         fresh: list[Work] = []
         for work in [*writing, *reading]:
             if room <= 0 or outputs <= 0:
                 break
             if not work.slot.computed:
-                # What somebody began to read in an earlier step is taken over; what begins like another in this
-                # step waits for the next, and takes it over then.
-                work.live.usage.reused += self.prefixes.reuse(work.slot, work.live.tokens, again=True)
-                if not work.slot.computed and any(begin_alike(work.live.tokens, w.live.tokens) for w in fresh):
-                    continue
+                if any(begin_alike(work.live.tokens, other.live.tokens) for other in fresh):
+                    continue  # it takes over in the next step what is computed in this one
                 fresh.append(work)
             part = self._part(work, room)
             if part is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from llmasos.core.base.errors import EngineError, ModelError
-from llmasos.core.engine.base import Sampling
+from llmasos.core.engine.base import LiveSequence, Piece, Sampling
 from llmasos.core.engine.context import Context, Rows
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from tests.core.engine.conftest import N_CTX, write_gguf, write_lora
@@ -109,17 +110,39 @@ async def test_a_live_sequence_shares_its_prefix(llama: LlamaEngine) -> None:
     assert tokens(said) == tokens(expected)
 
 
+async def first_piece(llama: LlamaEngine, sequence: LiveSequence) -> Piece:
+    greedy = Sampling(temperature=0, max_tokens=1)
+    pieces = [piece async for piece in llama.generate(sequence, [], sampling=greedy)]
+    return pieces[0]
+
+
 async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) -> None:
     card = llama.tokenize("You are a lighthouse keeper who has seen many ships and tells of them gladly. " * 8)
     lines = [llama.tokenize(f"Number {n} asks about the sea, and the keeper says:") for n in range(4)]
     sequences = [await llama.open() for _ in lines]
-    await asyncio.gather(*(llama.prefill(s, [*card, *line]) for s, line in zip(sequences, lines, strict=True)))
+    gate = threading.Event()
+    llama._batcher.call(gate.wait)  # all of them are there before the first step
+    pairs = zip(sequences, lines, strict=True)
+    reading = [asyncio.create_task(llama.prefill(s, [*card, *line])) for s, line in pairs]
+    await asyncio.sleep(0.1)
+    gate.set()
+    await asyncio.gather(*reading)
     prefilled = [sequence.usage.prefilled for sequence in sequences]
     own = sum(map(len, lines))
     assert len(card) <= sum(prefilled) <= len(card) + own + 8, prefilled
     assert sum(sequence.usage.reused for sequence in sequences) >= 3 * (len(card) - 2)
+    together = [await first_piece(llama, sequence) for sequence in sequences]
     for sequence in sequences:
         await llama.close(sequence)
+    for line, piece in zip(lines, together, strict=True):
+        alone = await llama.open()
+        llama._batcher.prefixes._seen.clear()
+        await llama.prefill(alone, [*card, *line])
+        expected = await first_piece(llama, alone)
+        await llama.close(alone)
+        # In company the sums run over cells elsewhere; a prefix that wasn't there would be off by far more.
+        assert piece.log_probs[0] == pytest.approx(expected.log_probs[0], abs=0.3)
+        assert piece.tokens[0] == expected.tokens[0]
 
 
 async def test_a_long_prompt_lets_others_write(llama: LlamaEngine) -> None:

@@ -103,7 +103,7 @@ async def test_a_queue_has_an_end() -> None:
         await crowd.ask(name)
     await crowd.ask("d")
     with pytest.raises(SyscallError, match="The model is busy: 2 requests wait already") as caught:
-        await crowd.tasks["d"]
+        await asyncio.wait_for(crowd.tasks["d"], 5)
     assert caught.value.code == "EBUSY"
     await crowd.go("a")
     await crowd.ask("e")  # there is room again
