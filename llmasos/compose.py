@@ -200,6 +200,7 @@ async def compose(
         closing.callback(store.close)
         closing.callback(_sealed_logging(home, keyring))
         journal = Journal(store, clock)
+        closing.callback(journal.close)
         history = SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
 
         # The kernel: who runs, who may do what, what was done.

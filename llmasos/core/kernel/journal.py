@@ -1,12 +1,13 @@
 """The journal: intent before an effect, outcome after it, and what takes it back kept in between.
 
-    intend()           persisted, then the effect may be prepared
+    intend()           persisted (intents.py), then the effect may be prepared
     prepare_inverse()  persisted with its pre-images, then the effect may happen
     done() | failed()  persisted, then the person is told
     undone()           after the inverse ran
 
 An intent without outcome whose program has ended, or whose request was cut off, is undecided: only the person can tell
-whether the effect happened. Its inverse puts things right either way. Each step is one transaction of the store.
+whether the effect happened. Its inverse puts things right either way. All but the first step are transactions of the
+store; an entry is there from its inverse on, or from its outcome where it has none.
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import JSON
+from llmasos.core.kernel.intents import FILE, Intents
 from llmasos.core.kernel.store import Store
 
 State = Literal["intent", "done", "failed", "undone", "stale"]
 
 _ENTRY = "journal"
-_OPEN = "journal.open"  # one empty record for each intent without outcome, so that a start needn't read them all
+_OPEN = "journal.open"  # one empty record for each undecided entry, so that a start needn't read them all
 _COUNTER = "journal.counter"
+_OVERTAKEN = 512
+"""Entries get into the store as they end, not as they began: the last number is among so many newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,23 @@ class Entry:
 _FIELDS = tuple(field.name for field in fields(Entry))
 
 
+@dataclass(frozen=True, slots=True)
+class _AtWork:
+    """An intent of ours: needed twice more before its outcome.
+
+    Attributes:
+        entry: As it is now.
+        blobs: Its pre-images.
+        stored: Whether it is in the store already.
+    """
+
+    entry: Entry
+    blobs: list[str]
+    stored: bool = False
+
+
 class Journal:
-    """The journal of one home.
+    """The journal of one home, which only the program that carries the home may have open.
 
     Args:
         store: Where it is kept.
@@ -89,8 +109,10 @@ class Journal:
         self._keep = keep
         self._keep_undo = keep_undo
         self._program = program_id(os.getpid())
-        self._at_work: dict[int, tuple[Entry, list[str]]] = {}
-        """Our own intents, as they are written: each is needed twice more before its outcome."""
+        self._at_work: dict[int, _AtWork] = {}
+        self._intents = Intents(store.home / FILE, store.keyring.derive("intents"))
+        self._last = 0
+        self._adopt()
 
     def intend(
         self,
@@ -105,34 +127,32 @@ class Journal:
         by: str = "",
         cwd: str = "",
     ) -> Entry:
-        """Write down an effect BEFORE it happens."""
-        with self._store.transaction():
-            id = self._last() + 1
-            entry = Entry(
-                id=id,
-                at=self._clock.now().isoformat(),
-                person=person,
-                workspace=workspace,
-                pid=pid,
-                request=request,
-                call=dict(call),
-                effect=effect,
-                state="intent",
-                inverse=None,
-                rule=rule,
-                message="",
-                program=self._program,
-                by=by,
-                cwd=cwd,
-            )
-            self._store.put(_COUNTER, "last", id, there=True)
-            self._write(entry, [], new=True)
-            self._store.put(_OPEN, str(id), None)
-            if id > self._keep_undo:
-                self._forget_inverse(id - self._keep_undo)
-            if id > self._keep:
-                self._prune(id - self._keep)
-        self._at_work[id] = entry, []
+        """Write down an effect BEFORE it happens.
+
+        Raises:
+            StoreError: It can't be written, and so must not happen.
+        """
+        entry = Entry(
+            id=self._newest() + 1,
+            at=self._clock.now().isoformat(),
+            person=person,
+            workspace=workspace,
+            pid=pid,
+            request=request,
+            call=dict(call),
+            effect=effect,
+            state="intent",
+            inverse=None,
+            rule=rule,
+            message="",
+            program=self._program,
+            by=by,
+            cwd=cwd,
+        )
+        # What acts outside may have happened although the power went: then too it must be known.
+        self._intents.begin(entry.id, _plain(entry), survives_power_loss=effect == "external")
+        self._last = entry.id
+        self._at_work[entry.id] = _AtWork(entry, [])
         return entry
 
     def prepare_inverse(self, entry_id: int, name: str, payload: JSON, *, blobs: Iterable[str] = ()) -> None:
@@ -148,7 +168,11 @@ class Journal:
         with self._store.transaction():
             entry, kept = self._read(entry_id)
             inverse = {"name": name, "payload": payload}
-            self._write(replace(entry, inverse=inverse), [*kept, *(blob for blob in blobs if blob not in kept)])
+            self._write(
+                replace(entry, inverse=inverse),
+                [*kept, *(blob for blob in blobs if blob not in kept)],
+                new=self._unstored(entry_id),
+            )
 
     def done(self, entry_id: int, message: str = "") -> None:
         """The effect happened."""
@@ -160,7 +184,10 @@ class Journal:
 
     def interrupted(self, entry_id: int) -> None:
         """The request was cut off in the middle: nobody knows whether the effect happened."""
-        self._at_work.pop(entry_id, None)
+        work = self._at_work.pop(entry_id, None)
+        if work is not None:
+            self._leave(work.entry, work.blobs, new=not work.stored)
+            self._intents.end(entry_id)
 
     def stale(self, entry_id: int) -> None:
         """It can't be taken back any more, so that `last_undoable` goes on to the one before."""
@@ -219,14 +246,10 @@ class Journal:
 
     def entries(self, limit: int = 50, *, person: str | None = None, workspace: str | None = None) -> list[Entry]:
         """The newest entries, newest first; of one person or workspace where it is given."""
-        found: list[Entry] = []
-        for record in self._store.scan(_ENTRY, newest_first=True):
-            if len(found) >= limit:
-                break
-            entry, _ = _from(record.value)
-            if person in (None, entry.person) and workspace in (None, entry.workspace):
-                found.append(entry)
-        return found
+        wanted = (
+            entry for entry in self._all() if person in (None, entry.person) and workspace in (None, entry.workspace)
+        )
+        return list(islice(wanted, limit))
 
     def undecided(self) -> list[Entry]:
         """Intents that an earlier run left without outcome, oldest first, and that nobody was `told` of."""
@@ -247,17 +270,57 @@ class Journal:
         """
         erased = 0
         with self._store.transaction():
-            for record in self._store.scan(_ENTRY):
-                entry, _ = _from(record.value)
+            for entry in self._all():
                 if match(entry):
-                    self._forget_inverse(entry.id)
                     call = {"syscall": entry.call.get("syscall", ""), "args": {}}
-                    self._write(replace(entry, request="", call=call, inverse=None, message="", taken_back=0), [])
+                    bare = replace(entry, request="", call=call, inverse=None, message="", taken_back=0)
+                    work = self._at_work.get(entry.id)
+                    if work is not None and not work.stored:
+                        self._at_work[entry.id] = replace(work, entry=bare)
+                    else:
+                        self._forget_inverse(entry.id)
+                        self._write(bare, [])
                     erased += 1
+        self._intents.erase((id, _plain(work.entry)) for id, work in self._at_work.items())
         return erased
 
-    def _last(self) -> int:
-        return int(self._store.get(_COUNTER, "last") or 0)
+    def close(self) -> None:
+        """Close its file; the store is another's."""
+        self._intents.close()
+
+    def _adopt(self) -> None:
+        """Take over what an earlier program left at work: it is undecided now."""
+        left = self._intents.left()
+        if left:
+            self._last = max(self._newest(), *(id for id, _ in left))
+            with self._store.transaction():
+                for id, value in left:
+                    stored = self._store.get(_ENTRY, str(id))
+                    entry, blobs = _from(stored) if stored else (Entry(**value), [])
+                    if entry.state == "intent":
+                        self._leave(entry, blobs, new=stored is None)
+        self._intents.clear()
+
+    def _leave(self, entry: Entry, blobs: list[str], *, new: bool) -> None:
+        with self._store.transaction():
+            self._write(entry, blobs, new=new)
+            self._store.put(_OPEN, str(entry.id), None)
+
+    def _newest(self) -> int:
+        """The highest number there was."""
+        if not self._last:
+            newest = islice(self._store.scan(_ENTRY, newest_first=True), _OVERTAKEN)
+            # Until version 0.9 a record counted them.
+            self._last = max(int(self._store.get(_COUNTER, "last") or 0), *(int(record.id) for record in newest), 0)
+        return self._last
+
+    def _all(self) -> Iterator[Entry]:
+        """All entries, newest first; those at work that aren't in the store yet before the others."""
+        for work in sorted(self._at_work.values(), key=lambda work: -work.entry.id):
+            if not work.stored:
+                yield work.entry
+        for record in self._store.scan(_ENTRY, newest_first=True):
+            yield _from(record.value)[0]
 
     def _is_undecided(self, entry: Entry) -> bool:
         if entry.state != "intent":
@@ -268,13 +331,19 @@ class Journal:
         return not pid or program_id(int(pid)) != entry.program
 
     def _decide(self, entry_id: int, state: State, message: str | None = None) -> None:
-        with self._store.transaction():
-            entry, blobs = self._read(entry_id)
+        entry, blobs = self._read(entry_id)
+        if state in ("done", "failed") and entry.state != "intent":
+            return  # somebody took it back meanwhile; that stands
+        entry = replace(entry, state=state, message=entry.message if message is None else message)
+        ours = entry_id in self._at_work
+        try:
+            with self._store.transaction():
+                self._write(entry, blobs, new=self._unstored(entry_id))
+                if not ours:
+                    self._store.delete(_OPEN, str(entry_id))
+        finally:
             self._at_work.pop(entry_id, None)
-            if state in ("done", "failed") and entry.state != "intent":
-                return  # somebody took it back meanwhile; that stands
-            self._write(replace(entry, state=state, message=entry.message if message is None else message), blobs)
-            self._store.delete(_OPEN, str(entry_id))
+        self._intents.end(entry_id)
 
     def _mark(self, entry_id: int, taken_back: int) -> None:
         entry, blobs = self._read(entry_id)
@@ -295,18 +364,30 @@ class Journal:
             self._store.delete(_OPEN, str(entry_id))
 
     def _read(self, entry_id: int) -> tuple[Entry, list[str]]:
-        if entry_id in self._at_work:
-            return self._at_work[entry_id]
+        work = self._at_work.get(entry_id)
+        if work is not None:
+            return work.entry, work.blobs
         value = self._store.get(_ENTRY, str(entry_id))
         if value is None:
             raise SyscallError("ENOENT", f"There is no entry {entry_id} in the history.", "See 'system.history'.")
         return _from(value)
 
+    def _unstored(self, entry_id: int) -> bool:
+        return entry_id in self._at_work and not self._at_work[entry_id].stored
+
     def _write(self, entry: Entry, blobs: list[str], *, new: bool = False) -> None:
-        value: dict[str, Any] = {"entry": {name: getattr(entry, name) for name in _FIELDS}, "blobs": blobs}
-        self._store.put(_ENTRY, str(entry.id), value, there=not new)
+        """Put an entry into the store; a new one makes the oldest go."""
+        self._store.put(_ENTRY, str(entry.id), {"entry": _plain(entry), "blobs": blobs}, there=not new)
         if entry.id in self._at_work:
-            self._at_work[entry.id] = entry, blobs
+            self._at_work[entry.id] = _AtWork(entry, blobs, stored=True)
+        if new and entry.id > self._keep_undo:
+            self._forget_inverse(entry.id - self._keep_undo)
+        if new and entry.id > self._keep:
+            self._prune(entry.id - self._keep)
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in _FIELDS}
 
 
 def program_id(pid: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmasos.core.base.clock import MockClock
-from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.errors import StoreError, SyscallError
 from llmasos.core.kernel.journal import Entry, Journal, program_id
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
@@ -151,7 +151,10 @@ def test_erased_entries_keep_no_content(journal: Journal, store: Store) -> None:
 
 
 def test_the_oldest_go(store: Store, clock: MockClock) -> None:
-    journal = Journal(store, clock, keep=10, keep_undo=4)
+    def started() -> Journal:
+        return Journal(store, clock, keep=10, keep_undo=4)
+
+    journal = started()
     blobs = []
     for number in range(1, 31):
         entry = intend(journal, str(number))
@@ -162,10 +165,11 @@ def test_the_oldest_go(store: Store, clock: MockClock) -> None:
     assert [e.id for e in journal.entries(100)] == list(range(30, 20, -1))
     assert [e.id for e in journal.entries(100) if e.inverse] == [30, 29, 28, 27]
     assert [number for number, blob in enumerate(blobs, 1) if store.get_blob(blob)] == [27, 28, 29, 30]
-    assert [e.id for e in Journal(store, clock).undecided()] == [25]
+    journal = started()
+    assert [e.id for e in journal.undecided()] == [25]
     for _ in range(10):
         intend(journal)
-    assert [e.id for e in Journal(store, clock).undecided()] == list(range(31, 41))
+    assert [e.id for e in started().undecided()] == list(range(31, 41))
 
 
 def test_nothing_readable_on_disk(home: Path, clock: MockClock, canaries: Callable[[Path], list[str]]) -> None:
@@ -232,3 +236,42 @@ def test_kill_9_leaves_done_or_undecided(home: Path, tmp_path: Path, clock: Mock
                 assert store.get_blob(entry.inverse["payload"]["blob"]) == b"before %d" % entry.id
                 assert entry.state == "done" or entry.id in undecided
                 effect.unlink()
+
+
+def test_a_call_at_work_leaves_nothing_behind_when_it_has_ended(journal: Journal, home: Path) -> None:
+    file = home / "intents.sealed"
+    one, other = intend(journal, "one"), intend(journal, "other")
+    assert [e.request for e in journal.entries()] == ["other", "one"]
+    held = file.stat().st_size
+    journal.done(one.id)
+    assert file.stat().st_size >= held  # only marked, while the other is at work
+    journal.failed(other.id, "no")
+    assert file.stat().st_size == 0
+    assert [(e.request, e.state) for e in journal.entries()] == [("other", "failed"), ("one", "done")]
+
+
+def test_what_is_erased_goes_from_the_calls_at_work_too(store: Store, clock: MockClock, home: Path) -> None:
+    journal = Journal(store, clock)
+    intend(journal, "remember the secret")
+    other = intend(journal, "something else")
+    assert journal.erase(lambda e: "secret" in e.request) == 1
+    assert (home / "intents.sealed").stat().st_size > 0  # both are still at work
+    left = Journal(store, clock).undecided()
+    assert [(e.request, e.call["args"]) for e in left] == [("", {}), ("something else", other.call["args"])]
+
+
+def test_an_intent_that_cannot_be_written_stops_the_call(store: Store, clock: MockClock, home: Path) -> None:
+    journal = Journal(store, clock)
+    (home / "intents.sealed").mkdir()
+    with pytest.raises(StoreError, match="can't be written"):
+        intend(journal)
+    assert journal.entries() == []
+
+
+def test_a_torn_intent_is_no_intent(store: Store, clock: MockClock, home: Path) -> None:
+    journal = Journal(store, clock)
+    intend(journal, "whole")
+    intend(journal, "torn")
+    file = home / "intents.sealed"
+    file.write_bytes(file.read_bytes()[:-5])
+    assert [e.request for e in Journal(store, clock).undecided()] == ["whole"]

@@ -69,9 +69,14 @@ class Store:
     """One home's store. Safe for threads; several processes may have it open at once.
 
     Every method either did what it says or raises; what it did survives `kill -9`.
+
+    Attributes:
+        home: The folder of all state.
+        keyring: Its keys.
     """
 
     def __init__(self, db: Database, keyring: Keyring) -> None:
+        self.home = db.path.parent
         self.keyring = keyring
         self._db = db
         self._scopes = Scopes(db, keyring)
