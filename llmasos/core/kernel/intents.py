@@ -37,7 +37,7 @@ class Intents:
         self._cipher = crypto.Cipher(key)
         self._at_work: set[int] = set()
         self._fd = -1
-        self._closed = weakref.finalize(self, int)
+        self._closed: weakref.finalize[..., Intents] = weakref.finalize(self, int)
 
     def left(self) -> list[tuple[int, Any]]:
         """The calls that an earlier program left at work, oldest first: number and record.
