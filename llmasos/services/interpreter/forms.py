@@ -74,3 +74,7 @@ def _from_template(template: str) -> str:
         parts.append(_FIELDS.get(field[0], "[0-9]{1,2}" if len(field[0]) == 1 else "(AM|PM|am|pm)"))
         at = field.end()
     return "".join(parts) + re.escape(template[at:])
+
+
+DATE, TIME = _from_template("YYYY-MM-DD"), _from_template("HH:MM")
+"""The two that moments.py can tell from the sentence."""

@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from llmasos.services.interpreter import moments, units
 from llmasos.services.interpreter.definitions import schema_of
-from llmasos.services.interpreter.forms import asks_for_lower_case, forms
+from llmasos.services.interpreter.forms import DATE, TIME, asks_for_lower_case, forms
 from llmasos.services.interpreter.notation import NOTHING
 from llmasos.services.interpreter.numbers import texts
 from llmasos.services.interpreter.sentence import Sentence
@@ -24,6 +25,8 @@ _DEPTH = 6
 """Nested objects deeper than this are taken as any JSON; schemas of real tools stay above it."""
 _NEGATIVE = re.compile(r"negative|-\d|minus|below zero|BCE", re.IGNORECASE)
 """In a description: the number may be one that was said without its sign ("back by four")."""
+_UNIT = "llmasos unit"
+"""Where an argument's unit is put into its schema, for the numbers within it."""
 _FRACTION = r"(\.[0-9]{1,12})?(e[+-]?[0-9]{1,2})?"
 """What may follow the digits of a number; never so much that it is infinite."""
 _ITEMS = 64
@@ -108,15 +111,24 @@ class _Writer:
     def _call(self, number: int, tool: Mapping[str, Any]) -> int:
         schema = schema_of(tool)
         required = set(schema.get("required") or ())
+        properties = schema.get("properties") or {}
         for rule, text in (("c", "text"), ("d", "textref")):
             parts = [_literal(f"{tool['name']}\n")]
-            for name, argument in (schema.get("properties") or {}).items():
+            for name, argument in properties.items():
                 if name not in required and self._unsaid(argument):
                     continue
-                line = f"{_literal(f' {name}: ')} {self._line_value(argument, text)} {_literal(chr(10))}"
+                value = self._line_value(self._measured(name, argument, properties), text)
+                line = f"{_literal(f' {name}: ')} {value} {_literal(chr(10))}"
                 parts.append(line if name in required else f"({line})?")
             self._rules.append(f"{rule}{number}: {' '.join(parts)}")
         return number
+
+    def _measured(self, name: str, schema: Any, properties: Mapping[str, Any]) -> Any:
+        """An argument's schema with the unit that its definition wants, where it names one."""
+        if not self._may_derive or not isinstance(schema, Mapping):
+            return schema
+        unit = units.of_argument(name, schema, tuple(properties))
+        return {**schema, _UNIT: unit} if unit else schema
 
     def _line_value(self, schema: Any, text: str) -> str:
         """A value on an argument line: plain text for strings, JSON for the rest."""
@@ -157,7 +169,8 @@ class _Writer:
             if described:
                 return f'({self._need("quoted")} | "\\"" ({" | ".join(described)}) "\\"")'
         if kind in ("integer", "number"):
-            return self._need(f"{kind}signed" if _NEGATIVE.search(str(schema.get("description"))) else str(kind))
+            number = f"{kind}signed" if _NEGATIVE.search(str(schema.get("description"))) else str(kind)
+            return self._in_unit(number, schema[_UNIT]) if _UNIT in schema else self._need(number)
         name = {"string": "quoted", "boolean": "boolean", "null": "null"}
         return self._need(name.get(str(kind), "anyvalue"))
 
@@ -171,7 +184,7 @@ class _Writer:
         members = [
             (
                 f"{_literal(json.dumps(name, ensure_ascii=False) + ': ')} "
-                f"{self._json(_within(schema, part), depth + 1)}",
+                f"{self._json(_within(schema, self._measured(name, part, properties)), depth + 1)}",
                 name in required,
             )
             for name, part in properties.items()
@@ -194,6 +207,16 @@ class _Writer:
             return f"{name}: {' | '.join(map(_literal, said))}"
         return f"{name}: /-?(0|[1-9][0-9]{{0,17}}){'' if kind == 'integer' else _FRACTION}/"
 
+    def _in_unit(self, name: str, unit: units.Unit) -> str:
+        """The rule of a number in a unit: none that was said of something else, and what it is in that unit."""
+        kind = name.removesuffix("signed")
+        said = units.numbers_in(self._spoken, unit, whole=kind == "integer", negative=kind != name)
+        if not said:
+            return self._need(name)
+        rule = f"n{len(self._rules)}"
+        self._rules.append(f"{rule}: {' | '.join(map(_literal, said))}")
+        return rule
+
     def _lacks(self, tool: Mapping[str, Any]) -> bool:
         """Whether a required number is said nowhere."""
         schema = schema_of(tool)
@@ -212,15 +235,19 @@ class _Writer:
         )
 
     def _forms(self, schema: Mapping[str, Any], *, escaped: bool = False) -> list[str]:
-        """Terminals of the forms that a description asks for, for plain text or within a JSON string."""
+        """What a description's forms allow, in plain text or a JSON string: terminals, or what was said in them."""
         description = schema.get("description")
         if not isinstance(description, str):
             return []
-        found = []
+        found: list[str] = []
         for form in forms(description):
-            name = f"FORM{len(self._rules)}"
-            self._rules.append(f"{name}: /{form}/")
-            found.append(name)
+            said = {DATE: moments.dates, TIME: moments.times}.get(form, lambda _: ())(self._spoken)
+            if said:
+                found += map(_literal, said)
+            else:
+                name = f"FORM{len(self._rules)}"
+                self._rules.append(f"{name}: /{form}/")
+                found.append(name)
         if asks_for_lower_case(description) and self._sentence.line != self._sentence.line.lower():
             name = f"LOW{len(self._rules)}"
             self._rules += [
@@ -270,8 +297,9 @@ def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _within(outer: Mapping[str, Any], inner: Any) -> Any:
     """A part of a schema, which is described by the whole where it isn't described itself."""
-    described = isinstance(inner, Mapping) and "description" not in inner and "description" in outer
-    return {**inner, "description": outer["description"]} if described else inner
+    if not isinstance(inner, Mapping):
+        return inner
+    return {**{key: outer[key] for key in ("description", _UNIT) if key in outer}, **inner}
 
 
 def _said_in_description(schema: Mapping[str, Any]) -> list[str]:

@@ -112,12 +112,13 @@ _ZH_DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"
 _NEGATIVE = re.compile(r"\b(?:minus|negative|below zero|sub-?zero|debit|west|south)\b|[−–-]\s?\d|负|零下")
 
 
-def said(line: str, *, negative: bool = False) -> list[float]:
+def said(line: str, *, negative: bool = False, converted: bool = True) -> list[float]:
     """Every number that a sentence says or that its units can make of one; without doubles.
 
     Args:
         line: The sentence.
         negative: Whether each may be negative too ("back by four", where negative moves back).
+        converted: Whether units may make others of them.
     """
     folded = line.casefold()
     plain = numerals.chinese(numerals.english(folded.replace("-", " - ") if " - " in folded else folded))
@@ -129,7 +130,7 @@ def said(line: str, *, negative: bool = False) -> list[float]:
     if re.search(r"\b(?:p\.?m\.?|afternoon|evening|tonight|night)\b|下午|晚|傍晚", folded):
         base += [value + 12 for value in base if 0 < value < 12]
     found = dict.fromkeys(base)
-    if len(base) <= MOST:
+    if converted and len(base) <= MOST:
         factors = [factor for factor, unit in _FACTORS if re.search(unit, folded)]
         for value in base:
             found |= dict.fromkeys(_made(value, factors, folded))
@@ -144,15 +145,16 @@ def said(line: str, *, negative: bool = False) -> list[float]:
 
 
 @lru_cache(maxsize=64)
-def texts(line: str, *, whole: bool, negative: bool = False) -> tuple[str, ...]:
+def texts(line: str, *, whole: bool, negative: bool = False, converted: bool = True) -> tuple[str, ...]:
     """The numbers as JSON writes them; only the whole ones where `whole`."""
-    written = (_text(value) for value in said(line, negative=negative))
+    written = (number_text(value) for value in said(line, negative=negative, converted=converted))
     # As it was written too: 21.0 is 21, but the model copies what it sees.
     found = [*written, *re.findall(r"(?<![\d.])-?(?:0|[1-9]\d*)\.0(?!\d)", line)]
     return tuple(dict.fromkeys(text for text in found if not whole or re.fullmatch(r"-?\d+", text)))
 
 
-def _text(value: float) -> str:
+def number_text(value: float) -> str:
+    """A number as JSON writes it."""
     value = round(value, 9)
     return str(int(value)) if value == int(value) and abs(value) < 10**15 else json.dumps(value)
 
