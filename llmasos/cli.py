@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
+    audit = command("audit", "what was asked of the kernel and what it decided, tied so that no change goes unseen")
+    audit.add_argument("action", nargs="?", choices=("show", "verify", "export", "accept", "key"), default="show")
+    audit.add_argument("--log", default="", metavar="FOLDER", help="verify: a copied log instead of the home's")
+    audit.add_argument("--anchor", default="", metavar="FILE", help="verify: the checkpoints of that log")
+    audit.add_argument("--key", default="", metavar="HEX", help="verify: the public key of its home")
     command("recover", "open the home with the recovery code, and choose a passphrase")
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
@@ -168,6 +173,11 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell.readings import run_readings
 
         return asyncio.run(run_readings(settings, args.action, args.number, as_json=args.output == "json"))
+    if args.command == "audit":
+        from llmasos.shell.audit import run_audit
+
+        as_json = args.output in ("json", "stream-json")
+        return run_audit(settings, args.action, as_json=as_json, log=args.log, anchor=args.anchor, key=args.key)
     if args.command in ("log", "recover"):
         from llmasos.shell import keys
 

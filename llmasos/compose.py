@@ -12,12 +12,14 @@ from typing import Any, get_args
 
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import PluginError, UsageError
-from llmasos.core.base.paths import private_dir, search_path, shipped
+from llmasos.core.base.paths import anchor_file, private_dir, search_path, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
+from llmasos.core.kernel.audit import FOLDER as AUDIT
+from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
@@ -208,6 +210,13 @@ async def compose(
         processes = ProcessTable(clock, person)
         kernel = Kernel(table, processes, find_policy(settings.policy, home), journal, store, clock)
 
+        # The audit log: every call, tied to those before; checkpoints of it in a second place.
+        audit = open_audit(settings, keyring, clock)
+        closing.callback(audit.close)
+        auditor = Auditor(audit, table, clock, lambda: launcher.enforced)
+        kernel.hooks.append(auditor.trapped)
+        kernel.guards.append(auditor.ready)
+
         # Engines load behind the prompt; the scheduler is the only queue they have.
         discipline = _discipline(settings.scheduler)
         recorder = Recorder(store, clock, processes)
@@ -223,6 +232,8 @@ async def compose(
 
         # Services: what the syscalls do.
         problems: list[str] = []
+        if audit.trouble:
+            problems.append(f"The audit log isn't what it was: {audit.trouble}. See 'llmasos audit verify'.")
         bell = Bell()
         swap = Swap(home / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
         closing.callback(swap.close)
@@ -346,6 +357,13 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
         "tokens/s": round(sum(figure["tokens/s"] for figure in figures.values()), 1),
         **{role: figures.get(role, "not loaded yet") for role in slots},
     }
+
+
+def open_audit(settings: Settings, keyring: Keyring, clock: Clock, *, looks: bool = False) -> AuditLog:
+    """The audit log of a home; only to look at it where another program may carry the home."""
+    anchor = Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
+    facts = {"policy": settings.policy}
+    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(anchor), facts=lambda: facts, looks=looks)
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

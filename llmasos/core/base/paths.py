@@ -34,6 +34,13 @@ def default_home() -> Path:
     return Path(named).expanduser().resolve() if named else Path(platformdirs.user_data_dir("llmasos", appauthor=False))
 
 
+def anchor_file(home: Path) -> Path:
+    """Where checkpoints of the audit log go: outside the home, or an old copy of it would bring its own along."""
+    if home == Path(platformdirs.user_data_dir("llmasos", appauthor=False)):
+        return Path(platformdirs.user_state_dir("llmasos", appauthor=False)) / "anchor.jsonl"
+    return home.with_name(f"{home.name}.anchor.jsonl")
+
+
 def cache_dir() -> Path:
     """`LLMASOS_CACHE`, else the XDG cache folder: requantized models, nothing private."""
     named = os.environ.get("LLMASOS_CACHE")

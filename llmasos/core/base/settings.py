@@ -37,6 +37,8 @@ class Settings:
         seed: The seed of all sampling; -1 draws one.
         record: Keep the last runs of the model, sealed, so that `system.replay` can write them again.
         owner: Who the person is, as events and audit name them; empty for the login name.
+        audit_anchor: The file that the audit log's checkpoints go to; empty for one beside the home, or in the XDG
+            state folder where the home is the usual one.
         yes: Answer consent questions with yes.
         unconfined_plugins: Load plugins and apps even where this machine can't confine them.
     """
@@ -53,6 +55,7 @@ class Settings:
     policy: str = "default"
     seed: int = -1
     owner: str = ""
+    audit_anchor: str = ""
     yes: bool = False
     record: bool = False
     unconfined_plugins: bool = False

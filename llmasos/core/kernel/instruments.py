@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.types import Call
 from llmasos.core.engine.base import LiveSequence
-from llmasos.core.kernel.policy import Decision
-from llmasos.core.kernel.process import Process, ProcessTable
+from llmasos.core.kernel.process import ProcessTable
+
+if TYPE_CHECKING:
+    from llmasos.core.kernel.trap import Trapped
 
 WINDOW = 5
 """Seconds that a rate is taken over, the one that isn't over yet among them."""
@@ -146,10 +148,10 @@ class Instruments:
         """The instrument of an engine, by the name of its role."""
         return self._meters.setdefault(engine, Meter(self._mark))
 
-    def trapped(self, process: Process, call: Call, decision: Decision, seconds: float) -> None:
+    def trapped(self, trapped: Trapped) -> None:
         """A call went through the door; from the kernel's event loop."""
-        if call.syscall not in LOOKING:
-            self.traps.add(seconds)
+        if trapped.call.syscall not in LOOKING:
+            self.traps.add(trapped.seconds)
 
     @property
     def uptime(self) -> float:

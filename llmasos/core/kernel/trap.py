@@ -34,8 +34,34 @@ LIMIT = 4 * 1024 * 1024
 MESSAGE = 2_000
 """Characters of an error at most."""
 
-TrapHook = Callable[[Process, Call, Decision, float], None]
-"""An instrument: called after each trap with the seconds it took."""
+
+@dataclass(frozen=True, slots=True)
+class Trapped:
+    """One call that came through the door, as instruments and the audit log see it.
+
+    Attributes:
+        process: Who made it.
+        call: The call, its arguments checked where it came so far.
+        decision: What policy said; without a rule where it wasn't asked.
+        result: What came of it.
+        entry: Its number in the journal, 0 where it changed nothing.
+        seconds: How long it took.
+    """
+
+    process: Process
+    call: Call
+    decision: Decision
+    result: Result
+    entry: int
+    seconds: float
+
+
+TrapHook = Callable[[Trapped], None]
+"""Called after each call."""
+
+
+UNDECIDED = Decision("deny", "")
+"""Of a call that didn't come as far as policy."""
 
 
 @dataclass
@@ -48,6 +74,7 @@ class Caller:
     call: Call
     entry: Entry | None = None
     request: str = ""
+    decision: Decision = UNDECIDED
 
     def prepare(self, inverse: str, payload: dict[str, Any], blobs: tuple[str, ...] = ()) -> None:
         """Persist what takes this effect back, BEFORE the effect happens.
@@ -89,6 +116,8 @@ class Kernel:
     store: Store
     clock: Clock
     hooks: list[TrapHook] = field(default_factory=list)
+    guards: list[Callable[[], None]] = field(default_factory=list)
+    """Called before something is changed; what one raises stops it."""
     erasing: list[Callable[[str], None]] = field(default_factory=list)
     """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -107,32 +136,33 @@ class Kernel:
         """
         self._check_alive(process)
         started = time.perf_counter()
-        decision = Decision("deny", "")
+        caller = Caller(self, process, session, call, request=request)
         try:
             self._within_budget(process)
             row = self.table[call.syscall]
-            call = replace(call, args=row.validate(_bounded(call.args)))
-            decision = self.policy.decide(process.subject, row.name, row.effect, call.args)
-            result = await self._decided(row, decision, Caller(self, process, session, call, request=request))
+            caller.call = call = replace(call, args=row.validate(_bounded(call.args)))
+            caller.decision = self.policy.decide(process.subject, row.name, row.effect, call.args)
+            result = await self._decided(row, caller)
         except LlmasosError as error:
-            result = self._failed(call, error, decision)
+            result = self._failed(caller, error)
         except asyncio.CancelledError:
             self._check_alive(process)  # a kill, not a Ctrl-C
             raise
         except RecursionError:
-            result = self._failed(
-                call, SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply."), decision
-            )
+            nested = SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply.")
+            result = self._failed(caller, nested)
         except Exception as error:
             log.exception("syscall %s failed", call.syscall)
             what = f"{call.syscall} failed: {type(error).__name__}: {error}"
             result = self._failed(
-                call, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is."), decision
+                caller, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is.")
             )
         self._check_alive(process)
         process.calls += 1
+        entry = caller.entry.id if caller.entry else 0
+        trapped = Trapped(process, call, caller.decision, result, entry, time.perf_counter() - started)
         for hook in self.hooks:
-            hook(process, call, decision, time.perf_counter() - started)
+            hook(trapped)
         await session.front.after(result)
         return result
 
@@ -195,12 +225,15 @@ class Kernel:
             self._refuse_denied(row, decision)
         return decision, shown
 
-    async def _decided(self, row: Syscall, decision: Decision, caller: Caller) -> Result:
+    async def _decided(self, row: Syscall, caller: Caller) -> Result:
         call, session = caller.call, caller.session
-        decision, shown = await self._resolved(row, decision, caller)
+        decision, shown = await self._resolved(row, caller.decision, caller)
+        caller.decision = decision
         if decision.verdict == "ask":
             await self._ask(row, decision, caller, shown)
         if row.effect != "read":
+            for guard in self.guards:
+                guard()
             await session.front.before(call, shown, row.effect)
             caller.entry = self.journal.intend(
                 person=session.person,
@@ -273,11 +306,13 @@ class Kernel:
         if not process.alive:
             raise ProcessKilled(process.pid)
 
-    def _failed(self, call: Call, error: LlmasosError, decision: Decision) -> Result:
+    def _failed(self, caller: Caller, error: LlmasosError) -> Result:
+        call = caller.call
         if isinstance(error, Denied):
+            caller.decision = Decision("deny", error.rule)
             return Result(call, error="EACCES", message=_readable(str(error)), rule=error.rule)
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
-        return Result(call, error=code, message=_readable(str(error)), rule=decision.rule)
+        return Result(call, error=code, message=_readable(str(error)), rule=caller.decision.rule)
 
 
 def _readable(message: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llmasos.core.base.clock import MockClock
-from llmasos.core.base.errors import ProcessKilled, SyscallError
+from llmasos.core.base.errors import ProcessKilled, StoreError, SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel import program
@@ -300,12 +300,21 @@ async def test_a_program_stops_at_the_first_failure(world):
 
 async def test_hooks_see_every_trap(world):
     seen = []
-    world.kernel.hooks.append(
-        lambda process, call, decision, seconds: seen.append((call.syscall, decision.rule, seconds >= 0))
-    )
+    world.kernel.hooks.append(lambda t: seen.append((t.call.syscall, t.decision.rule, t.result.error, t.entry)))
     await world.trap("shelf.look")
     await world.trap("shelf.nothing")
-    assert seen == [("shelf.look", "all", True), ("shelf.nothing", "", True)]
+    await world.trap("shelf.add", name="jam")
+    assert seen == [("shelf.look", "all", "", 0), ("shelf.nothing", "", "ENOSYS", 0), ("shelf.add", "all", "", 1)]
+
+
+async def test_a_guard_stops_what_would_change_something(world):
+    def guard():
+        raise StoreError("The audit log can't be written.")
+
+    world.kernel.guards.append(guard)
+    assert (await world.trap("shelf.look")).ok
+    result = await world.trap("shelf.add", name="jam")
+    assert (result.error, world.shelf.things) == ("EIO", [])
 
 
 async def test_a_used_up_budget_makes_no_call_more(world):

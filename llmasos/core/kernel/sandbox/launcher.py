@@ -140,6 +140,22 @@ class Launcher:
         """Whether the children that were started couldn't be confined."""
         return self._unconfined and self._layers is not None and bool(self._layers.lacking)
 
+    @property
+    def enforced(self) -> str:
+        """What children are confined with, in a word each, as the audit log keeps it."""
+        here = self._layers
+        if here is None:
+            return ""
+        if here.lacking:
+            return "none"
+        parts = {
+            f"landlock {here.landlock}": True,
+            "seccomp": True,
+            "own user": here.own_user,
+            "hidden": not here.unhidden,
+        }
+        return ", ".join(part for part, there in parts.items() if there)
+
     async def layers(self) -> Layers:
         """What this machine can enforce.
 

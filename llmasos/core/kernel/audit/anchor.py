@@ -1,0 +1,101 @@
+"""Checkpoints of the audit log in a second place: what the log can't show of itself, that its end was cut off.
+
+A checkpoint is a line of JSON, signed with Ed25519 (RFC 8032): how many entries the log had, the head of its chain, and
+facts about the store. The file can hold checkpoints of several homes; put it where whoever can change the home can't.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmasos.core.base.errors import StoreError
+from llmasos.core.kernel.durable import sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one says.
+
+    Attributes:
+        store: The home's store id, hexadecimal.
+        number: Entries in the log.
+        head: Head of the chain after them, hexadecimal.
+        at: When, ISO 8601.
+        facts: What else was so: the store's revision, the policy.
+        signature: Over all of the above.
+    """
+
+    store: str
+    number: int
+    head: str
+    at: str
+    facts: Mapping[str, Any]
+    signature: bytes = b""
+
+    @property
+    def signed(self) -> bytes:
+        """What the signature is over."""
+        said = {"at": self.at, "facts": self.facts, "head": self.head, "number": self.number, "store": self.store}
+        return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+
+
+class Anchor:
+    """The file with checkpoints.
+
+    Args:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Append one; on return it survives power loss.
+
+        Raises:
+            StoreError: It can't be written.
+        """
+        said = json.loads(checkpoint.signed) | {"signature": base64.b64encode(checkpoint.signature).decode()}
+        line = json.dumps(said, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        try:
+            new = not self.path.exists()
+            if new:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, line)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            if new:
+                sync_folder(self.path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"The checkpoint of the audit log can't be written to {self.path}: {error.strerror}.",
+                "See its disk and owner, or name another file with LLMASOS_AUDIT_ANCHOR.",
+            ) from error
+
+    def checkpoints(self, store: str) -> Iterator[Checkpoint]:
+        """Those of a home, oldest first."""
+        return (point for point in self.all() if point.store == store)
+
+    def all(self) -> Iterator[Checkpoint]:
+        """All of them, oldest first; lines that are none are left out."""
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                said = json.loads(line)
+                signature = base64.b64decode(said.pop("signature"), validate=True)
+                yield Checkpoint(**said, signature=signature)
+            except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
+                continue
