@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
 OUTPUTS = ("text", "json", "stream-json")
+POLICIES = "default, developer, readonly, child, kiosk, one of your own, or a file"
 SHORT = {
     "ps": "process.list",
     "history": "system.history",
@@ -89,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     readings = command("readings", "what you explained or confirmed: which sentences mean what")
     readings.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
     readings.add_argument("number", nargs="?", default="", help="which one to remove")
+    policy = command("policy", "the policies there are, mistakes in one, and why something may or may not be done")
+    policy.add_argument("action", nargs="?", choices=("list", "check", "explain"), default="list")
+    policy.add_argument("what", nargs="?", default="", help="a policy or its file; or a sentence or call to explain")
+    policy.add_argument("--as", dest="subject", default="", metavar="SUBJECT", help="who would do it, as app:social")
+    consents = command("consents", "what you agreed to for longer than once")
+    consents.add_argument("action", nargs="?", choices=("list", "revoke"), default="list")
+    consents.add_argument("number", nargs="?", default="", help="which one to revoke")
     command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
@@ -125,7 +133,7 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
         "--quantization", default=default, choices=("q8_0", "q4_0", "as-shipped"), help="of the default model"
     )
     group.add_argument("--threads", default=default, metavar="N", help="threads of a model context; 0 chooses")
-    group.add_argument("--policy", default=default, metavar="NAME|FILE", help="default, developer, readonly, or a file")
+    group.add_argument("--policy", default=default, metavar="NAME|FILE", help=POLICIES)
     group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
     group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")
     # A flag that isn't given must not hide its variable, so its default is None, not False.
@@ -178,6 +186,15 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         as_json = args.output in ("json", "stream-json")
         return run_audit(settings, args.action, as_json=as_json, log=args.log, anchor=args.anchor, key=args.key)
+    if args.command == "consents":
+        from llmasos.shell.consents import run_consents
+
+        return asyncio.run(run_consents(settings, args.action, args.number, as_json=args.output == "json"))
+    if args.command == "policy":
+        from llmasos.shell.policies import run_policy
+
+        as_json = args.output == "json"
+        return asyncio.run(run_policy(settings, args.action, args.what, subject=args.subject, as_json=as_json))
     if args.command in ("log", "recover"):
         from llmasos.shell import keys
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from llmasos.core.base.clock import Clock, SystemClock
-from llmasos.core.base.errors import PluginError, UsageError
+from llmasos.core.base.errors import PluginError, StoreError, UsageError
 from llmasos.core.base.paths import anchor_file, private_dir, search_path, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
@@ -23,7 +23,7 @@ from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
-from llmasos.core.kernel.policy import Policy
+from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.sandbox import Launcher, PluginHost
@@ -208,7 +208,9 @@ async def compose(
         # The kernel: who runs, who may do what, what was done.
         table = SyscallTable()
         processes = ProcessTable(clock, person)
-        kernel = Kernel(table, processes, find_policy(settings.policy, home), journal, store, clock)
+        bell = Bell()
+        policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
+        kernel = Kernel(table, processes, policy, journal, store, clock)
 
         # The audit log: every call, tied to those before; checkpoints of it in a second place.
         audit = open_audit(settings, keyring, clock)
@@ -216,6 +218,12 @@ async def compose(
         auditor = Auditor(audit, table, clock, lambda: launcher.enforced)
         kernel.hooks.append(auditor.trapped)
         kernel.guards.append(auditor.ready)
+
+        def changed(words: str) -> None:
+            """Another policy is in force, or isn't: everybody hears of it, and the audit log."""
+            bell.note(words)
+            with contextlib.suppress(StoreError):  # said by the next effect, which isn't done then
+                audit.note(words)
 
         # Engines load behind the prompt; the scheduler is the only queue they have.
         discipline = _discipline(settings.scheduler)
@@ -234,7 +242,6 @@ async def compose(
         problems: list[str] = []
         if audit.trouble:
             problems.append(f"The audit log isn't what it was: {audit.trouble}. See 'llmasos audit verify'.")
-        bell = Bell()
         swap = Swap(home / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
         closing.callback(swap.close)
         speaker = Speaker(speech, processes, seed=settings.seed, swap=swap)
@@ -299,23 +306,6 @@ async def compose(
             launcher, speech, interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
-
-
-def find_policy(name: str, home: Path) -> Policy:
-    """The policy of a name, a person's own before the bundled ones; or of a file.
-
-    Raises:
-        UsageError: There is none, or it is wrong.
-    """
-    if name.endswith(".toml"):
-        return Policy.load(Path(name).expanduser())
-    folders = list(search_path("policies", home))
-    if not folders:
-        raise UsageError("No policies are installed.", "Install llmasos again.")
-    for folder in reversed(folders):
-        if (folder / f"{name}.toml").is_file():
-            return Policy.load(folder / f"{name}.toml")
-    return Policy.load(folders[0] / f"{name}.toml")
 
 
 def login_name() -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from llmasos.core.base.errors import Denied, NeedsAnswer, SyscallError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.grant import Grant
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter.reading import Kept, Reading
@@ -103,6 +104,33 @@ class Client(Protocol):
 
     async def forget_reading(self, id: str) -> None:
         """Remove one of them."""
+
+    async def consents(self) -> Sequence[Grant]:
+        """What the person has consented to for longer than once, and still holds."""
+
+    async def revoke_consent(self, number: int) -> Grant:
+        """End one of them, at once and everywhere.
+
+        Raises:
+            UsageError: There is none of this number.
+        """
+
+    async def explain_policy(self, line: str, *, subject: str = "") -> Mapping[str, Any]:
+        """What policy would decide about each call that a line means, and why; nothing is done.
+
+        Args:
+            line: A sentence or a written call.
+            subject: Who would make the calls; the person where empty.
+
+        Returns:
+            JSON; see `llmasos.client.explaining`.
+
+        Raises:
+            NotUnderstood: Nothing fits.
+        """
+
+    async def policy_files(self) -> Mapping[str, Any]:
+        """The policy in force: `policy` as it was set, its `name`, its `files`, and its `problem` if there is one."""
 
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders from now on, and of what was missed."""

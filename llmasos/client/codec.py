@@ -9,7 +9,7 @@ from typing import Any, get_args
 from llmasos.core.base import errors
 from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
 from llmasos.core.base.types import Call, Result, from_records, to_records
-from llmasos.core.kernel.session import Consent
+from llmasos.core.kernel.session import LONGEST_CONSENT, Answer, Consent, Lasting
 from llmasos.core.kernel.syscall import Argument, Syscall
 from llmasos.services.interpreter.reading import Kept, Reading
 from llmasos.services.outcome import Outcome
@@ -80,7 +80,25 @@ def consent(value: Consent) -> Json:
 
 def to_consent(value: Json) -> Consent:
     """It again."""
-    return Consent(**{**value, "call": Call.from_record(value["call"])})
+    return Consent(**{**value, "call": Call.from_record(value["call"]), "labels": tuple(value["labels"])})
+
+
+def answer(value: Answer | None) -> Json | str | None:
+    """An answer to it."""
+    return asdict(value) if isinstance(value, Lasting) else value
+
+
+def to_answer(value: Any) -> Answer | None:
+    """It again; None where it is none."""
+    if isinstance(value, dict):
+        pattern, seconds = value.get("pattern", ""), value.get("seconds")
+        known = isinstance(pattern, str) and (seconds is None or _is_duration(seconds))
+        return Lasting(pattern, seconds) if known else None
+    return value if value in ("once", "session", "no") else None
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_CONSENT
 
 
 def row(value: Syscall) -> Json:

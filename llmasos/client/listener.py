@@ -18,6 +18,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,7 @@ class GuestFront:
 
     async def consent(self, question: Consent) -> Answer | None:
         """Asked."""
-        answer = await self._ask("consent", question=codec.consent(question))
-        return answer if answer in ("once", "session", "no") else None
+        return codec.to_answer(await self._ask("consent", question=codec.consent(question)))
 
     async def choose(self, question: str, options: Sequence[str]) -> int | None:
         """Asked."""
@@ -358,6 +358,22 @@ async def _forget_reading(client: LocalClient, message: Message, _: GuestFront) 
     await client.forget_reading(message["reading"])
 
 
+async def _consents(client: LocalClient, _: Message, __: GuestFront) -> Any:
+    return [asdict(one) for one in await client.consents()]
+
+
+async def _revoke_consent(client: LocalClient, message: Message, _: GuestFront) -> Any:
+    return asdict(await client.revoke_consent(message["number"]))
+
+
+async def _explain_policy(client: LocalClient, message: Message, _: GuestFront) -> Any:
+    return await client.explain_policy(message["line"], subject=message["subject"])
+
+
+async def _policy_files(client: LocalClient, _: Message, __: GuestFront) -> Any:
+    return await client.policy_files()
+
+
 async def _listen(client: LocalClient, _: Message, front: GuestFront) -> None:
     await client.listen(front.told)
 
@@ -369,7 +385,8 @@ async def _set_aside(client: LocalClient, message: Message, _: GuestFront) -> No
 _OPERATIONS: dict[str, Operation] = {
     "handle": _handle, "understand": _understand, "interpret": _interpret, "trap": _trap, "go": _go, "ready": _ready,
     "look": _look, "table": _table, "history": _history, "keep_line": _keep_line, "readings": _readings,
-    "forget_reading": _forget_reading, "listen": _listen, "set_aside": _set_aside,
+    "forget_reading": _forget_reading, "consents": _consents, "revoke_consent": _revoke_consent,
+    "explain_policy": _explain_policy, "policy_files": _policy_files, "listen": _listen, "set_aside": _set_aside,
 }  # fmt: skip
 
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.client.base import Client, Glance, Hear
+from llmasos.client.explaining import explained
 from llmasos.compose import Machine
-from llmasos.core.base.errors import StoreError
+from llmasos.core.base.errors import NotUnderstood, StoreError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.grant import Grant
+from llmasos.core.kernel.policy import LivePolicy
 from llmasos.core.kernel.session import FrontEnd, Nobody, Session
+from llmasos.core.kernel.trap import Caller
 from llmasos.services.files import cd
 from llmasos.services.interpreter.reading import Kept, Reading
 from llmasos.services.outcome import OnReading, Outcome
@@ -51,7 +55,7 @@ class LocalClient:
         self.home = machine.settings.home
         self.boot = machine.kernel.boot
         self.table = machine.kernel.table
-        self.problems = list(machine.problems)
+        self.problems = [*machine.problems, *filter(None, [machine.kernel.policy.problem])]
         # Shown to who made the home, not to those who come later.
         self.recovery_code = machine.keyring.created_recovery_code if closing else None
         self._closing = closing
@@ -123,6 +127,38 @@ class LocalClient:
         """Remove one."""
         self.machine.kept.remove(self.session.person, id)
 
+    async def consents(self) -> Sequence[Grant]:
+        """What the person has consented to for longer than once."""
+        return self.machine.kernel.consents.of(self.session.person)
+
+    async def revoke_consent(self, number: int) -> Grant:
+        """End one of them."""
+        return self.machine.kernel.consents.revoke(self.session.person, number)
+
+    async def explain_policy(self, line: str, *, subject: str = "") -> Mapping[str, Any]:
+        """What policy would decide about each call that a line means, and why."""
+        reading = await self.understand(line)
+        if not reading.program:
+            raise NotUnderstood("I don't know what to do with that.", "Say it in other words, or write the call out.")
+        mine = self.session
+        # Nobody is asked which of several things is meant: it is only an explanation.
+        quiet = Session(mine.person, mine.workspace, Nobody(), cwd=mine.cwd, state=dict(mine.state))
+        caller = Caller(self.machine.kernel, self.process, quiet, reading.program[0])
+        return await explained(caller, reading, subject)
+
+    async def policy_files(self) -> Mapping[str, Any]:
+        """The policy in force, and where its rules come from."""
+        policy = self.machine.kernel.policy
+        files: list[dict[str, Any]] = []
+        if isinstance(policy, LivePolicy):
+            policy.follow()
+            for source in policy.sources.used():
+                count = sum(f"{rule.where}:".startswith(f"{source.path}:") for rule in policy.rules)
+                files.append({"tier": source.tier, "path": str(source.path), "rules": count})
+        return {
+            "policy": self.machine.settings.policy, "name": policy.name, "files": files, "problem": policy.problem,
+        }  # fmt: skip
+
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders."""
         if self._deafen is None:
@@ -130,8 +166,9 @@ class LocalClient:
 
     async def set_aside(self, name: str) -> None:
         """Make room for a character, for who may create one."""
-        policy = self.machine.kernel.policy
-        if policy.decide(self.process.subject, "character.create", "write", {"name": name}).verdict == "allow":
+        kernel, subject = self.machine.kernel, self.process.subject
+        decision = kernel.policy.decide(subject, "character.create", "write", {"name": name}, rates=kernel.rates)
+        if decision.verdict == "allow":
             await self.machine.characters.set_aside(self.session.person, name)
 
     async def sibling(self, front: FrontEnd) -> Client:
@@ -147,6 +184,7 @@ class LocalClient:
             if self._deafen:
                 self._deafen()
                 self._deafen = None
+            self.machine.kernel.consents.ended(self.session)
             await self.machine.kernel.processes.exit(self.process)
         finally:
             if self._closing:

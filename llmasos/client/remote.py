@@ -19,8 +19,9 @@ from llmasos.core.base.errors import LlmasosError, ProcessKilled
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel import ipc
+from llmasos.core.kernel.grant import Grant
 from llmasos.core.kernel.ipc import Connection, Message
-from llmasos.core.kernel.session import FrontEnd, Session
+from llmasos.core.kernel.session import Consent, FrontEnd, Session
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter.reading import Kept, Reading
 from llmasos.services.outcome import OnReading, Outcome
@@ -194,6 +195,24 @@ class RemoteClient:
         """Remove one."""
         await self._ask("forget_reading", reading=id)
 
+    async def consents(self) -> Sequence[Grant]:
+        """What the person has consented to for longer than once."""
+        return [Grant(**one) for one in await self._ask("consents")]
+
+    async def revoke_consent(self, number: int) -> Grant:
+        """End one of them."""
+        return Grant(**await self._ask("revoke_consent", number=number))
+
+    async def explain_policy(self, line: str, *, subject: str = "") -> Mapping[str, Any]:
+        """What policy would decide about each call that a line means, and why."""
+        found: Mapping[str, Any] = await self._ask("explain_policy", line=line, subject=subject)
+        return found
+
+    async def policy_files(self) -> Mapping[str, Any]:
+        """The policy in force."""
+        found: Mapping[str, Any] = await self._ask("policy_files")
+        return found
+
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders."""
         self._hear = hear
@@ -321,7 +340,7 @@ class RemoteClient:
                 if request.on_reading:
                     request.on_reading(codec.to_reading(message["reading"]))
             case "consent":
-                await self._asked(message, front.consent(codec.to_consent(message["question"])))
+                await self._asked(message, _consented(front, codec.to_consent(message["question"])))
             case "choose":
                 await self._asked(message, front.choose(message["question"], message["options"]))
             case "explain":
@@ -350,3 +369,8 @@ class RemoteClient:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _consented(front: FrontEnd, question: Consent) -> Any:
+    """The person's answer, as it goes through the socket."""
+    return codec.answer(await front.consent(question))

@@ -13,6 +13,7 @@ from llmasos.client.base import Client, Glance, Hear
 from llmasos.client.remote import KernelGone
 from llmasos.core.base.errors import LlmasosError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.grant import Grant
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.interpreter.reading import Kept, Reading
@@ -126,6 +127,22 @@ class SteadyClient:
     async def forget_reading(self, id: str) -> None:
         """Remove one."""
         await self._through(lambda c: c.forget_reading(id))
+
+    async def consents(self) -> Sequence[Grant]:
+        """What the person has consented to for longer than once."""
+        return await self._through(lambda c: c.consents())
+
+    async def revoke_consent(self, number: int) -> Grant:
+        """End one of them."""
+        return await self._through(lambda c: c.revoke_consent(number))
+
+    async def explain_policy(self, line: str, *, subject: str = "") -> Mapping[str, Any]:
+        """What policy would decide about each call that a line means, and why."""
+        return await self._through(lambda c: c.explain_policy(line, subject=subject))
+
+    async def policy_files(self) -> Mapping[str, Any]:
+        """The policy in force."""
+        return await self._through(lambda c: c.policy_files())
 
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders, whichever program rings."""

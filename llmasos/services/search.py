@@ -58,10 +58,13 @@ class Search:
             anything anywhere about Lisbon?
             到处找找跟装修有关的东西
         """
+        kernel, subject = caller.kernel, caller.process.subject
         ranked: list[tuple[float, dict[str, Any]]] = []
         for place in self._places:
-            policy = caller.kernel.policy.decide(caller.process.subject, place.syscall, "read", {"query": query})
-            if policy.verdict == "allow":
+            decision = kernel.policy.decide(
+                subject, place.syscall, "read", {"query": query}, labels=caller.labels, rates=kernel.rates
+            )
+            if decision.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):
                     ranked.append(
                         (1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]})

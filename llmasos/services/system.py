@@ -179,7 +179,9 @@ class System:
             raise SyscallError("ESTALE", f"{_told(entry)} was said on another day.", "Say it anew.")
         # In the folder that it was said in: its paths begin there.
         session = replace(caller.session, cwd=entry.cwd)
-        result = await caller.kernel.trap(caller.process, session, call, request=f"redo #{entry.id}")
+        result = await caller.kernel.trap(
+            caller.process, session, call, request=f"redo #{entry.id}", labels=caller.labels
+        )
         if not result.ok:
             raise SyscallError("ESTALE", f"It can't be done again. {result.message}")
         caller.kernel.journal.redone(entry.id)

@@ -16,6 +16,8 @@ from llmasos.core.base.errors import LlmasosError, PluginError
 from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
+from llmasos.core.kernel.policy import Policy
+from llmasos.core.kernel.policy.rule import TIERS
 from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, PluginHost, limits, seccomp
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
@@ -95,7 +97,7 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("home", "ok", str(machine.settings.home)),
         Finding("key", "ok", machine.keyring.custody),
         Finding("log", "ok", f"{machine.settings.home / LOG_FILE}, sealed"),
-        Finding("policy", "ok", f"{machine.kernel.policy.name}, {len(machine.kernel.policy.rules)} rules"),
+        Finding("policy", "ok", _policy(machine.kernel.policy)),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
         Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),
         *await _confinement(machine.launcher),
@@ -121,6 +123,11 @@ async def _living(machine: Machine) -> list[Finding]:
     )
     found.append(Finding("memory", "ok", f"{resident_mb():.0f} MB with all children (PSS)"))
     return found
+
+
+def _policy(policy: Policy) -> str:
+    tiers = [f"{count} {tier}" for tier in TIERS if (count := sum(rule.tier == tier for rule in policy.rules))]
+    return f"{policy.name}, {len(policy.rules)} rules ({', '.join(tiers)})"
 
 
 async def _confinement(launcher: Launcher) -> list[Finding]:

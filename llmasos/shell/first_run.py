@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmasos.client import Client
-from llmasos.compose import find_policy, login_name
+from llmasos.compose import login_name
 from llmasos.core.base import settings as kept
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer
 from llmasos.core.base.paths import private_dir
@@ -18,6 +18,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.kernel.custody import Ask
 from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.policy import Sources
 from llmasos.core.kernel.session import Nobody
 from llmasos.services.interpreter.reading import say
 from llmasos.shell import keys
@@ -28,6 +29,8 @@ POLICIES = {
     "default": "what changes nothing or can be undone runs and is shown; the rest asks",
     "developer": "for building plugins: only what can't be undone asks",
     "readonly": "for looking around: nothing is changed",
+    "child": "looks, talks, keeps to-dos and reminders; deletes and installs nothing, acts nowhere else",
+    "kiosk": "a public terminal: talk and answers, no files, nothing that was said before",
 }
 
 
@@ -77,12 +80,13 @@ def _policy(settings: Settings) -> Settings:
     for number, (name, meaning) in enumerate(POLICIES.items(), 1):
         print(f"   {number}  {name:10} {meaning}")
     said = input("   Which one (Enter: as it is): ").strip()
-    name = list(POLICIES)[int(said) - 1] if said in ("1", "2", "3") else said
+    numbers = {str(number): name for number, name in enumerate(POLICIES, 1)}
+    name = numbers.get(said, said)
     if not name:
         return settings
     if name.endswith(".toml"):  # found from every folder
         name = str(Path(name).expanduser().resolve())
-    find_policy(name, settings.home)  # one that isn't there is said before it is kept
+    Sources.of(name, settings.home).read()  # one that isn't there is said before it is kept
     kept.keep(settings.home, policy=name)
     return replace(settings, policy=name)
 

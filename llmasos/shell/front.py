@@ -99,8 +99,10 @@ class TerminalFront:
             self._agreed = question.call
             return "once"
         keyboard.forget_typed()
-        while (answer := questions.answer(await questions.ask(questions.CONSENT))) is None:
-            pass
+        about, prompt = question.call.syscall if question.pattern else "", questions.prompt(question)
+        while (answer := questions.answer(await questions.ask(prompt), about=about)) is None:
+            if about:
+                self.console.print(views.note(questions.NO_ANSWER))
         if answer != "no":
             self._agreed = question.call
         return answer

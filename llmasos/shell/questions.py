@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from prompt_toolkit import PromptSession
@@ -10,14 +11,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from llmasos.core.kernel.session import Answer, Consent
+from llmasos.core.base.errors import UsageError
+from llmasos.core.kernel.grant import Pattern
+from llmasos.core.kernel.session import LONGEST_CONSENT, Answer, Consent, Lasting
 from llmasos.shell import lines
 from llmasos.shell.safe import one_line, safe
 
-CONSENT = "Do it? [y/s/N] "
+CONSENT, CONSENT_LASTING, CONSENT_FINAL = "Do it? [y/s/N] ", "Do it? [y/s/a/1h/N] ", "Do it? [y/N] "
 CHOICE = "Which? "
 YES_ONCE = "once"
 YES_SESSION = "every {syscall} in this session"
+YES_ALWAYS, YES_TIME = "always", "for a time"
+NO_ANSWER = "y, s, n, a, or a time as 30m, 1h, 1d. Another pattern stands behind it: a device.* name=lamp*"
+FROM = "from"
 NO = "no"
 WANTED_BY = "wanted by"
 RULE = "rule"
@@ -34,9 +40,13 @@ REACH = {
 }
 ANSWERS: dict[str, Answer] = {
     **dict.fromkeys(("y", "yes", "ok", "once", "是", "好", "可以"), "once"),
-    **dict.fromkeys(("s", "session", "always", "总是"), "session"),
+    **dict.fromkeys(("s", "session", "这次会话"), "session"),
     **dict.fromkeys(("", "n", "no", "不", "否", "不要"), "no"),
 }
+
+ALWAYS = frozenset({"a", "always", "总是"})
+SECONDS = {"m": 60, "min": 60, "分钟": 60, "h": 3600, "小时": 3600, "d": 86400, "天": 86400}
+_TIME = re.compile(rf"(\d{{1,4}})\s?({'|'.join(SECONDS)})(?:\s+|$)")
 
 OPTIONS = 30
 """Options listed; more scroll away what they are about."""
@@ -69,6 +79,8 @@ def consent(question: Consent) -> RenderableType:
     head.append(f"  {REACH.get(question.effect, question.effect)}", style="dim")
     if not question.subject.startswith("user:"):
         head.append(f" · {WANTED_BY} {one_line(question.subject)}", style="yellow")
+    if question.labels:
+        head.append(f" · {FROM} {one_line(', '.join(question.labels))}", style="yellow")
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -79,12 +91,46 @@ def consent(question: Consent) -> RenderableType:
     for key, meaning in (("y", YES_ONCE), *session, ("n", NO)):
         keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
     keys.append(f"{RULE} {one_line(question.rule)}" if question.rule else "")
-    return Group(head, grid, keys) if question.shown else Group(head, keys)
+    parts: list[RenderableType] = [head, *([grid] if question.shown else []), keys]
+    if question.pattern:
+        lasting = Text("  ", style="dim", overflow="fold")
+        for key, meaning in (("a", YES_ALWAYS), ("1h", YES_TIME)):
+            lasting.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
+        parts.append(lasting.append(one_line(question.pattern)))
+    if question.note:
+        parts.append(Text(f"  {one_line(question.note)}", style="yellow"))
+    return Group(*parts)
 
 
-def answer(typed: str) -> Answer | None:
-    """The answer to a question of consent; None where it is no answer."""
-    return ANSWERS.get(typed.strip().casefold().rstrip(".!。！"))
+def prompt(question: Consent) -> str:
+    """What stands before the answer to a question of consent."""
+    return CONSENT_LASTING if question.pattern else CONSENT_FINAL if question.effect == "final" else CONSENT
+
+
+def answer(typed: str, *, about: str = "") -> Answer | None:
+    """The answer to a question of consent; None where it is no answer.
+
+    Args:
+        typed: What was typed: a word, or `a` or a time and perhaps another pattern than the one that was shown.
+        about: The syscall, where consent can be given for longer than a session.
+    """
+    plain = ANSWERS.get(typed.strip().casefold().rstrip(".!。！"))
+    if plain or not about:
+        return plain
+    word, _, pattern = typed.strip().partition(" ")
+    seconds = None
+    if word.casefold() not in ALWAYS:
+        found = _TIME.match(typed.strip().casefold())
+        if found is None or not 0 < int(found[1]) * SECONDS[found[2]] <= LONGEST_CONSENT:
+            return None
+        seconds, pattern = float(int(found[1]) * SECONDS[found[2]]), typed.strip()[found.end() :]
+    if not pattern.strip():
+        return Lasting("", seconds)
+    try:
+        wanted = Pattern.parse(pattern)
+    except UsageError:
+        return None
+    return Lasting(str(wanted), seconds) if Pattern(wanted.syscall).covers(about, {}) else None
 
 
 def options(question: str, choices: Sequence[str]) -> RenderableType:

@@ -28,7 +28,7 @@ from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, ProcessKilled
 from llmasos.core.base.types import Call
 from llmasos.services.files import pwd
-from llmasos.shell import greeting, keyboard, questions, readings, views
+from llmasos.shell import consents, greeting, keyboard, policies, questions, readings, views
 from llmasos.shell.completion import ShellCompleter
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.history import KeptHistory
@@ -53,6 +53,8 @@ SHORT_WORDS = {
     "ps": "what runs",
     "jobs": "what runs in the background; 'fg 2' waits for it",
     "readings": "what you explained; 'readings remove 2'",
+    "consents": "what you agreed to for longer; 'consents revoke 2'",
+    "policy": "'policy explain ...' says what may be done, and why",
     "cd": "go to a folder",
     "pwd": "which folder this is",
     "ls": "list a folder",
@@ -103,7 +105,7 @@ class Shell:
         self._show: Callable[[RenderableType], None] = self._print
         self._own_words: dict[str, Callable[[str], Awaitable[None]]] = {
             "?": self._help, "help": self._help, "cd": self._cd, "pwd": self._pwd, "clear": self._clear,
-            "readings": self._readings,
+            "readings": self._readings, "consents": self._consents, "policy": self._policy,
         }  # fmt: skip
 
     async def run(self) -> int:
@@ -203,6 +205,10 @@ class Shell:
             return not rest or rest in rooms or rest in self._client.table
         if word == "readings":
             return not rest or rest.startswith("remove ")
+        if word == "consents":
+            return rest in ("", "list") or rest.startswith("revoke ")
+        if word == "policy":
+            return rest.startswith("explain ")
         return word in ("?", "cd") or not rest
 
     async def _help(self, topic: str) -> None:
@@ -223,6 +229,18 @@ class Shell:
     async def _readings(self, rest: str) -> None:
         number = rest.removeprefix("remove").strip()
         told = [await readings.remove(self._client, number)] if rest else await readings.lines(self._client)
+        self._front.end()
+        self._print(Text("\n".join(told)), overflow="fold")
+
+    async def _consents(self, rest: str) -> None:
+        revoking, _, number = rest.partition(" ")
+        revoked = revoking == "revoke"
+        told = [await consents.revoke(self._client, number)] if revoked else await consents.lines(self._client)
+        self._front.end()
+        self._print(Text("\n".join(told)), overflow="fold")
+
+    async def _policy(self, rest: str) -> None:
+        told = await policies.lines(self._client, rest.removeprefix("explain").strip())
         self._front.end()
         self._print(Text("\n".join(told)), overflow="fold")
 

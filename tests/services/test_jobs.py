@@ -15,6 +15,7 @@ from llmasos.compose import Machine, compose
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.core.kernel.session import Lasting
 from llmasos.services.jobs import service
 from llmasos.services.jobs.orders import Order, order_in
 from tests.seat import Person, Seat, reader
@@ -253,6 +254,40 @@ def test_consent_is_asked_when_it_is_ordered(there: Clocked) -> None:
     there.advance(hours=11)
     assert len(there.person.consents) == 1, "nobody is asked at night"
     assert there.jobs()[0]["last"].startswith("done")
+
+
+def test_a_consent_that_stands_is_enough_and_stops_the_job_when_it_is_revoked(there: Clocked) -> None:
+    there.person.answer = Lasting()
+    there.seat.ok("device.turn_off", name="desk lamp")
+    there.seat.say("every day at 22:00 turn off the desk lamp")
+    assert len(there.person.consents) == 1, "it was asked about before the job was ordered"
+    there.advance(hours=11)
+    assert there.jobs()[0]["last"].startswith("done")
+    there.machine.kernel.consents.revoke("ada", 1)
+    there.advance(hours=24)
+    assert there.jobs()[0]["last"].startswith("failed")
+
+
+def test_a_consent_that_ends_is_not_enough_for_a_job(there: Clocked) -> None:
+    there.person.answer = Lasting(seconds=60)
+    there.seat.ok("device.turn_off", name="desk lamp")
+    there.seat.say("every day at 22:00 turn off the desk lamp")
+    assert [question.pattern != "" for question in there.person.consents] == [True, False]
+    there.advance(hours=11)
+    assert there.jobs()[0]["last"].startswith("done")
+
+
+def test_what_was_agreed_to_is_what_the_job_does(there: Clocked) -> None:
+    answer = there.person.consent
+
+    async def changes(question: Any) -> Any:
+        question.call.args["name"] = "kitchen light"
+        return await answer(question)
+
+    there.person.consent = changes  # type: ignore[method-assign]
+    there.seat.say("every day at 22:00 turn off the desk lamp")
+    (job,) = [record.value for record in there.machine.kernel.store.scan("job")]
+    assert [call["args"] for call in job["calls"]] == [{"name": "desk lamp"}]
 
 
 def test_a_no_makes_no_job(there: Clocked) -> None:

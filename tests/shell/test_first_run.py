@@ -61,6 +61,13 @@ def test_a_passphrase_and_a_policy(home: Path, answers: list[str], capsys: pytes
     assert (home / FILE).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(("number", "name"), [("2", "developer"), ("5", "kiosk"), ("child", "child")])
+def test_each_policy_has_a_number(home: Path, answers: list[str], number: str, name: str) -> None:
+    answers += ["", number]
+    first_run.run_init(Settings.load({}, home=home))
+    assert Settings.load({}, home=home).policy == name
+
+
 def test_two_that_differ_change_nothing(home: Path, answers: list[str]) -> None:
     answers += ["one", "two", ""]
     assert first_run.run_init(Settings.load({}, home=home)) == 0

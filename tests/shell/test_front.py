@@ -13,7 +13,7 @@ from prompt_toolkit.output import DummyOutput
 
 from llmasos.core.base.types import Call, Result
 from llmasos.core.base.values import done, items, text
-from llmasos.core.kernel.session import Consent
+from llmasos.core.kernel.session import Consent, Lasting
 from llmasos.shell.front import TerminalFront
 from llmasos.shell.pipe_front import PipeFront
 from tests.shell.stage import console, reading, staged
@@ -91,6 +91,15 @@ async def test_consent(front: TerminalFront, keys: PipeInput) -> None:
 async def test_consent_answers(front: TerminalFront, keys: PipeInput, typed: str, answer: str) -> None:
     keys.send_text(typed)
     assert await soon(front.consent(Consent(MOVE, SHOWN, "final", "r", "user:ada"))) == answer
+
+
+async def test_consent_that_lasts(front: TerminalFront, keys: PipeInput) -> None:
+    question = Consent(MOVE, SHOWN, "external", "r", "user:ada", pattern="files.move source=tax.pdf")
+    keys.send_text("for ever\na device.*\na files.* source=tax*\n")
+    assert await soon(front.consent(question)) == Lasting("files.* source=tax*")
+    assert "Another pattern stands behind it" in seen(front)
+    keys.send_text("1h\n")
+    assert await soon(front.consent(question)) == Lasting("", 3600.0)
 
 
 async def test_ctrl_c_at_a_question_ends_the_request(front: TerminalFront, keys: PipeInput) -> None:

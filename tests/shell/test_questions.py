@@ -3,7 +3,7 @@
 import pytest
 
 from llmasos.core.base.types import Call
-from llmasos.core.kernel.session import Consent
+from llmasos.core.kernel.session import Consent, Lasting
 from llmasos.shell import questions
 from tests.shell.test_views import shown
 
@@ -16,6 +16,60 @@ LAMPS = ["study lamp", "desk lamp", "heater", "lamp"]
 )
 def test_answer(typed: str, meant: str | None) -> None:
     assert questions.answer(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("a", Lasting()),
+        ("Always", Lasting()),
+        ("总是", Lasting()),
+        ("1h", Lasting("", 3600.0)),
+        ("30m", Lasting("", 1800.0)),
+        ("2 d", Lasting("", 172800.0)),
+        ("3小时", Lasting("", 10800.0)),
+        ("a device.* name=lamp*", Lasting("device.* name=lamp*")),
+        ("1h device.* name='study lamp'", Lasting("device.* name='study lamp'", 3600.0)),
+        ("1H device.turn_* name=Lamp", Lasting("device.turn_* name=Lamp", 3600.0)),
+        ("y", "once"),
+        ("", "no"),
+        ("0h", None),
+        ("9999d", None),
+        ("1x", None),
+        ("hour", None),
+        ("a lamp*", None),
+        ("a files.*", None),
+        ("a device.* lamp", None),
+        ("a 'open", None),
+        ("another", None),
+    ],
+)
+def test_an_answer_that_lasts(typed: str, meant: object) -> None:
+    assert questions.answer(typed, about="device.turn_on") == meant
+    if isinstance(meant, Lasting):
+        assert questions.answer(typed) is None, "where none was offered it is no answer"
+
+
+def test_consent_shows_the_pattern_that_would_last_and_where_it_comes_from() -> None:
+    call = Call("device.turn_on", {"name": "lamp"})
+    question = Consent(
+        call, {"name": "study lamp"}, "external", "ask-external", "app:social", "device.turn_on name='study lamp'",
+        ("web",), "The rate 2/minute of the rule 'lamps' is used up; again in 42 s.",
+    )  # fmt: skip
+    assert shown(questions.consent(question)) == (
+        "? device.turn_on  acts outside, can't be taken back · wanted by app:social ·\n"
+        "from web\n"
+        "  name  study lamp\n"
+        "  y once   s every device.turn_on in this session   n no   rule ask-external\n"
+        "  a always   1h for a time   device.turn_on name='study lamp'\n"
+        "  The rate 2/minute of the rule 'lamps' is used up; again in 42 s."
+    )
+    assert questions.prompt(question) == "Do it? [y/s/a/1h/N] "
+
+
+def test_what_is_final_offers_nothing_that_lasts() -> None:
+    question = Consent(Call("memory.forget"), {}, "final", "r", "user:ada")
+    assert "always" not in shown(questions.consent(question)) and questions.prompt(question) == "Do it? [y/N] "
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,31 @@ async def test_consent_and_choice(tmp_path: Path, keys: PipeInput) -> None:
         assert told.endswith("✓ desk lamp")
 
 
+async def test_consent_that_lasts_is_listed_and_revoked(tmp_path: Path, keys: PipeInput) -> None:
+    async with shell(tmp_path) as stage:
+
+        async def answer() -> None:
+            await when_seen(stage, keys, "y once", "a\ndevice.turn_on heater\nconsents\nconsents revoke 1\nconsents\n")
+            await when_seen(stage, keys, "Nothing was consented", "consents revoke 1\ndevice.turn_on heater\n")
+            await when_seen(stage, keys, "no consent 1", "n\n\x04")
+
+        answering = asyncio.create_task(answer())
+        told = await typed(stage, keys, "device.turn_on heater\n", leave="")
+        await answering
+        assert stage.things.lamps == ["heater", "heater"]
+        assert "  1  device.turn_on name=heater  always\nRevoked: device.turn_on name=heater\n" in told
+        assert told.count("? device.turn_on") == 2 and "no consent 1" in told
+
+
+async def test_policy_is_explained_in_the_shell(tmp_path: Path, keys: PipeInput) -> None:
+    async with shell(tmp_path) as stage:
+        stage.readings["policy is a word too"] = reading(Call("tasks.add", {"title": "policy"}))
+        told = await typed(stage, keys, "policy explain device.turn_on heater\npolicy is a word too\n")
+        assert "device.turn_on name='heater'  (external, by user:ada)" in told
+        assert "ASK  by the rule 'ask-external' of the bundled tier" in told
+        assert stage.things.lamps == [] and "✓ Added 'policy'." in told
+
+
 async def test_what_was_typed_before_a_question_is_no_answer(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
         answering = asyncio.create_task(when_seen(stage, keys, "y once", "\n\x04"))

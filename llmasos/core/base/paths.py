@@ -13,6 +13,8 @@ from llmasos.core.base.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parents[2]
 Kind = Literal["apps", "plugins", "policies"]
+ADMIN_POLICY = Path("/etc/llmasos/policy.toml")
+"""The administrator's policy of a machine."""
 
 
 def shipped(kind: Kind) -> Path:
@@ -39,6 +41,12 @@ def anchor_file(home: Path) -> Path:
     if home == Path(platformdirs.user_data_dir("llmasos", appauthor=False)):
         return Path(platformdirs.user_state_dir("llmasos", appauthor=False)) / "anchor.jsonl"
     return home.with_name(f"{home.name}.anchor.jsonl")
+
+
+def admin_policy() -> Path | None:
+    """`LLMASOS_ADMIN_POLICY`: the administrator's policy where it isn't, or not only, that of the machine."""
+    named = os.environ.get("LLMASOS_ADMIN_POLICY")
+    return Path(named).expanduser().resolve() if named else None
 
 
 def cache_dir() -> Path:

@@ -16,6 +16,28 @@ from typing import Any, Literal
 Source = Literal["file", "person", "model", "plugin", "system", "character"]
 
 
+class Named(str):
+    """An argument as a person sees it in a preview, with the things that it names.
+
+    Policy and consent are about the things: "study lamp and front door (simulated)" is two of them.
+
+    Args:
+        shown: The words.
+        things: What they name, one by one.
+    """
+
+    things: tuple[str, ...]
+
+    def __new__(cls, shown: str, things: Sequence[str]) -> Named:
+        """Words that know their things."""
+        named = super().__new__(cls, shown)
+        named.things = tuple(things)
+        return named
+
+    def __getnewargs__(self) -> tuple[str, tuple[str, ...]]:  # type: ignore[override]  # a copy knows its things too
+        return str(self), self.things
+
+
 def items(kind: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str = "") -> dict[str, Any]:
     """A list of things.
 

@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from llmasos.core.base.types import Call, Result
 
-Answer = Literal["once", "session", "no"]
-"""Yes this time, yes for this session, no."""
+LONGEST_CONSENT = 366 * 86400.0
+"""Seconds for which consent can be given; what should last longer is given until it is revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Yes, and beyond this session.
+
+    Attributes:
+        pattern: The calls it is about, as `device.* name=lamp*`; empty for the pattern of the question.
+        seconds: For how long; None until it is revoked.
+    """
+
+    pattern: str = ""
+    seconds: float | None = None
+
+
+Answer: TypeAlias = Literal["once", "session", "no"] | Lasting
+"""Yes this time, yes for this session, no; or yes for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +40,9 @@ class Consent:
         effect: How far it reaches.
         rule: The policy rule that asks.
         subject: Who wants it.
+        pattern: The calls that a lasting consent would be about; empty where none can be given.
+        labels: Where the request and its arguments come from, as far as that isn't the person.
+        note: Why it is asked, where that isn't plain: a rate is used up.
     """
 
     call: Call
@@ -30,6 +50,9 @@ class Consent:
     effect: str
     rule: str
     subject: str
+    pattern: str = ""
+    labels: tuple[str, ...] = ()
+    note: str = ""
 
 
 class FrontEnd(Protocol):

@@ -103,6 +103,8 @@ class Syscall:
         source: The file that defines it, for messages.
         body: What the docstring says beyond its first line.
         spoken: Whether a sentence can mean it; others are only written, until the interpreter has learned them.
+        bound: Whether what the preview found is what runs, though something else would be found by then. Of others
+            the preview is asked again after a person has consented, and what differs isn't done.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Syscall:
     source: str = ""
     body: str = ""
     spoken: bool = True
+    bound: bool = False
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -210,7 +213,7 @@ def _shortened(value: Any) -> str:
 
 
 def syscall(
-    name: str, *, effect: Effect, preview: str = "", spoken: bool = True
+    name: str, *, effect: Effect, preview: str = "", spoken: bool = True, bound: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a method as a syscall.
 
@@ -220,10 +223,11 @@ def syscall(
         preview: Name of the method that resolves the arguments before an effect: same arguments, returns
             argument name -> what to show; raises SyscallError where the call can't work.
         spoken: Whether a sentence can mean it.
+        bound: Whether the method does what the preview found, and looks for nothing anew.
     """
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(function, _MARK, (name, effect, preview, spoken))
+        setattr(function, _MARK, (name, effect, preview, spoken, bound))
         return function
 
     return mark
@@ -241,7 +245,7 @@ def inverse(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
     """The table row of a marked, bound method."""
-    name, effect, preview, spoken = getattr(bound, _MARK)
+    name, effect, preview, spoken, is_bound = getattr(bound, _MARK)
     doc = docstring.parse(bound.__doc__)
     hints = typing.get_type_hints(bound, include_extras=True)
     arguments = []
@@ -263,6 +267,7 @@ def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
         preview=getattr(owner, preview) if preview else None,
         examples=doc.examples,
         spoken=spoken,
+        bound=is_bound,
         source=inspect.getsourcefile(bound) or "",
     )
 

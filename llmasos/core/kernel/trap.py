@@ -1,6 +1,7 @@
 """The one door. Every syscall of every process comes through `Kernel.trap`, whoever asks and however it was said.
 
-alive? -> lookup -> validate -> policy -> preview -> consent -> journal intent -> run -> journal outcome -> result.
+alive? -> lookup -> validate -> policy -> preview -> policy of what is meant -> consent -> is it still that?
+-> journal intent -> run -> journal outcome -> result.
 A refusal or a failure is a result with an errno-like code, never an exception; only a kill passes through.
 """
 
@@ -11,18 +12,19 @@ import inspect
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.consent import Consents, receipt
 from llmasos.core.kernel.instruments import Instruments
 from llmasos.core.kernel.journal import Entry, Journal
-from llmasos.core.kernel.policy import Decision, Policy, stronger
+from llmasos.core.kernel.policy import NO_LABELS, Decision, Explanation, Policy, Rates, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
-from llmasos.core.kernel.session import Consent, Session
+from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Syscall, SyscallTable
 
@@ -75,6 +77,7 @@ class Caller:
     entry: Entry | None = None
     request: str = ""
     decision: Decision = UNDECIDED
+    labels: frozenset[str] = NO_LABELS
 
     def prepare(self, inverse: str, payload: dict[str, Any], blobs: tuple[str, ...] = ()) -> None:
         """Persist what takes this effect back, BEFORE the effect happens.
@@ -90,6 +93,7 @@ class Caller:
     def erase(self, match: Callable[[Entry], bool]) -> None:
         """Take the traces of what is erased for good out of the journal, and out of whatever kept what was shown."""
         self.kernel.journal.erase(match)
+        self.kernel.consents.erase(match)
         for forget in self.kernel.erasing:
             forget(self.session.person)
 
@@ -123,25 +127,39 @@ class Kernel:
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one each time a kernel is started: pids mean nothing in the next."""
     instruments: Instruments = field(init=False)
+    rates: Rates = field(init=False)
+    consents: Consents = field(init=False)
 
     def __post_init__(self) -> None:
+        self.rates = Rates(self.clock)
+        self.consents = Consents(self.store, self.clock)
         self.instruments = Instruments(self.clock, self.processes)
         self.hooks.append(self.instruments.trapped)
 
-    async def trap(self, process: Process, session: Session, call: Call, *, request: str = "") -> Result:
+    async def trap(
+        self, process: Process, session: Session, call: Call, *, request: str = "", labels: frozenset[str] = NO_LABELS
+    ) -> Result:
         """Run one call for a process.
+
+        Args:
+            process: Who makes it.
+            session: For whom.
+            call: Which.
+            request: What was said.
+            labels: Where the request and the arguments come from, as policy rules name it.
 
         Raises:
             ProcessKilled: The process was killed before or while it ran.
         """
         self._check_alive(process)
         started = time.perf_counter()
-        caller = Caller(self, process, session, call, request=request)
+        caller = Caller(self, process, session, call, request=request, labels=labels)
         try:
             self._within_budget(process)
             row = self.table[call.syscall]
             caller.call = call = replace(call, args=row.validate(_bounded(call.args)))
-            caller.decision = self.policy.decide(process.subject, row.name, row.effect, call.args)
+            caller.decision = self.decide(caller, row, call.args)
+            self._refuse_denied(row, caller.decision)
             result = await self._decided(row, caller)
         except LlmasosError as error:
             result = self._failed(caller, error)
@@ -196,6 +214,11 @@ class Kernel:
         self.journal.undone(entry.id)
         return message
 
+    def decide(self, caller: Caller, row: Syscall, args: Mapping[str, Any]) -> Decision:
+        """What policy says of a call of this caller with these arguments."""
+        subject, labels = caller.process.subject, caller.labels
+        return self.policy.decide(subject, row.name, row.effect, args, labels=labels, rates=self.rates)
+
     async def judge(self, caller: Caller) -> tuple[Decision, dict[str, str]]:
         """What policy says of a call that will be made later, and its arguments as far as they can be resolved now.
 
@@ -205,36 +228,91 @@ class Kernel:
         """
         row = self.table[caller.call.syscall]
         call = replace(caller.call, args=row.validate(_bounded(caller.call.args)))
-        decision = self.policy.decide(caller.process.subject, row.name, row.effect, call.args)
+        caller = replace(caller, call=call, entry=None)
+        decision = self.decide(caller, row, call.args)
+        self._refuse_denied(row, decision)
         try:
-            return await self._resolved(row, decision, replace(caller, call=call, entry=None))
+            return await self._resolved(row, caller)
         except SyscallError:  # what isn't there yet can be there by then
-            self._refuse_denied(row, decision)
             return decision, {name: str(value) for name, value in call.args.items()}
 
-    async def _resolved(self, row: Syscall, decision: Decision, caller: Caller) -> tuple[Decision, dict[str, str]]:
-        """The decision with the arguments resolved, and those as a person should see them."""
-        args = caller.call.args
-        self._refuse_denied(row, decision)
-        shown = {name: str(value) for name, value in args.items()}
+    async def explain(self, caller: Caller, subject: str = "") -> tuple[Explanation, dict[str, str], str]:
+        """Why policy would decide as it would; nothing runs.
+
+        Args:
+            caller: With the call.
+            subject: Who would make it; the caller's process where empty.
+
+        Returns:
+            The decision with each rule's part in it, the arguments as a person would see them, and why they couldn't be
+            resolved, where they couldn't.
+
+        Raises:
+            SyscallError: There is no such call, or its arguments are wrong.
+        """
+        row = self.table[caller.call.syscall]
+        call = replace(caller.call, args=row.validate(_bounded(caller.call.args)))
+        caller = replace(caller, call=call, entry=None)
+        shown = {name: str(value) for name, value in call.args.items()}
+        why = "Its arguments are results of calls before it." if call.references else ""
+        if row.preview and not why:
+            try:
+                shown = await self._shown(row, caller)
+            except SyscallError as error:
+                why = str(error)
+        found = [
+            self.policy.explain(
+                subject or caller.process.subject, row.name, row.effect, args, labels=caller.labels, rates=self.rates
+            )
+            for args in (call.args, {**call.args, **shown})
+        ]
+        said, meant = found[0], found[-1]
+        return (meant if stronger(said.decision, meant.decision) is not said.decision else said), shown, why
+
+    async def _shown(self, row: Syscall, caller: Caller) -> dict[str, str]:
+        """The arguments as a person should see them."""
+        shown = {name: str(value) for name, value in caller.call.args.items()}
         if row.preview and not caller.call.references:
-            shown |= await row.preview(caller, **args)
-            # A rule about `private/*` must hold for whatever name the person used for what is in there.
-            resolved = self.policy.decide(caller.process.subject, row.name, row.effect, {**args, **shown})
-            decision = stronger(decision, resolved)
-            self._refuse_denied(row, decision)
-        return decision, shown
+            shown |= await row.preview(caller, **caller.call.args)
+        return shown
+
+    async def _resolved(self, row: Syscall, caller: Caller) -> tuple[Decision, dict[str, str]]:
+        """The decision about a call, and its arguments as a person should see them; raises Denied."""
+        shown = await self._shown(row, caller)
+        return self._decision(row, caller, shown), shown
+
+    def _decision(self, row: Syscall, caller: Caller, shown: Mapping[str, str]) -> Decision:
+        """The decision about what was said and about what it means: a rule about `private/*` must hold for both."""
+        args = caller.call.args
+        decision = self.decide(caller, row, args)
+        if row.preview:
+            decision = stronger(decision, self.decide(caller, row, {**args, **shown}))
+        self._refuse_denied(row, decision)
+        return decision
 
     async def _decided(self, row: Syscall, caller: Caller) -> Result:
         call, session = caller.call, caller.session
-        decision, shown = await self._resolved(row, caller.decision, caller)
-        caller.decision = decision
-        if decision.verdict == "ask":
-            await self._ask(row, decision, caller, shown)
+        shown = {name: str(value) for name, value in call.args.items()}
+        if row.preview:
+            caller.decision, shown = await self._resolved(row, caller)
+        agreed = ""
+        if caller.decision.verdict == "ask":
+            agreed = receipt(call, shown)
+            if await self.consents.obtain(caller, row, caller.decision, shown):
+                # Time has passed: policy may have changed, and what the words mean.
+                shown = shown if row.bound else await self._shown(row, caller)
+                caller.decision = self._decision(row, caller, shown)
+        self._charge(row, caller, shown)
         if row.effect != "read":
             for guard in self.guards:
                 guard()
             await session.front.before(call, shown, row.effect)
+        # What was agreed to is what runs; whatever changed it meanwhile, it isn't done.
+        if agreed and receipt(call, shown) != agreed:
+            raise SyscallError(
+                "EACCES", f"{row.name} was not done: it isn't what you agreed to any more.", "Say it again."
+            )
+        if row.effect != "read":
             caller.entry = self.journal.intend(
                 person=session.person,
                 workspace=str(session.workspace),
@@ -242,7 +320,7 @@ class Kernel:
                 request=caller.request,
                 call=call.to_json(),
                 effect=row.effect,
-                rule=decision.rule,
+                rule=caller.decision.rule,
                 by=caller.process.program,
                 cwd=session.cwd,
             )
@@ -260,7 +338,7 @@ class Kernel:
         if caller.entry:
             undoable = row.effect in ("write", "destroy") and self.journal.get(caller.entry.id).inverse is not None
             self.journal.done(caller.entry.id, value.get("message", "") if isinstance(value, dict) else "")
-        return Result(call, value=value, rule=decision.rule, undoable=undoable)
+        return Result(call, value=value, rule=caller.decision.rule, undoable=undoable)
 
     async def _run(self, row: Syscall, caller: Caller) -> Any:
         task = asyncio.current_task()
@@ -272,30 +350,33 @@ class Kernel:
         finally:
             caller.process.tasks.discard(task)
 
-    async def _ask(self, row: Syscall, decision: Decision, caller: Caller, shown: dict[str, str]) -> None:
-        granted: set[str] = caller.session.state.setdefault("consents", set())
-        if f"{caller.process.subject} {row.name}" in granted:
+    def _charge(self, row: Syscall, caller: Caller, shown: Mapping[str, str]) -> None:
+        """Use up the rates of the rules that are about a call which runs now."""
+        if not self.policy.rated:
             return
-        question = Consent(caller.call, shown, row.effect, decision.rule, caller.process.subject)
-        answer = await caller.session.front.consent(question)
-        if answer is None:
-            raise NeedsAnswer(
-                f"{row.name} asks for consent (rule {decision.rule!r}) and nobody is there to give it.",
-                "Say it again with --yes, or in the shell.",
+        subject, args = caller.process.subject, caller.call.args
+        found = {
+            (rule.tier, rule.id): rule
+            for known in (args, {**args, **shown})
+            for rule in self.policy.charges(
+                subject, row.name, row.effect, known, labels=caller.labels, rates=self.rates
             )
-        if answer == "no":
-            raise SyscallError("EACCES", f"{row.name} was not done: you said no.")
-        # What can't be taken back asks every time.
-        if answer == "session" and row.effect != "final":
-            granted.add(f"{caller.process.subject} {row.name}")
+        }
+        for rule in found.values():
+            self.rates.spend(rule, subject)
 
     def _refuse_denied(self, row: Syscall, decision: Decision) -> None:
-        if decision.verdict == "deny":
-            raise Denied(
-                f"{row.name} is denied by the rule {decision.rule!r} of the policy {self.policy.name!r}.",
-                "Start with another --policy if this should be possible.",
-                rule=decision.rule,
-            )
+        if decision.verdict != "deny":
+            return
+        of = "the administrator's policy" if decision.tier == "admin" else f"the policy {self.policy.name!r}"
+        remedy = "Start with another --policy if this should be possible."
+        if decision.tier == "admin":
+            remedy = "Ask who administers this machine."
+        raise Denied(
+            f"{row.name} is denied by the rule {decision.rule!r} of {of}.",
+            decision.note or remedy,
+            rule=decision.rule,
+        )
 
     def _within_budget(self, process: Process) -> None:
         used = self.processes.used_up(process)

@@ -92,7 +92,7 @@ class Characters(CharacterApi, Undo):
             return await self._revise(caller, "character.create", known, changed)
         return await self._add(caller, "character.create", card, f"Created {card.name}{_described(card)}.")
 
-    @syscall("character.chat", effect="write", preview="named")
+    @syscall("character.chat", effect="write", preview="named", bound=True)
     async def chat_call(self, caller: Caller, name: Name, message: str) -> dict[str, Any]:
         """Say something to a character.
 
@@ -183,7 +183,7 @@ class Characters(CharacterApi, Undo):
         }
         return record(character.name, fields, ref=character.name)
 
-    @syscall("character.delete", effect="final", preview="delete_preview")
+    @syscall("character.delete", effect="final", preview="delete_preview", bound=True)
     async def delete(self, caller: Caller, name: Name) -> dict[str, Any]:
         """Delete a character and erase its memory, for good.
 

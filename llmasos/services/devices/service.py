@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, items, record
+from llmasos.core.base.values import Named, done, items, record
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind as Completes
@@ -260,8 +260,10 @@ class Devices:
             empty="No devices are known.",
         )
 
-    def _named(self, meant: Sequence[_Placed]) -> str:
-        return f"{_listed([placed.device.name for placed in meant])}{self._label(meant)}"
+    def _named(self, meant: Sequence[_Placed]) -> Named:
+        """All of them, for who is asked; policy and consent look at each."""
+        names = [placed.device.name for placed in meant]
+        return Named(f"{_listed(names, most=len(names))}{self._label(meant)}", names)
 
     def _label(self, meant: Sequence[_Placed]) -> str:
         labels = dict.fromkeys(placed.backend.label for placed in meant if placed.backend.label)
@@ -299,9 +301,9 @@ def _change(entry: Mapping[str, str]) -> str:
     return f"{entry['what']} ({entry['shown']}, {entry['by']})"
 
 
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > 6:
-        return f"{', '.join(names[:5])} and {len(names) - 5} more"
+def _listed(names: Sequence[str], *, most: int = 6) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -167,7 +167,7 @@ class Files(Undo):
             summary, source="file", ref=self._space(caller).ref(place), title=f"Summary of {place.shown}", note=note
         )
 
-    @syscall("files.write", effect="write", preview="preview_write")
+    @syscall("files.write", effect="write", preview="preview_write", bound=True)
     async def write(self, caller: Caller, path: PathArgument, content: str) -> dict[str, Any]:
         """Create or overwrite a text file.
 
@@ -187,7 +187,7 @@ class Files(Undo):
         """The whole path that would be written."""
         return self._targets.keep(caller.call, await self._writing(caller, path)).shown()
 
-    @syscall("files.append", effect="write", preview="preview_append")
+    @syscall("files.append", effect="write", preview="preview_append", bound=True)
     async def append(self, caller: Caller, path: PathArgument, content: str) -> dict[str, Any]:
         """Add text to the end of a file.
 
@@ -207,7 +207,7 @@ class Files(Undo):
         """The whole path that would be added to."""
         return self._targets.keep(caller.call, await self._appending(caller, path)).shown()
 
-    @syscall("files.copy", effect="write", preview="preview_copy")
+    @syscall("files.copy", effect="write", preview="preview_copy", bound=True)
     async def copy(self, caller: Caller, source: PathArgument, destination: PathArgument) -> dict[str, Any]:
         """Copy a file or folder.
 
@@ -229,7 +229,7 @@ class Files(Undo):
         await in_thread(lambda _: changes.check_copyable(plan.source))
         return self._transfers.keep(caller.call, plan).shown()
 
-    @syscall("files.move", effect="write", preview="preview_move")
+    @syscall("files.move", effect="write", preview="preview_move", bound=True)
     async def move(self, caller: Caller, source: PathArgument, destination: PathArgument) -> dict[str, Any]:
         """Move or rename a file or folder.
 
@@ -251,7 +251,7 @@ class Files(Undo):
             caller.call, await self._transfer(caller, source, destination, copying=False)
         ).shown()
 
-    @syscall("files.delete", effect="destroy", preview="preview_delete")
+    @syscall("files.delete", effect="destroy", preview="preview_delete", bound=True)
     async def delete(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
         """Delete a file or folder; undo brings it back.
 
@@ -270,7 +270,7 @@ class Files(Undo):
         """The whole path that would go."""
         return self._targets.keep(caller.call, await self._deleting(caller, path)).shown()
 
-    @syscall("files.mkdir", effect="write", preview="preview_mkdir")
+    @syscall("files.mkdir", effect="write", preview="preview_mkdir", bound=True)
     async def mkdir(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
         """Create a folder.
 

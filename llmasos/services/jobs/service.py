@@ -100,8 +100,10 @@ class Jobs:
         allowed = await self._consented(caller, calls)
         session = caller.session
         number = int(self._store.get("job.counter", "last") or 0) + 1
+        # Read anew: nobody has had these calls in hand since they were agreed to.
+        agreed = to_records(self._checked(program))
         job = Job(
-            number, said, to_records(calls), session.person, str(session.workspace), session.cwd, when or "",
+            number, said, agreed, session.person, str(session.workspace), session.cwd, when or "",
             [*allowed], "waiting",
         )  # fmt: skip
         caller.prepare("jobs.remove", {"number": number})
@@ -243,7 +245,7 @@ class Jobs:
         try:
             front = _Recorder()
             session = Session(job.person, Path(job.workspace), front, cwd=job.cwd)
-            session.state["consents"] = set(job.allowed)
+            kernel.consents.preset(session, job.allowed)
             try:
                 results = await programs.run(
                     kernel, process, session, job.program, request=f"job {job.number}: {job.said}"
@@ -349,11 +351,16 @@ class Jobs:
             row = kernel.table[call.syscall]
             if decision.verdict != "ask" or f"{subject} {row.name}" in allowed:
                 continue
+            standing = kernel.consents.covering(caller.session, subject, row, shown, caller.labels)
+            if standing and not standing.session and not standing.until:
+                continue  # it holds when the job runs too, unless it is revoked
             if row.effect == "final":
                 raise SyscallError(
                     "EPERM", f"{row.name} can't be taken back, so it never runs unseen.", "Say it yourself."
                 )
-            answer = await caller.session.front.consent(Consent(call, shown, row.effect, decision.rule, subject))
+            # For this job alone, whichever yes it is: what is kept for longer is kept when the call itself is made.
+            question = Consent(call, shown, row.effect, decision.rule, subject)
+            answer = await caller.session.front.consent(question)
             if answer is None:
                 raise NeedsAnswer(f"{row.name} asks for consent and nobody is there to give it.", "Say it with --yes.")
             if answer == "no":

@@ -97,7 +97,7 @@ class Memory:
         empty = f"我不知道关于“{query}”的事。" if has_chinese(query) else f"I know nothing about {query!r}."
         return items("memory", rows, ["text", "said"], empty=empty)
 
-    @syscall("memory.forget", effect="final", preview="forget_preview")
+    @syscall("memory.forget", effect="final", preview="forget_preview", bound=True)
     async def forget(self, caller: Caller, query: str) -> dict[str, Any]:
         """Erase what is known about something, for good.
 

@@ -236,7 +236,9 @@ def _door(caller: Any, plugin: Plugin) -> Door:
                 "EACCES", f"{plugin.name} may not call {name[:80]}.", f"It may call {', '.join(plugin.syscalls)}."
             )
         inside = replace(caller.session, front=Inside(caller.session.front))
-        result = await caller.kernel.trap(caller.process, inside, Call(name, dict(args)), request=caller.request)
+        result = await caller.kernel.trap(
+            caller.process, inside, Call(name, dict(args)), request=caller.request, labels=caller.labels
+        )
         if result.ok:
             return {"value": result.value}
         return {"error": {"code": result.error, "what": result.message, "remedy": ""}}

@@ -1,0 +1,211 @@
+"""What persons consented to: asked before an effect, kept for a session, for a time or until it is revoked.
+
+    once      for this call, with exactly these arguments
+    session   for this syscall, as long as the session lasts; in memory
+    lasting   for a pattern of calls (`device.* name=lamp*`), until it ends or is revoked; sealed in the store
+
+What can't be undone is asked about every time. Consent is given by one person for one subject, and holds for calls
+without labels that weren't there when it was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import NeedsAnswer, SyscallError, UsageError
+from llmasos.core.base.types import Call
+from llmasos.core.kernel.grant import Grant, Pattern, things
+from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.policy.rule import apart
+from llmasos.core.kernel.session import Consent, Lasting, Session
+from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.syscall import Syscall
+
+if TYPE_CHECKING:
+    from llmasos.core.kernel.policy import Decision
+    from llmasos.core.kernel.trap import Caller
+
+KIND, _COUNTER = "consent", "consent.counter"
+_STATE = "consents"
+LONGEST = 400
+"""Characters of a pattern that is offered: what can't be shown in two lines isn't agreed to for good."""
+
+
+class _SessionGrants:
+    """What was consented to for one session."""
+
+    def __init__(self) -> None:
+        self.grants: list[Grant] = []
+
+
+class Consents:
+    """All consents of a home.
+
+    Args:
+        store: Where those are kept that outlast a session.
+        clock: Says when they end.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._sessions: weakref.WeakSet[_SessionGrants] = weakref.WeakSet()
+
+    async def obtain(self, caller: Caller, row: Syscall, decision: Decision, shown: Mapping[str, str]) -> bool:
+        """Get the consent that a call needs.
+
+        Args:
+            caller: Who makes the call.
+            row: Its syscall.
+            decision: The decision to ask.
+            shown: Its arguments as the person should see them.
+
+        Returns:
+            Whether the person was asked just now.
+
+        Raises:
+            SyscallError: EACCES, they said no.
+            NeedsAnswer: Nobody is there to answer.
+        """
+        person, subject = caller.session.person, caller.process.subject
+        if self.covering(caller.session, subject, row, shown, caller.labels):
+            return False
+        question = self._question(caller, row, decision, shown)
+        answer = await caller.session.front.consent(question)
+        if answer is None:
+            why = f" {decision.note}" if decision.note else ""
+            raise NeedsAnswer(
+                f"{row.name} asks for consent (rule {decision.rule!r}) and nobody is there to give it.{why}",
+                "Say it again with --yes, or in the shell.",
+            )
+        if answer not in ("once", "session") and not isinstance(answer, Lasting):  # what isn't a yes is a no
+            raise SyscallError("EACCES", f"{row.name} was not done: you said no.")
+        if row.effect == "final":  # asks every time, whatever was answered
+            return True
+        given = Grant(0, person, subject, row.name, {}, sorted(caller.labels), self._clock.now().isoformat())
+        if answer == "session":
+            self._of(caller.session).grants.append(replace(given, number=self._next(), session=True))
+        elif isinstance(answer, Lasting):
+            self._keep(given, answer, question, row, shown)
+        return True
+
+    def _question(self, caller: Caller, row: Syscall, decision: Decision, shown: Mapping[str, str]) -> Consent:
+        """The question before a call."""
+        pattern = "" if row.effect == "final" else str(Pattern.exactly(row, shown))
+        return Consent(
+            caller.call, shown, row.effect, decision.rule, caller.process.subject,
+            pattern=pattern if len(pattern) <= LONGEST else "", labels=tuple(sorted(caller.labels)), note=decision.note,
+        )  # fmt: skip
+
+    def covering(
+        self, session: Session, subject: str, row: Syscall, shown: Mapping[str, str], labels: frozenset[str]
+    ) -> Grant | None:
+        """A consent that holds for a call; where it names several things, one of those that hold together."""
+        if row.effect == "final":
+            return None
+        grants = [
+            grant
+            for grant in (*self._of(session).grants, *self._kept(session.person))
+            if grant.subject == subject and labels <= set(grant.labels)
+        ]
+        found = [
+            next((grant for grant in grants if grant.pattern.covers(row.name, each)), None) for each in apart(shown)
+        ]
+        return found[0] if found and all(found) else None
+
+    def of(self, person: str) -> Sequence[Grant]:
+        """What a person has consented to and still holds, oldest first."""
+        sessions = [grant for some in self._sessions for grant in some.grants if grant.person == person]
+        return sorted([*self._kept(person), *sessions], key=lambda grant: grant.number)
+
+    def revoke(self, person: str, number: int) -> Grant:
+        """End a consent; the next call asks again.
+
+        Raises:
+            UsageError: There is none of this number.
+        """
+        for grant in self.of(person):
+            if grant.number == number:
+                self._store.delete(KIND, str(number))
+                for some in self._sessions:
+                    some.grants = [one for one in some.grants if one.number != number]
+                return grant
+        raise UsageError(f"There is no consent {number}.", "'llmasos consents' numbers them.")
+
+    def preset(self, session: Session, subject_and_syscall: Iterable[str]) -> None:
+        """Let a session of the kernel's own begin with what was consented to for it; it isn't listed."""
+        given = session.state[_STATE] = _SessionGrants()
+        for one in subject_and_syscall:
+            subject, _, syscall = one.rpartition(" ")
+            given.grants.append(Grant(0, session.person, subject, syscall, {}, (), "", session=True))
+
+    def ended(self, session: Session) -> None:
+        """A session is over, and what was consented to for it."""
+        self._of(session).grants = []
+
+    def erase(self, match: Callable[[Entry], bool]) -> None:
+        """Forget consents whose patterns hold what is erased for good; `match` is as for the journal."""
+        for record in list(self._store.scan(KIND)):
+            grant = Grant(**record.value)
+            values = {name: " ".join(patterns) for name, patterns in grant.args.items()}
+            entry = Entry(
+                0, grant.given, grant.person, "", 0, "", {"syscall": grant.syscall, "args": values}, "", "done",
+                None, "", "",
+            )  # fmt: skip
+            if match(entry):
+                self._store.delete(KIND, record.id)
+
+    def _keep(self, given: Grant, answer: Lasting, question: Consent, row: Syscall, shown: Mapping[str, str]) -> None:
+        said = answer.pattern or question.pattern
+        try:
+            pattern = Pattern.parse(said)
+        except UsageError as error:
+            raise SyscallError("EACCES", f"{row.name} was not done: {error.what}", error.remedy) from None
+        if not all(pattern.covers(row.name, each) for each in apart(shown)):
+            raise SyscallError("EACCES", f"{row.name} was not done: {said!r} isn't about this call.", "Say it again.")
+        until = self._clock.now() + timedelta(seconds=answer.seconds) if answer.seconds else None
+        with self._store.transaction():
+            grant = replace(
+                given, number=self._next(), syscall=pattern.syscall, args=pattern.args,
+                until=until.isoformat() if until else "",
+            )  # fmt: skip
+            self._store.put(KIND, str(grant.number), asdict(grant))
+
+    def _kept(self, person: str) -> Sequence[Grant]:
+        """What a person's store holds of it, without what has ended."""
+        now, found = self._clock.now(), []
+        for record in list(self._store.scan(KIND)):
+            grant = Grant(**record.value)
+            if grant.until and datetime.fromisoformat(grant.until) <= now:
+                self._store.delete(KIND, record.id)
+            elif grant.person == person:
+                found.append(grant)
+        return found
+
+    def _of(self, session: Session) -> _SessionGrants:
+        given = session.state.get(_STATE)
+        if given is None:
+            given = session.state[_STATE] = _SessionGrants()
+            self._sessions.add(given)
+        assert isinstance(given, _SessionGrants)
+        return given
+
+    def _next(self) -> int:
+        with self._store.transaction():
+            number = int(self._store.get(_COUNTER, "last") or 0) + 1
+            self._store.put(_COUNTER, "last", number)
+        return number
+
+
+def receipt(call: Call, shown: Mapping[str, str]) -> str:
+    """A digest of exactly what a person agrees to: the call with its arguments, and what they were shown."""
+    told = {name: (*things(value), str(value)) for name, value in shown.items()}
+    exact = json.dumps([call.syscall, call.args, told], sort_keys=True, ensure_ascii=True, default=repr)
+    return hashlib.sha256(exact.encode()).hexdigest()

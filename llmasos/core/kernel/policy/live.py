@@ -1,0 +1,106 @@
+"""A policy that follows its files: what is changed while the system runs is in force before the next decision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import UsageError
+from llmasos.core.base.types import Effect
+from llmasos.core.kernel.policy.policy import Decision, Explanation, Policy
+from llmasos.core.kernel.policy.rates import Rates
+from llmasos.core.kernel.policy.rule import NO_LABELS
+from llmasos.core.kernel.policy.sources import Sources
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0
+"""Seconds between two looks at the files."""
+
+
+class LivePolicy(Policy):
+    """As `Policy`; looks at its files at most once a second, when something is asked.
+
+    A file with a mistake changes nothing: the set that was in force stays, and the person is told once. New rules are
+    compiled and checked first, and then take the place of all old ones at once.
+
+    Args:
+        sources: Its files.
+        clock: Says when to look again.
+        tell: Tells the person.
+
+    Attributes:
+        problem: What is wrong with its files as they are now; empty where nothing is.
+
+    Raises:
+        UsageError: There is no such policy, or one of its files is wrong.
+    """
+
+    def __init__(self, sources: Sources, clock: Clock, tell: Callable[[str], object] = lambda words: None) -> None:
+        self.sources = sources
+        self.problem = ""
+        self._clock = clock
+        self._tell = tell
+        self._signature = sources.signature()
+        self._looked = clock.monotonic()
+        policy = sources.read()
+        super().__init__(policy.name, policy.rules)
+
+    def decide(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        *,
+        labels: frozenset[str] = NO_LABELS,
+        rates: Rates | None = None,
+    ) -> Decision:
+        """As `Policy.decide`, by the files as they are now."""
+        self.follow()
+        return super().decide(subject, syscall, effect, args, labels=labels, rates=rates)
+
+    def explain(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        *,
+        labels: frozenset[str] = NO_LABELS,
+        rates: Rates | None = None,
+    ) -> Explanation:
+        """As `Policy.explain`, by the files as they are now."""
+        self.follow()
+        return super().explain(subject, syscall, effect, args, labels=labels, rates=rates)
+
+    def follow(self) -> None:
+        """Look whether a file has changed, unless that was done just now."""
+        now = self._clock.monotonic()
+        if now - self._looked < EVERY:
+            return
+        self._looked = now
+        signature = self.sources.signature()
+        if signature == self._signature:
+            return
+        policy, mistake = None, ""
+        try:
+            policy = self.sources.read()
+        except UsageError as error:
+            mistake = str(error)
+        if self.sources.signature() != signature:
+            return  # it is being written just now; the next look sees it whole
+        self._signature = signature
+        if policy:
+            self._take(policy.rules)
+            self.name, self.problem = policy.name, ""
+            self._say(f"The policy {self.name!r} was changed. Rules in force now: {len(self.rules)}.")
+        else:
+            self.problem = f"The policy {self.name!r} was changed and isn't used: {mistake} What was in force stays so."
+            self._say(self.problem)
+
+    def _say(self, words: str) -> None:
+        log.warning("%s", words)
+        self._tell(words)

@@ -1,0 +1,217 @@
+"""Who may do what: compiled rules, asked before every call.
+
+Semantics as in Cedar (Cutler et al., "Cedar: A New Language for Expressive, Fast, Safe, and Analyzable Authorization",
+OOPSLA 2024), with a third answer and tiers above each other. The highest tier with a rule that matches decides; inside
+it deny beats ask, and ask beats allow. Where no rule of any tier matches the answer is deny. Every decision carries the
+id of the rule that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from llmasos.core.base.types import Effect
+from llmasos.core.kernel.policy.file import read
+from llmasos.core.kernel.policy.rates import Rates
+from llmasos.core.kernel.policy.rule import NO_LABELS, STRENGTH, TIERS, Rule, Tier, Verdict, apart
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What policy says, and which rule said it.
+
+    Attributes:
+        verdict: What may happen.
+        rule: The id of the rule.
+        tier: Whose rule it is; empty where none matched.
+        where: Its file and line, as far as they are known.
+        note: What the person should know beside it: that a rate is used up.
+    """
+
+    verdict: Verdict
+    rule: str
+    tier: Tier | Literal[""] = ""
+    where: str = ""
+    note: str = ""
+
+
+NO_RULE = Decision("deny", "no-rule")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One rule as a decision was made: whether it matched, and why it did not decide; `why` is empty for who did."""
+
+    rule: Rule
+    matched: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision, the arguments it is about, and all rules in the order in which they count."""
+
+    decision: Decision
+    args: Mapping[str, Any]
+    rules: tuple[Tried, ...]
+
+
+def stronger(one: Decision, other: Decision) -> Decision:
+    """The stricter of two decisions, the first where they are equally strict."""
+    return other if STRENGTH[other.verdict] > STRENGTH[one.verdict] else one
+
+
+class Policy:
+    """A compiled set of rules.
+
+    Args:
+        name: What it is called.
+        rules: In any order; tier and strength decide, not position.
+    """
+
+    problem = ""
+    """What is wrong with its files as they are now; only a policy that follows them has one."""
+
+    def __init__(self, name: str, rules: tuple[Rule, ...]) -> None:
+        self.name = name
+        self._take(rules)
+
+    def _take(self, rules: tuple[Rule, ...]) -> None:
+        self.rules = rules
+        self._tiers = [some for tier in TIERS if (some := [rule for rule in rules if rule.tier == tier])]
+        self.rated = [rule for rule in rules if rule.rate]
+
+    def decide(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        *,
+        labels: frozenset[str] = NO_LABELS,
+        rates: Rates | None = None,
+    ) -> Decision:
+        """What the rules say of a call; nothing of a rate is used up by asking.
+
+        Args:
+            subject: Who makes it.
+            syscall: Its name.
+            effect: Its effect.
+            args: Its arguments; of one that names several things the strictest decision counts.
+            labels: What is known of where the request and its arguments come from.
+            rates: What was used of the rates so far; nothing where None.
+        """
+        decision: Decision | None = None
+        for each in apart(args):
+            one = self._decide(subject, syscall, effect, each, labels, rates)
+            decision = stronger(decision, one) if decision else one
+        return decision or NO_RULE  # what names nothing isn't there to be allowed
+
+    def _decide(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        labels: frozenset[str],
+        rates: Rates | None,
+    ) -> Decision:
+        best: Rule | None = None
+        used_up: list[Rule] = []
+        for rules in self._tiers:
+            for rule in rules:
+                stricter = best is None or STRENGTH[rule.decision] > STRENGTH[best.decision]
+                if stricter and rule.matches(subject, syscall, effect, args, labels):
+                    if _in_rate(rule, subject, rates):
+                        best = rule
+                    elif rule.decision == "allow":
+                        used_up.append(rule)
+            if best:
+                break
+        decision = Decision(best.decision, best.id, best.tier, best.where) if best else NO_RULE
+        if decision.verdict != "allow" and rates:
+            beyond = [*used_up, *([best] if best and best.rate else [])]
+            decision = replace(decision, note=" ".join(_beyond(rule, subject, rates) for rule in beyond))
+        return decision
+
+    def charges(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        *,
+        labels: frozenset[str] = NO_LABELS,
+        rates: Rates | None = None,
+    ) -> Iterator[Rule]:
+        """The rules whose rate a call uses up when it runs: one that allows it, others where they match."""
+        for each in apart(args) if self.rated else ():
+            decision = self._decide(subject, syscall, effect, each, labels, rates)
+            for rule in self.rated:
+                if rule.decision == "allow":
+                    if (rule.tier, rule.id) == (decision.tier, decision.rule):
+                        yield rule
+                elif rule.matches(subject, syscall, effect, each, labels):
+                    yield rule
+
+    def explain(
+        self,
+        subject: str,
+        syscall: str,
+        effect: Effect,
+        args: Mapping[str, Any],
+        *,
+        labels: frozenset[str] = NO_LABELS,
+        rates: Rates | None = None,
+    ) -> Explanation:
+        """As `decide`, with each rule's part in it."""
+        decision, about = NO_RULE, args
+        for number, each in enumerate(apart(args)):
+            one = self._decide(subject, syscall, effect, each, labels, rates)
+            if number == 0 or stronger(decision, one) is not decision:
+                decision, about = one, each
+        tried = []
+        for rule in (rule for rules in self._tiers for rule in rules):
+            why = rule.why_not(subject, syscall, effect, about, labels)
+            matched = not why
+            if matched and not _in_rate(rule, subject, rates):
+                matched = False
+                within = f"not more than {rule.rate} were made"
+                why = _beyond(rule, subject, rates) if rule.decision == "allow" and rates else within
+            elif matched and (rule.tier, rule.id) != (decision.tier, decision.rule):
+                why = _loses(rule, decision)
+            tried.append(Tried(rule, matched, why))
+        return Explanation(decision, about, tuple(tried))
+
+    @staticmethod
+    def load(path: Path) -> Policy:
+        """The policy of one file.
+
+        Raises:
+            UsageError: The file is missing or wrong; the message names the rule and the mistake.
+        """
+        found = read(path)
+        return Policy(found.name, found.rules)
+
+
+def _in_rate(rule: Rule, subject: str, rates: Rates | None) -> bool:
+    """Whether a rule that is about a call matches as to its rate."""
+    if rule.rate is None:
+        return True
+    left = rates.left(rule, subject) if rates else rule.rate.count
+    return left > 0 if rule.decision == "allow" else left == 0
+
+
+def _beyond(rule: Rule, subject: str, rates: Rates) -> str:
+    return f"The rate {rule.rate} of the rule {rule.id!r} is used up; again in {rates.again(rule, subject)} s."
+
+
+def _loses(rule: Rule, decision: Decision) -> str:
+    if rule.tier != decision.tier:
+        return f"the {decision.tier} tier is above"
+    if rule.decision == decision.verdict:
+        return f"{decision.rule!r} says the same before it"
+    return f"{decision.verdict} beats {rule.decision}"

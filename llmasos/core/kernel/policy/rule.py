@@ -1,0 +1,125 @@
+"""One rule of a policy, and whether it is about a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from llmasos.core.base.types import Effect
+from llmasos.core.base.values import Named
+
+Verdict = Literal["allow", "ask", "deny"]
+Tier = Literal["admin", "user", "bundled"]
+STRENGTH: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
+TIERS: tuple[Tier, ...] = ("admin", "user", "bundled")
+"""The highest first: its rules decide where they match."""
+NO_LABELS: frozenset[str] = frozenset()
+
+_RATE = re.compile(r"\s*(\d{1,6})\s*/\s*(second|minute|hour|day)\s*")
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls in any stretch of so many seconds."""
+
+    count: int
+    seconds: float
+    said: str
+
+    @staticmethod
+    def parse(said: str) -> Rate:
+        """The rate of `10/minute`.
+
+        Raises:
+            ValueError: It is none.
+        """
+        found = _RATE.fullmatch(said)
+        if found is None or int(found[1]) == 0:
+            raise ValueError(said)
+        return Rate(int(found[1]), _SECONDS[found[2]], f"{int(found[1])}/{found[2]}")
+
+    def __str__(self) -> str:
+        return self.said
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; it matches where all of its patterns do.
+
+    Attributes:
+        subject: Shell patterns over `user:NAME`, `character:NAME`, `app:NAME`, `plugin:NAME`.
+        syscall: Shell patterns over syscall names.
+        effect: Effects it is about; empty for all.
+        args: Argument name -> shell patterns over its text, any of which fits; a call without the argument doesn't.
+        labels: Shell patterns over labels, one of which the call must have; empty for all calls.
+        rate: How often, for each subject: an allow rule matches up to it, another rule only beyond it.
+        tier: Whose rule it is.
+        where: File and line, as far as they are known.
+    """
+
+    id: str
+    decision: Verdict
+    subject: tuple[str, ...] = ("*",)
+    syscall: tuple[str, ...] = ("*",)
+    effect: tuple[str, ...] = ()
+    args: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    rate: Rate | None = None
+    description: str = ""
+    tier: Tier = "bundled"
+    where: str = ""
+
+    def matches(
+        self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS
+    ) -> bool:
+        """Whether its patterns are about this call; its rate isn't looked at."""
+        if self.effect and effect not in self.effect:
+            return False
+        if not _any(self.syscall, syscall) or not _any(self.subject, subject):
+            return False
+        if self.labels and not any(_any(self.labels, label) for label in labels):
+            return False
+        return all(name in args and _any(listed(some), str(args[name])) for name, some in self.args.items())
+
+    def why_not(
+        self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS
+    ) -> str:
+        """The first reason for which it isn't about a call, in words; empty where it is."""
+        if self.effect and effect not in self.effect:
+            return f"the effect is {effect}, not {' or '.join(self.effect)}"
+        if not _any(self.syscall, syscall):
+            return f"it is about {', '.join(self.syscall)}"
+        if not _any(self.subject, subject):
+            return f"it is about {', '.join(self.subject)}, not {subject}"
+        if self.labels and not any(_any(self.labels, label) for label in labels):
+            return f"nothing in it is labelled {' or '.join(self.labels)}"
+        for name, some in self.args.items():
+            if name not in args:
+                return f"{name} isn't given"
+            if not _any(listed(some), str(args[name])):
+                return f"{name} is {str(args[name])[:_SHOWN]!r}, not {' or '.join(listed(some))}"
+        return ""
+
+
+def listed(patterns: str | Sequence[str]) -> Sequence[str]:
+    """Patterns of an argument; one alone may be written without a list."""
+    return (patterns,) if isinstance(patterns, str) else patterns
+
+
+def apart(args: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The arguments once for each thing that they name: what is done to several must be allowed for each of them."""
+    for name, value in args.items():
+        if isinstance(value, Named) and value.things != (str(value),):
+            for thing in value.things:
+                yield from apart({**args, name: thing})
+            return
+    yield args
+
+
+def _any(patterns: Sequence[str], text: str) -> bool:
+    return any(pattern == "*" or fnmatchcase(text, pattern) for pattern in patterns)

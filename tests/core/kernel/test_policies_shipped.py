@@ -1,0 +1,150 @@
+"""What each bundled policy decides about each syscall there is, for the person and for an app.
+
+Written out, so that a new syscall or a changed rule shows here what it means. Whatever isn't in a table is denied.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+import llmasos
+from llmasos.core.base.paths import shipped
+from llmasos.core.kernel.policy import Policy
+from llmasos.core.kernel.policy.file import _KEYS, examine
+from tests.catalogue import live_rows
+
+READS = """
+    files.list files.find files.read files.summarize schedule.list tasks.list memory.recall search.find
+    assistant.answer content.write content.translate content.summarize character.list character.show room.show
+    device.list device.get process.list process.show system.status system.help system.replay system.history system.time
+    jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say
+"""
+UNDOABLE = """
+    files.write files.append files.copy files.move files.delete files.mkdir
+    schedule.add schedule.move schedule.cancel tasks.add tasks.complete tasks.remove memory.remember
+    character.create character.chat character.import character.export
+    room.invite room.dismiss room.say room.go_on process.stop process.resume system.undo system.redo
+    jobs.add jobs.cancel app.open app.close
+"""
+FINAL = "memory.forget character.delete process.kill"
+EXTERNAL = "device.turn_on device.turn_off device.set"
+
+# policy -> subject -> what it may, and what it is asked about
+TABLE = {
+    "default": {
+        "user:ada": (READS + UNDOABLE, FINAL + " " + EXTERNAL),
+        "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
+        "character:Alice": (READS, ""),
+    },
+    "developer": {
+        "user:ada": (READS + UNDOABLE + EXTERNAL, FINAL),
+        "app:social": (READS + UNDOABLE + EXTERNAL, FINAL),
+        "character:Alice": (READS + UNDOABLE + EXTERNAL, FINAL),
+    },
+    "readonly": {"user:ada": (READS, ""), "app:social": (READS, ""), "character:Alice": (READS, "")},
+    "child": {
+        "user:ada": (
+            READS
+            + """
+            files.write files.append files.copy files.mkdir
+            schedule.add schedule.move schedule.cancel tasks.add tasks.complete tasks.remove memory.remember
+            character.chat room.invite room.dismiss room.say room.go_on app.open app.close system.undo system.redo
+            """,
+            "",
+        ),
+        "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
+        "character:Alice": (READS, ""),
+    },
+    "kiosk": {
+        "user:ada": (
+            """
+            assistant.answer content.write content.translate content.summarize calculator.evaluate
+            system.time system.help character.list character.chat room.show room.say room.go_on
+            app.list app.open app.say app.close
+            """,
+            "",
+        ),
+        "app:social": (
+            """
+            assistant.answer content.write content.translate content.summarize calculator.evaluate
+            system.time system.help character.list character.chat room.show room.say room.go_on
+            """,
+            "",
+        ),
+        "character:Alice": (
+            """
+            assistant.answer content.write content.translate content.summarize calculator.evaluate
+            system.time system.help
+            """,
+            "",
+        ),
+    },
+}
+CASES = [(policy, subject) for policy, subjects in TABLE.items() for subject in subjects]
+
+# Said once more, one by one: what must never be possible there, under whatever name.
+NEVER = {
+    "child": ["*.delete", "*.kill", "memory.forget", "device.turn_*", "device.set", "files.move", "app.install*",
+              "app.remove*", "plugin.install", "model.use", "process.*op", "jobs.add", "character.import"],
+    "kiosk": ["files.*", "memory.*", "search.*", "tasks.*", "schedule.*", "device.*", "process.*", "jobs.*",
+              "system.history", "system.undo", "character.show", "character.delete", "app.install", "plugin.install"],
+    "readonly": ["files.write", "files.delete", "memory.forget", "device.turn_on", "tasks.add", "system.undo"],
+}  # fmt: skip
+
+
+def loaded(name: str) -> Policy:
+    return Policy.load(shipped("policies") / f"{name}.toml")
+
+
+def test_every_bundled_policy_has_a_table() -> None:
+    assert {path.stem for path in shipped("policies").glob("*.toml")} == set(TABLE)
+
+
+@pytest.mark.parametrize(("name", "subject"), CASES)
+def test_what_is_decided_about_each_syscall(name: str, subject: str) -> None:
+    policy = loaded(name)
+    allowed, asked = (words.split() for words in TABLE[name][subject])
+    wanted = {**dict.fromkeys(live_rows(), "deny"), **dict.fromkeys(allowed, "allow"), **dict.fromkeys(asked, "ask")}
+    decided = {row.name: policy.decide(subject, row.name, row.effect, {}).verdict for row in live_rows().values()}
+    assert decided == wanted
+
+
+@pytest.mark.parametrize(("name", "pattern"), [(n, p) for n, patterns in NEVER.items() for p in patterns])
+def test_what_is_never_possible(name: str, pattern: str) -> None:
+    policy = loaded(name)
+    rows = [row for row in live_rows().values() if fnmatchcase(row.name, pattern)]
+    effects = {row.name: row.effect for row in rows if row.effect != "read" or name == "kiosk"}
+    # What another version may bring: a syscall of that name, whatever it does short of looking.
+    for effect in ("write", "destroy", "final", "external"):
+        assert policy.decide("user:ada", pattern.replace("*", "x"), effect, {}).verdict == "deny"
+    for syscall, effect in effects.items():
+        assert policy.decide("user:ada", syscall, effect, {}).verdict == "deny", syscall
+
+
+@pytest.mark.parametrize("name", ["default", "developer", "readonly", "child", "kiosk"])
+def test_nothing_final_ever_runs_unasked(name: str) -> None:
+    policy = loaded(name)
+    for subject in ("user:ada", "app:social", "character:Alice", "plugin:x"):
+        assert policy.decide(subject, "any.thing", "final", {}).verdict != "allow"
+
+
+def test_the_documented_format_is_the_one_that_is_read(tmp_path: Path) -> None:
+    page = (Path(llmasos.__file__).parents[1] / "docs" / "policy.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(examples) >= 2
+    for number, example in enumerate(examples):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(example)
+        assert not examine(path).mistakes and examine(path).rules
+    keys = re.findall(r"^\| `(\w+)` \| [^|]+ \| (?:needed|any|no|any arguments|anybody)?[^|]*\|$", page, re.MULTILINE)
+    assert set(keys) == _KEYS
+
+
+@pytest.mark.parametrize("name", list(TABLE))
+def test_each_says_what_it_is_for(name: str) -> None:
+    found = examine(shipped("policies") / f"{name}.toml")
+    assert found.name == name and found.description.endswith(".") and not found.mistakes
