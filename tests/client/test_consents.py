@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from llmasos.client import codec
+from llmasos.client.local import LocalClient
+from llmasos.compose import open_audit
+from llmasos.core.base.clock import SystemClock
 from llmasos.core.base.errors import NotUnderstood, SyscallError, UsageError
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.session import LONGEST_CONSENT, Lasting, Nobody
@@ -160,6 +163,10 @@ async def test_a_changed_policy_is_told_everywhere_and_a_wrong_one_is_not_used(
         await third.close()
         await asyncio.sleep(0)
         assert sum("isn't used" in note for note in heard) == 1
+        assert isinstance(first, LocalClient)
+        audit = open_audit(first.machine.settings, first.machine.keyring, SystemClock(), looks=True)
+        noted = [record.note for _, record in audit.records() if "policy" in record.note]
+        assert noted == [note for note in heard if "policy" in note], "and it is written down"
     finally:
         await second.close()
         await first.close()
