@@ -10,13 +10,14 @@ from functools import partial
 import pytest
 
 from llmasos.core.base.clock import MockClock
-from llmasos.core.base.types import Call
+from llmasos.core.base.types import Call, Result
 from llmasos.core.engine.base import LiveSequence
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.instruments import KEPT, WINDOW, Instruments, Latencies
 from llmasos.core.kernel.policy import Decision
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.scheduler import Scheduler
+from llmasos.core.kernel.trap import Trapped
 
 
 class Model:
@@ -147,9 +148,10 @@ def test_percentiles_are_of_the_last_ones() -> None:
 
 
 def test_calls_are_timed_but_not_those_that_look(model: Model) -> None:
-    model.instruments.trapped(model.table.init, Call("tasks.list"), Decision("allow", "all"), 0.2)
-    for name in ("system.status", "process.list"):
-        model.instruments.trapped(model.table.init, Call(name), Decision("allow", "all"), 0.0)
+    for name, seconds in (("tasks.list", 0.2), ("system.status", 0.0), ("process.list", 0.0)):
+        call = Call(name)
+        trapped = Trapped(model.table.init, call, Decision("allow", "all"), Result(call), 0, seconds)
+        model.instruments.trapped(trapped)
     assert model.instruments.traps.percentile(1) == 0.2
 
 
