@@ -75,12 +75,15 @@ def to_kept(value: Json) -> Kept:
 
 def consent(value: Consent) -> Json:
     """A question before an effect."""
-    return {**asdict(value), "call": value.call.to_record(), "shown": dict(value.shown)}
+    others = [consent(one) for one in value.others]
+    return {**asdict(value), "call": value.call.to_record(), "shown": dict(value.shown), "others": others}
 
 
 def to_consent(value: Json) -> Consent:
     """It again."""
-    return Consent(**{**value, "call": Call.from_record(value["call"]), "labels": tuple(value["labels"])})
+    others = tuple(to_consent(one) for one in value["others"])
+    call, labels = Call.from_record(value["call"]), tuple(value["labels"])
+    return Consent(**{**value, "call": call, "labels": labels, "others": others})
 
 
 def answer(value: Answer | None) -> Json | str | None:

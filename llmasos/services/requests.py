@@ -12,6 +12,7 @@ from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, S
 from llmasos.core.base.types import Call, Program, Result, to_records
 from llmasos.core.base.values import text
 from llmasos.core.kernel import program as programs
+from llmasos.core.kernel.labels import PIPED
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
@@ -156,7 +157,8 @@ class Requests:
             raise NotUnderstood(
                 "I don't know what to do with that.", "Say it in other words, or '?' for what can be said."
             )
-        results = await programs.run(self._kernel, process, session, reading.program, request=line)
+        labels = frozenset({PIPED}) if appended.strip() else frozenset[str]()
+        results = await programs.run(self._kernel, process, session, reading.program, request=line, labels=labels)
         talk.note(reading.program, results)
         self._remember(session, talk)
         outcome = Outcome(reading, tuple(results), way)

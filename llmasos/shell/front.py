@@ -48,7 +48,7 @@ class TerminalFront:
         """
         self._calls = 1
         self._number = 0
-        self._agreed: Call | None = None
+        self._agreed: list[Call] = []
         self._running: list[tuple[Call, str]] = []
         self._effects: list[tuple[str, bool]] = []
         if waiting:
@@ -66,9 +66,10 @@ class TerminalFront:
         self._settle()
         line = lines.call(call.syscall, shown, effect, number=self._place())
         self._running.append((call, line.plain))
-        if call != self._agreed:
+        if call in self._agreed:  # shown with the question
+            self._agreed.remove(call)
+        else:
             self.console.print(line, overflow="fold")
-        self._agreed = None
         self._wait(WORKING)
 
     async def after(self, result: Result) -> None:
@@ -96,7 +97,7 @@ class TerminalFront:
         self.console.print(questions.consent(question))
         if self.yes:
             self.console.print(views.note(YES))
-            self._agreed = question.call
+            self._agreed = [one.call for one in (question, *question.others)]
             return "once"
         keyboard.forget_typed()
         about, prompt = question.call.syscall if question.pattern else "", questions.prompt(question)
@@ -104,7 +105,7 @@ class TerminalFront:
             if about:
                 self.console.print(views.note(questions.NO_ANSWER))
         if answer != "no":
-            self._agreed = question.call
+            self._agreed = [one.call for one in (question, *question.others)]
         return answer
 
     async def choose(self, question: str, options: Sequence[str]) -> int | None:

@@ -20,6 +20,7 @@ from llmasos.shell.safe import one_line, safe
 CONSENT, CONSENT_LASTING, CONSENT_FINAL = "Do it? [y/s/N] ", "Do it? [y/s/a/1h/N] ", "Do it? [y/N] "
 CHOICE = "Which? "
 YES_ONCE = "once"
+YES_ALL = "all {count}"
 YES_SESSION = "every {syscall} in this session"
 YES_ALWAYS, YES_TIME = "always", "for a time"
 NO_ANSWER = "y, s, n, a, or a time as 30m, 1h, 1d. Another pattern stands behind it: a device.* name=lamp*"
@@ -72,7 +73,29 @@ async def ask(prompt: str) -> str:
 
 
 def consent(question: Consent) -> RenderableType:
-    """All that a person should know before they say yes."""
+    """All that a person should know before they say yes; to several things at once, where a request needs that."""
+    about: list[RenderableType] = [part for one in (question, *question.others) for part in _about(one)]
+    keys = Text("  ", style="dim")
+    reach = {one.effect for one in (question, *question.others)}
+    named = question.call.syscall if not question.others else "of these"
+    session = [] if reach == {"final"} else [("s", YES_SESSION.format(syscall=named))]
+    yes = YES_ALL.format(count=1 + len(question.others)) if question.others else YES_ONCE
+    for key, meaning in (("y", yes), *session, ("n", NO)):
+        keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
+    keys.append(f"{RULE} {one_line(question.rule)}" if question.rule else "")
+    about.append(keys)
+    if question.pattern:
+        lasting = Text("  ", style="dim", overflow="fold")
+        for key, meaning in (("a", YES_ALWAYS), ("1h", YES_TIME)):
+            lasting.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
+        about.append(lasting.append(one_line(question.pattern)))
+    if question.note:
+        about.append(Text(f"  {one_line(question.note)}", style="yellow"))
+    return Group(*about)
+
+
+def _about(question: Consent) -> list[RenderableType]:
+    """What would be done, and to what."""
     call = question.call
     head = Text("? ", style="bold yellow")
     head.append(call.syscall, style=lines.COLOURS.get(question.effect, "bold"))
@@ -86,20 +109,7 @@ def consent(question: Consent) -> RenderableType:
     grid.add_column(overflow="fold")
     for name, value in question.shown.items():
         grid.add_row(Text(f"  {one_line(name)}"), Text(lines.whole(value)))
-    keys = Text("  ", style="dim")
-    session = [] if question.effect == "final" else [("s", YES_SESSION.format(syscall=call.syscall))]
-    for key, meaning in (("y", YES_ONCE), *session, ("n", NO)):
-        keys.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
-    keys.append(f"{RULE} {one_line(question.rule)}" if question.rule else "")
-    parts: list[RenderableType] = [head, *([grid] if question.shown else []), keys]
-    if question.pattern:
-        lasting = Text("  ", style="dim", overflow="fold")
-        for key, meaning in (("a", YES_ALWAYS), ("1h", YES_TIME)):
-            lasting.append(f"{key} ", style="not dim bold").append(f"{meaning}   ")
-        parts.append(lasting.append(one_line(question.pattern)))
-    if question.note:
-        parts.append(Text(f"  {one_line(question.note)}", style="yellow"))
-    return Group(*parts)
+    return [head, *([grid] if question.shown else [])]
 
 
 def prompt(question: Consent) -> str:

@@ -24,11 +24,13 @@ class Call:
         args: Argument name -> value; `$n` only where `references` lists the argument.
         references: Arguments whose value is the result of an earlier call. A `$1` that the person typed is text
             and isn't listed here.
+        origins: Argument name -> labels of where its value comes from, as far as that isn't the person.
     """
 
     syscall: str
     args: dict[str, Any] = field(default_factory=dict)
     references: frozenset[str] = frozenset()
+    origins: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The form that `interpret` prints."""
@@ -73,6 +75,7 @@ class Result:
         message: What to tell the person: the error with its remedy, or a note.
         rule: The id of the policy rule that decided.
         undoable: Whether `undo` can take it back.
+        labels: Where the value comes from, as far as that isn't the person: `file`, `model`, `plugin:NAME`, ...
     """
 
     call: Call
@@ -81,6 +84,7 @@ class Result:
     message: str = ""
     rule: str = ""
     undoable: bool = False
+    labels: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def ok(self) -> bool:

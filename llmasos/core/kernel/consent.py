@@ -24,7 +24,7 @@ from llmasos.core.base.types import Call
 from llmasos.core.kernel.grant import Grant, Pattern, things
 from llmasos.core.kernel.journal import Entry
 from llmasos.core.kernel.policy.rule import apart
-from llmasos.core.kernel.session import Consent, Lasting, Session
+from llmasos.core.kernel.session import Answer, Consent, Lasting, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Syscall
 
@@ -43,6 +43,8 @@ class _SessionGrants:
 
     def __init__(self) -> None:
         self.grants: list[Grant] = []
+        self.at_once: set[str] = set()
+        """Receipts of the calls that the request which runs now was agreed to."""
 
 
 class Consents:
@@ -74,27 +76,73 @@ class Consents:
             SyscallError: EACCES, they said no.
             NeedsAnswer: Nobody is there to answer.
         """
-        person, subject = caller.session.person, caller.process.subject
-        if self.covering(caller.session, subject, row, shown, caller.labels):
+        if self._covered(caller, row, shown):
             return False
+        given = self._of(caller.session)
+        exactly = receipt(caller.call, shown)
+        if exactly in given.at_once:
+            given.at_once.remove(exactly)
+            return True
         question = self._question(caller, row, decision, shown)
+        await self._asked(caller, row, question, shown)
+        return True
+
+    async def obtain_all(self, wanted: Sequence[tuple[Caller, Syscall, Decision, Mapping[str, str]]]) -> None:
+        """Get the consent that several calls of one request need by one question, before the first of them.
+
+        A yes is for exactly these calls; one that means something else by then is asked about by itself.
+
+        Args:
+            wanted: Each call with its syscall, the decision about it, and its arguments as the person should see them.
+
+        Raises:
+            SyscallError: EACCES, they said no.
+            NeedsAnswer: Nobody is there to answer.
+        """
+        wanted = [one for one in wanted if not self._covered(one[0], one[1], one[3])]
+        if len(wanted) < 2:
+            return  # one is asked about when its turn comes
+        (caller, row, _, shown), *_ = wanted
+        first, *others = (replace(self._question(*one), pattern="") for one in wanted)
+        answer = await self._asked(caller, row, replace(first, others=tuple(others)), shown)
+        given = self._of(caller.session)
+        given.at_once = {receipt(one.call, seen) for one, _, _, seen in wanted}
+        if answer == "session":
+            for one, of, _, _ in wanted[1:]:
+                self._for_session(one, of)
+
+    def over(self, session: Session) -> None:
+        """A request is over, and what was agreed to for it alone."""
+        self._of(session).at_once = set()
+
+    def _covered(self, caller: Caller, row: Syscall, shown: Mapping[str, str]) -> bool:
+        return self.covering(caller.session, caller.process.subject, row, shown, caller.labels) is not None
+
+    async def _asked(self, caller: Caller, row: Syscall, question: Consent, shown: Mapping[str, str]) -> Answer:
+        """Ask, and keep what was answered for longer than this once."""
         answer = await caller.session.front.consent(question)
         if answer is None:
-            why = f" {decision.note}" if decision.note else ""
+            why = f" {question.note}" if question.note else ""
             raise NeedsAnswer(
-                f"{row.name} asks for consent (rule {decision.rule!r}) and nobody is there to give it.{why}",
+                f"{row.name} asks for consent (rule {question.rule!r}) and nobody is there to give it.{why}",
                 "Say it again with --yes, or in the shell.",
             )
         if answer not in ("once", "session") and not isinstance(answer, Lasting):  # what isn't a yes is a no
             raise SyscallError("EACCES", f"{row.name} was not done: you said no.")
-        if row.effect == "final":  # asks every time, whatever was answered
-            return True
-        given = Grant(0, person, subject, row.name, {}, sorted(caller.labels), self._clock.now().isoformat())
         if answer == "session":
-            self._of(caller.session).grants.append(replace(given, number=self._next(), session=True))
-        elif isinstance(answer, Lasting):
-            self._keep(given, answer, question, row, shown)
-        return True
+            self._for_session(caller, row)
+        elif isinstance(answer, Lasting) and row.effect != "final":
+            self._keep(self._given(caller, row), answer, question, row, shown)
+        return answer
+
+    def _for_session(self, caller: Caller, row: Syscall) -> None:
+        if row.effect != "final":  # asks every time, whatever was answered
+            grant = replace(self._given(caller, row), number=self._next(), session=True)
+            self._of(caller.session).grants.append(grant)
+
+    def _given(self, caller: Caller, row: Syscall) -> Grant:
+        person, subject = caller.session.person, caller.process.subject
+        return Grant(0, person, subject, row.name, {}, sorted(caller.labels), self._clock.now().isoformat())
 
     def _question(self, caller: Caller, row: Syscall, decision: Decision, shown: Mapping[str, str]) -> Consent:
         """The question before a call."""

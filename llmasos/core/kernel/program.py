@@ -5,23 +5,79 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.types import REFERENCE, Call, Program, Result
 from llmasos.core.base.values import plain, references
+from llmasos.core.kernel.labels import of_names
+from llmasos.core.kernel.policy import NO_LABELS
 from llmasos.core.kernel.process import Process
-from llmasos.core.kernel.session import Session
-from llmasos.core.kernel.trap import Kernel
+from llmasos.core.kernel.session import Nobody, Session
+from llmasos.core.kernel.trap import Caller, Kernel
 
 
 async def run(
-    kernel: Kernel, process: Process, session: Session, program: Program, *, request: str = ""
+    kernel: Kernel,
+    process: Process,
+    session: Session,
+    program: Program,
+    *,
+    request: str = "",
+    labels: frozenset[str] = NO_LABELS,
 ) -> list[Result]:
     """Run a program.
+
+    Args:
+        kernel: Whose door its calls go through.
+        process: Who makes them.
+        session: For whom.
+        program: The calls.
+        request: What was said.
+        labels: Where the request comes from, as far as that isn't the person.
 
     Returns:
         A result for each call that was tried; the last one failed where there are fewer than calls.
     """
     results: list[Result] = []
+    try:
+        await _agree(kernel, process, session, program, request, labels)
+    except LlmasosError as error:
+        caller = Caller(kernel, process, session, program[0], request=request)
+        results.append(kernel.refused(caller, error))
+        await session.front.after(results[0])
+        return results
+    try:
+        return await _run(kernel, process, session, program, request, labels, results)
+    finally:
+        kernel.consents.over(session)
+
+
+async def _agree(
+    kernel: Kernel, process: Process, session: Session, program: Program, request: str, labels: frozenset[str]
+) -> None:
+    """One question for all that the program needs consent for, as far as that can be told before it runs."""
+    wanted = []
+    for call in program if len(program) > 1 else ():
+        if call.references or call.syscall not in kernel.table:
+            continue
+        silent = Caller(kernel, process, replace(session, front=Nobody()), call, request=request, labels=labels)
+        try:
+            decision, shown = await kernel.judge(silent)
+        except LlmasosError:
+            continue  # it is told when its turn comes
+        if decision.verdict == "ask":
+            wanted.append((replace(silent, session=session), kernel.table[call.syscall], decision, shown))
+    await kernel.consents.obtain_all(wanted)
+
+
+async def _run(
+    kernel: Kernel,
+    process: Process,
+    session: Session,
+    program: Program,
+    request: str,
+    labels: frozenset[str],
+    results: list[Result],
+) -> list[Result]:
     for call in program:
         try:
             ready = await _resolved(kernel, session, call, results)
@@ -30,7 +86,7 @@ async def run(
             await session.front.after(failed)
             results.append(failed)
             break
-        results.append(await kernel.trap(process, session, ready, request=request))
+        results.append(await kernel.trap(process, session, ready, request=request, labels=labels))
         if not results[-1].ok:
             break
     return results
@@ -42,6 +98,7 @@ async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[
         return call
     kinds = {a.name: a.kind for a in kernel.table[call.syscall].arguments}
     args: dict[str, Any] = dict(call.args)
+    origins = dict(call.origins)
     for name in call.references:
         number = REFERENCE.fullmatch(str(args[name]))
         if number is None or int(number[1]) > len(earlier):
@@ -50,7 +107,8 @@ async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[
             )
         result = earlier[int(number[1]) - 1]
         args[name] = await _one_of(session, result) if kinds.get(name) else plain(result.value)
-    return replace(call, args=args, references=frozenset())
+        origins[name] = of_names(result.labels) if kinds.get(name) else result.labels
+    return replace(call, args=args, references=frozenset(), origins=origins)
 
 
 async def _one_of(session: Session, result: Result) -> str:

@@ -43,6 +43,7 @@ class Consent:
         pattern: The calls that a lasting consent would be about; empty where none can be given.
         labels: Where the request and its arguments come from, as far as that isn't the person.
         note: Why it is asked, where that isn't plain: a rate is used up.
+        others: What the same request will do besides and needs consent too; the answer is for all of it.
     """
 
     call: Call
@@ -53,6 +54,7 @@ class Consent:
     pattern: str = ""
     labels: tuple[str, ...] = ()
     note: str = ""
+    others: tuple[Consent, ...] = ()
 
 
 class FrontEnd(Protocol):

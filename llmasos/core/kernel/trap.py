@@ -22,6 +22,7 @@ from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.consent import Consents, receipt
 from llmasos.core.kernel.instruments import Instruments
 from llmasos.core.kernel.journal import Entry, Journal
+from llmasos.core.kernel.labels import of_call, of_result
 from llmasos.core.kernel.policy import NO_LABELS, Decision, Explanation, Policy, Rates, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.session import Session
@@ -48,6 +49,7 @@ class Trapped:
         result: What came of it.
         entry: Its number in the journal, 0 where it changed nothing.
         seconds: How long it took.
+        labels: Where the request and what it is about come from.
     """
 
     process: Process
@@ -56,6 +58,7 @@ class Trapped:
     result: Result
     entry: int
     seconds: float
+    labels: frozenset[str] = NO_LABELS
 
 
 TrapHook = Callable[[Trapped], None]
@@ -157,28 +160,30 @@ class Kernel:
         try:
             self._within_budget(process)
             row = self.table[call.syscall]
+            caller.labels = labels | of_call(row, call)
             caller.call = call = replace(call, args=row.validate(_bounded(call.args)))
             caller.decision = self.decide(caller, row, call.args)
             self._refuse_denied(row, caller.decision)
             result = await self._decided(row, caller)
         except LlmasosError as error:
-            result = self._failed(caller, error)
+            result = self.refused(caller, error)
         except asyncio.CancelledError:
             self._check_alive(process)  # a kill, not a Ctrl-C
             raise
         except RecursionError:
             nested = SyscallError("E2BIG", f"The arguments of {call.syscall} are nested too deeply.")
-            result = self._failed(caller, nested)
+            result = self.refused(caller, nested)
         except Exception as error:
             log.exception("syscall %s failed", call.syscall)
             what = f"{call.syscall} failed: {type(error).__name__}: {error}"
-            result = self._failed(
+            result = self.refused(
                 caller, SyscallError("EIO", what, "This is a defect; 'llmasos doctor' shows where the log is.")
             )
         self._check_alive(process)
         process.calls += 1
         entry = caller.entry.id if caller.entry else 0
-        trapped = Trapped(process, call, caller.decision, result, entry, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        trapped = Trapped(process, call, caller.decision, result, entry, seconds, caller.labels)
         for hook in self.hooks:
             hook(trapped)
         await session.front.after(result)
@@ -338,7 +343,8 @@ class Kernel:
         if caller.entry:
             undoable = row.effect in ("write", "destroy") and self.journal.get(caller.entry.id).inverse is not None
             self.journal.done(caller.entry.id, value.get("message", "") if isinstance(value, dict) else "")
-        return Result(call, value=value, rule=caller.decision.rule, undoable=undoable)
+        labels = of_result(row, call, value)
+        return Result(call, value=value, rule=caller.decision.rule, undoable=undoable, labels=labels)
 
     async def _run(self, row: Syscall, caller: Caller) -> Any:
         task = asyncio.current_task()
@@ -387,7 +393,8 @@ class Kernel:
         if not process.alive:
             raise ProcessKilled(process.pid)
 
-    def _failed(self, caller: Caller, error: LlmasosError) -> Result:
+    def refused(self, caller: Caller, error: LlmasosError) -> Result:
+        """The result of a call that came to nothing."""
         call = caller.call
         if isinstance(error, Denied):
             caller.decision = Decision("deny", error.rule)

@@ -48,7 +48,7 @@ class Conversations:
 
     def keep(self, session: Session, dialogue: Dialogue) -> None:
         """Keep what a session talks about."""
-        shown = [[s.service, list(s.refs), s.words[:WORDS], s.listed] for s in dialogue.shown]
+        shown = [[s.service, list(s.refs), s.words[:WORDS], s.listed, sorted(s.labels)] for s in dialogue.shown]
         value: dict[str, Any] = {
             "at": self._clock.now().isoformat(), "said": dialogue.said, "program": to_records(dialogue.program),
             "corrected": dialogue.corrected, "folder": dialogue.folder, "shown": shown,
@@ -69,5 +69,5 @@ def _id(session: Session) -> str:
 
 
 def _shown(value: Any) -> Shown:
-    service, refs, words, listed = value
-    return Shown(service, tuple(refs), words, listed)
+    service, refs, words, listed, *labels = value  # before version 0.2 there were no labels
+    return Shown(service, tuple(refs), words, listed, frozenset(*labels))

@@ -16,6 +16,7 @@ from typing import Any
 
 from llmasos.core.base.types import Call, Program, Result
 from llmasos.core.base.values import plain, references
+from llmasos.core.kernel.labels import of_names
 
 REMEMBERED = 6
 """Results that can be pointed at."""
@@ -103,12 +104,14 @@ class Shown:
         refs: What later calls would name its things by.
         words: The result as text.
         listed: Whether it was a list, whose places "the second one" counts.
+        labels: Where it comes from, as far as that isn't the person.
     """
 
     service: str
     refs: tuple[str, ...]
     words: str
     listed: bool = False
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -152,7 +155,8 @@ class Dialogue:
             shown = [one for result in made for one in _shown(result)]
             if len(shown) > 1 and not any(one.listed for one in shown):
                 refs = tuple(dict.fromkeys(ref for one in shown for ref in one.refs))
-                shown = [Shown(shown[0].service, refs, "\n".join(one.words for one in shown if one.words))]
+                words = "\n".join(one.words for one in shown if one.words)
+                shown = [Shown(shown[0].service, refs, words, labels=frozenset().union(*(s.labels for s in shown)))]
             self.shown.extendleft(shown)
 
     def before(self, line: str) -> tuple[str, Program] | None:
@@ -167,20 +171,25 @@ class Dialogue:
             argument: One of its arguments.
             names_thing: Whether the argument names something that is there; a new event's title doesn't.
         """
+        return self._meant(call, argument, names_thing=names_thing)[0]
+
+    def _meant(self, call: Call, argument: str, *, names_thing: bool) -> tuple[list[str], frozenset[str]]:
+        """`candidates`, and the labels of where they come from."""
         value = call.args.get(argument)
         if not isinstance(value, str) or argument in call.references:
-            return []
+            return [], frozenset()
         said = value.strip(" .,!?。，！？")
         if (call.syscall, argument) in _TEXTS:
-            return [s.words for s in self.shown if s.words][:1] if _ONE.fullmatch(said) else []
+            text = next((s for s in self.shown if s.words), None) if _ONE.fullmatch(said) else None
+            return ([text.words], text.labels) if text else ([], frozenset())
         if not names_thing:
-            return []
+            return [], frozenset()
         # Also what names nothing: after "nothing found", "it" is none of the things before.
         shown = [s for s in self.shown if s.service in (_service(call), _EVERY)]
         # "Read the first one", "now the second": both count in the list, not in what was read.
         lists = [] if _ONE.fullmatch(said) else [s for s in shown if s.listed]
         newest = next(iter(lists or shown), None)
-        return pointed(said, newest.refs) if newest else []
+        return (pointed(said, newest.refs), of_names(newest.labels)) if newest else ([], frozenset())
 
     def resolved(
         self, program: Program, picked: Mapping[tuple[int, str], str], names_thing: Callable[[Call, str], bool]
@@ -202,11 +211,15 @@ class Dialogue:
                 one = picked.get((number, argument))
                 # "Read a.txt and delete it" means a.txt, not what was shown before.
                 anew = named if (call.syscall, argument) in _TEXTS else named & {_service(call)}
-                before = [] if anew else self.candidates(call, argument, names_thing=names_thing(call, argument))
-                meant = before if one is None else [one]
+                before, labels = self._meant(call, argument, names_thing=names_thing(call, argument))
+                meant = ([] if anew else before) if one is None else [one]
                 points = points or bool(meant)
                 if meant and (len(meant) == 1 or not numbered):
-                    made = [replace(c, args={**c.args, argument: ref}) for c in made for ref in meant[:MOST]]
+                    made = [
+                        replace(c, args={**c.args, argument: ref}, origins={**c.origins, argument: labels})
+                        for c in made
+                        for ref in meant[:MOST]
+                    ]
             if not points:
                 named.add(_service(call))
             calls += made
@@ -281,7 +294,7 @@ def _shown(result: Result) -> Iterable[Shown]:
         for where, of in _SERVICE_OF.items():
             refs = tuple(str(row["ref"]) for row in value["items"] if row.get("where") == where)
             if refs:
-                yield Shown(of, refs, words, listed=True)
+                yield Shown(of, refs, words, listed=True, labels=result.labels)
         if not value["items"]:
             yield Shown(_EVERY, (), words, listed=True)
         return
@@ -290,7 +303,7 @@ def _shown(result: Result) -> Iterable[Shown]:
         named = _named(result.call, _NAMING)
         refs = (named,) if named else ()
     if refs or words or listed:
-        yield Shown(service, refs, words, listed=listed)
+        yield Shown(service, refs, words, listed=listed, labels=result.labels)
 
 
 def _named(call: Call, arguments: Iterable[str]) -> str:

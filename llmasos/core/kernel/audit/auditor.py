@@ -44,6 +44,7 @@ class Auditor:
             args=self._audit.tag(call.args),
             outcome=result.error or "ok",
             entry=trapped.entry,
+            labels=tuple(sorted(trapped.labels)),
             layers=self._layers() if call.syscall in self._table and self._table[call.syscall].plugin else "",
         )
         try:

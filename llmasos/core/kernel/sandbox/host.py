@@ -236,8 +236,14 @@ def _door(caller: Any, plugin: Plugin) -> Door:
                 "EACCES", f"{plugin.name} may not call {name[:80]}.", f"It may call {', '.join(plugin.syscalls)}."
             )
         inside = replace(caller.session, front=Inside(caller.session.front))
+        # Whatever it names, the plugin chose it.
+        origins = dict.fromkeys(args, frozenset({f"{plugin.kind}:{plugin.name}"}))
         result = await caller.kernel.trap(
-            caller.process, inside, Call(name, dict(args)), request=caller.request, labels=caller.labels
+            caller.process,
+            inside,
+            Call(name, dict(args), origins=origins),
+            request=caller.request,
+            labels=caller.labels,
         )
         if result.ok:
             return {"value": result.value}
