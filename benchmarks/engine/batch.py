@@ -57,6 +57,7 @@ class _Batch:
         best = min(LAYOUTS, key=lambda layout: figure("", against[layout], "")["value"])
         return [
             figure("batch_vs_sequential", sequential, "x", (">=", 3)),
+            figure("batch_bare_vs_sequential", ratios(found[f"whole_{best}"], found["after_another"]), "x"),
             figure("batch_unkept_vs_sequential", ratios(found["unkept"], found["after_another"]), "x"),
             figure("batch_decode_vs_one", ratios(found["decode_16"], found["decode_1"]), "x", (">=", 2)),
             figure("batch_vs_bare", against[best], "x", (">=", 0.95)),
@@ -75,6 +76,8 @@ class _Batch:
             "decode_16": lambda: self._decode(self._count),
             "bare_unified": lambda: asyncio.to_thread(self._decode_bare, "unified"),
             "bare_streams": lambda: asyncio.to_thread(self._decode_bare, "streams"),
+            "whole_unified": lambda: asyncio.to_thread(self._whole_bare, "unified"),
+            "whole_streams": lambda: asyncio.to_thread(self._whole_bare, "streams"),
         }
 
     @asynccontextmanager
@@ -180,6 +183,14 @@ class _Batch:
         self._read_bare(layout, card, own)
         begun = time.perf_counter()
         bare.decode(self._count, [words[-1] for words in own], CARD + OWN - 1, self._out)
+        return self._count * self._out / (time.perf_counter() - begun)
+
+    def _whole_bare(self, layout: Layout) -> float:
+        """All of W by the bare loop, prompts too: what llama.cpp leaves to win, whoever batches."""
+        card, own = self._work()
+        begun = time.perf_counter()
+        self._read_bare(layout, card, own)
+        self._bare[layout].decode(self._count, [words[-1] for words in own], CARD + OWN - 1, self._out)
         return self._count * self._out / (time.perf_counter() - begun)
 
 
