@@ -233,7 +233,7 @@ async def test_what_changed_between_the_question_and_the_yes(desk: Desk, tmp_pat
             return "once"
 
     desk.session.front = Sly()
-    assert "ESTALE: odd isn't what was shown" in await desk.error("plugin.add", path=str(place))
+    assert "it isn't what you agreed to any more" in await desk.error("plugin.add", path=str(place))
     assert "odd.do" not in desk.machine.kernel.table
 
 
