@@ -301,7 +301,7 @@ async def compose(
         hosts: dict[Kind, PluginHost] = {
             kind: PluginHost(
                 reserved=own_rooms() if kind == "plugin" else (), kind=kind, launcher=launcher, trusted=shipped(folder),
-                grants=grants, folders=Folders(outside.home, (home,)), broker=outside.broker,
+                grants=grants, folders=Folders(outside.home, (home, _anchor(settings))), broker=outside.broker,
             )
             for kind, folder in FOLDERS.items()
         }  # fmt: skip
@@ -386,9 +386,13 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
 
 def open_audit(settings: Settings, keyring: Keyring, clock: Clock, *, looks: bool = False) -> AuditLog:
     """The audit log of a home; only to look at it where another program may carry the home."""
-    anchor = Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
     facts = {"policy": settings.policy}
-    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(anchor), facts=lambda: facts, looks=looks)
+    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(_anchor(settings)), facts=lambda: facts, looks=looks)
+
+
+def _anchor(settings: Settings) -> Path:
+    """Where the audit log's checkpoints go."""
+    return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

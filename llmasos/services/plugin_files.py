@@ -41,11 +41,20 @@ def bring(source: Path, place: Path) -> None:
 
 
 def pack(folder: Path) -> bytes:
-    """A plugin's folder as one archive."""
+    """A plugin's folder as one archive, what is hidden too: it can be made again from that.
+
+    Raises:
+        PluginError: It is a link, or holds what can't be packed.
+    """
+    if folder.is_symlink():
+        raise PluginError(f"{folder} is a link, and where it leads isn't ours.", "Remove the link yourself.")
     packed = io.BytesIO()
-    with ZipFile(packed, "w") as archive:
-        for name, content in _of_folder(folder):
-            archive.writestr(ZipInfo(name), content)
+    try:
+        with ZipFile(packed, "w") as archive:
+            for name, content in _bounded(_of_folder(folder, whole=True)):
+                archive.writestr(ZipInfo(name), content)
+    except PluginError as error:
+        raise PluginError(f"{folder} can't be kept for undo: {error.what}", "Remove it yourself.") from None
     return packed.getvalue()
 
 
@@ -58,12 +67,7 @@ def unpack(packed: bytes, place: Path) -> None:
 def _write(place: Path, files: Iterator[tuple[str, bytes]]) -> None:
     place.mkdir(mode=0o755)
     try:
-        size = 0
-        for number, (name, content) in enumerate(files, 1):
-            size += len(content)
-            if number > MOST_FILES or size > MOST_BYTES:
-                limit = f"{MOST_FILES:,} files and {MOST_BYTES >> 20} MiB"
-                raise PluginError("It has more files than a plugin should.", f"The limit is {limit}.")
+        for name, content in _bounded(files):
             file = place / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
@@ -72,14 +76,24 @@ def _write(place: Path, files: Iterator[tuple[str, bytes]]) -> None:
         raise
 
 
-def _of_folder(folder: Path, inside: str = "") -> Iterator[tuple[str, bytes]]:
+def _bounded(files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    size = 0
+    for number, (name, content) in enumerate(files, 1):
+        size += len(content)
+        if number > MOST_FILES or size > MOST_BYTES:
+            limit = f"{MOST_FILES:,} files and {MOST_BYTES >> 20} MiB"
+            raise PluginError("It has more files than a plugin should.", f"The limit is {limit}.")
+        yield name, content
+
+
+def _of_folder(folder: Path, inside: str = "", *, whole: bool = False) -> Iterator[tuple[str, bytes]]:
     with os.scandir(folder / inside) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = f"{inside}{entry.name}"
-            if entry.name.startswith(".") or entry.name in _SKIPPED:
+            if entry.name in _SKIPPED or (entry.name.startswith(".") and not whole):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _of_folder(folder, f"{name}/")
+                yield from _of_folder(folder, f"{name}/", whole=whole)
                 continue
             if not entry.is_file(follow_symlinks=False):
                 raise PluginError(f"{entry.path} is a link or a special file.", "A plugin has files and folders.")

@@ -382,8 +382,10 @@ class Plugins:
         here = self._collections[kind]
         named = [one for one in self._standings(kind) if one.name == name]
         for one in named:
-            if one.source == "home":  # one whose manifest can't be read goes by its folder
-                return one.plugin.folder if one.plugin else here.own / name
+            if one.source == "home":
+                # By its name there, which may be a link; one whose manifest can't be read goes by that alone.
+                wanted = one.plugin.folder if one.plugin else (here.own / name).resolve()
+                return next(place for place in here.own.iterdir() if place.resolve() == wanted)
         for one in named:
             whence = "llmasos" if one.source == "bundled" else f"the {one.source}"
             what = f"{name} comes with {whence}."

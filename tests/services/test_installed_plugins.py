@@ -152,13 +152,15 @@ def opened(tmp_path: Path) -> Open:
         (tmp_path / folder).mkdir()
 
     @asynccontextmanager
-    async def open_desk(person: Path = tmp_path / "person", broker: Broker | None = None) -> AsyncIterator[Desk]:
+    async def open_desk(
+        person: Path = tmp_path / "person", broker: Broker | None = None, **settings: Any
+    ) -> AsyncIterator[Desk]:
         async def resolve(host: str, port: int) -> Sequence[str]:
             return ["93.184.215.14"]
 
         web = Web()
         machine = await compose(
-            Settings(home=tmp_path / "home", owner="ada", seed=1),
+            Settings(home=tmp_path / "home", owner="ada", seed=1, **settings),
             engines=ScriptedEngines(),
             outside=Outside(broker or Broker(resolve=resolve, ask=web), person),
         )
@@ -443,6 +445,25 @@ async def test_removed_and_put_back_by_undo(desk: Desk, tmp_path: Path) -> None:
     assert "ESTALE" in await desk.error("system.undo")
 
 
+async def test_removing_takes_along_nothing_that_undo_would_not_bring_back(opened: Open, tmp_path: Path) -> None:
+    plugins = tmp_path / "home" / "plugins"
+    kept = write(tmp_path / "mine", "linked")
+    write(plugins, "cloned")
+    (plugins / "cloned" / ".git").mkdir()
+    (plugins / "cloned" / ".git" / "HEAD").write_text("ref: main")
+    (plugins / "linked").symlink_to(kept)
+    async with opened() as desk:
+        assert "is a link, and where it leads isn't ours" in await desk.error("plugin.remove", name="linked")
+        assert (kept / "plugin.py").is_file() and (plugins / "linked").is_symlink()
+        await desk.ok("plugin.remove", name="cloned")
+        assert not (plugins / "cloned").exists()
+        await desk.ok("system.undo")
+        assert (plugins / "cloned" / ".git" / "HEAD").read_text() == "ref: main"
+        (plugins / "cloned" / "link").symlink_to("/etc/passwd")
+        assert "can't be kept for undo" in await desk.error("plugin.remove", name="cloned")
+        assert (plugins / "cloned" / "plugin.py").is_file()
+
+
 async def test_what_ships_is_switched_off_and_on(desk: Desk) -> None:
     assert "comes with llmasos" in await desk.error("plugin.remove", name="calculator")
     await desk.ok("plugin.disable", name="calculator")
@@ -679,6 +700,10 @@ async def test_nobody_is_granted_the_systems_own_state(opened: Open, tmp_path: P
         place = write(tmp_path / "made", asks=f'paths.read = ["{said}"]')
         async with opened(person=tmp_path) as desk:
             assert "is where llmasos keeps its state" in await desk.error("plugin.add", path=str(place))
+    place = write(tmp_path / "made", asks='paths.write = ["~/sub"]')
+    anchor = tmp_path / "sub" / "deep" / "anchor.jsonl"
+    async with opened(person=tmp_path, audit_anchor=str(anchor)) as desk:
+        assert "is where llmasos keeps its state" in await desk.error("plugin.add", path=str(place)), "the second place"
     async with opened() as desk:
         desk.session.workspace = tmp_path
         await desk.add(write(tmp_path / "made", asks='paths.read = ["."]'))
