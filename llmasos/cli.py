@@ -19,6 +19,7 @@ INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
 OUTPUTS = ("text", "json", "stream-json")
 POLICIES = "default, developer, readonly, child, kiosk, one of your own, or a file"
+ACTIONS = ("new", "check", "test", "list", "add", "grant", "revoke", "enable", "disable", "remove")
 SHORT = {
     "ps": "process.list",
     "history": "system.history",
@@ -109,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
     model.add_argument("name", nargs="?", default="")
+    for kind in ("plugin", "app"):
+        made = command(kind, f"{kind}s by anybody: make one, check and test it, add it, say what it may do")
+        made.add_argument("action", choices=ACTIONS)
+        made.add_argument("what", nargs="?", default="", metavar="NAME|FOLDER", help="a name, or where it is")
+        made.add_argument("--into", type=Path, metavar="FOLDER", help="where 'new' makes its folder (the current one)")
     bench = command("bench", "measure; from a checkout")
     bench.add_argument("name")
     return parser
@@ -195,6 +201,12 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         as_json = args.output == "json"
         return asyncio.run(run_policy(settings, args.action, args.what, subject=args.subject, as_json=as_json))
+    if args.command in ("plugin", "app"):
+        from llmasos.shell.plugins import run_plugins
+
+        return asyncio.run(
+            run_plugins(settings, args.command, args.action, args.what, args.into, args.output or "text")
+        )
     if args.command in ("log", "recover"):
         from llmasos.shell import keys
 

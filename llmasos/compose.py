@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from llmasos.core.base.clock import Clock, SystemClock
-from llmasos.core.base.errors import PluginError, StoreError, UsageError
-from llmasos.core.base.paths import anchor_file, private_dir, search_path, shipped
+from llmasos.core.base.errors import StoreError, UsageError
+from llmasos.core.base.paths import Kind as Folder
+from llmasos.core.base.paths import anchor_file, private_dir, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder
@@ -23,16 +24,17 @@ from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
+from llmasos.core.kernel.network import Broker
 from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
-from llmasos.core.kernel.sandbox import Launcher, PluginHost
+from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, PluginHost, wheels
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.swap import Swap
-from llmasos.core.kernel.syscall import SyscallTable
+from llmasos.core.kernel.syscall import SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
@@ -45,6 +47,7 @@ from llmasos.services.interpreter.kept import KeptReadings, words_of
 from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
+from llmasos.services.plugins import Collection, Plugins, Shelf, TableShelf
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
 from llmasos.services.rooms import RoomService
@@ -57,6 +60,13 @@ Hear = Callable[[Mapping[str, Any]], None]
 """Told of a reminder: `{"title", "when", ...}`, or of something else to know: `{"note"}`."""
 Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
+SERVICES = (
+    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Jobs, Apps,
+    Plugins,
+)  # fmt: skip
+"""The services that have syscalls."""
+FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
+"""Where plugins and apps are, in the home and in what ships."""
 SPEECH, INTERPRETING = "speech", "interpreting"
 """What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
@@ -88,6 +98,19 @@ class Bell:
         """One more who listens; returns what ends that."""
         self._listeners.append(hear)
         return lambda: self._listeners.remove(hear)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What plugins meet outside the system, where they were granted it.
+
+    Attributes:
+        broker: Fetches for them.
+        home: The person's home folder, `~`.
+    """
+
+    broker: Broker = field(default_factory=Broker)
+    home: Path = field(default_factory=Path.home)
 
 
 @dataclass
@@ -172,6 +195,7 @@ async def compose(
     clock: Clock | None = None,
     engines: Engines | None = None,
     ask: Callable[[str], str] | None = None,
+    outside: Outside | None = None,
 ) -> Machine:
     """Build a system.
 
@@ -180,6 +204,7 @@ async def compose(
         clock: The time; the machine's clock where None.
         engines: Where models come from; the real ones where None.
         ask: Asks for the passphrase of a home that has one; None where nobody is there.
+        outside: The network and the home folder that plugins can be granted; the real ones where None.
 
     Raises:
         UsageError: The policy is wrong or missing.
@@ -270,42 +295,52 @@ async def compose(
         ):  # fmt: skip
             table.add_service(service)
 
-        # Plugins: described and called in their own processes.
-        plugins = PluginHost(reserved={row.name.partition(".")[0] for row in table}, launcher=launcher)
-        closing.push_async_callback(plugins.close)
-        rows, troubles = await plugins.load(list(search_path("plugins", home)))
-        problems += map(str, troubles)
+        # Plugins and apps: described and called in their own processes, within what the person granted.
+        outside, grants = outside or Outside(), Grants(store)
+        closing.callback(outside.broker.close)
+        hosts: dict[Kind, PluginHost] = {
+            kind: PluginHost(
+                reserved=own_rooms() if kind == "plugin" else (), kind=kind, launcher=launcher, trusted=shipped(folder),
+                grants=grants, folders=Folders(outside.home, (home, _anchor(settings))), broker=outside.broker,
+            )
+            for kind, folder in FOLDERS.items()
+        }  # fmt: skip
+        for host in hosts.values():
+            closing.push_async_callback(host.close)
+        apps = Apps(hosts["app"])
+        shelves: dict[Kind, Shelf] = {"plugin": TableShelf(table), "app": apps}
+        installed = Plugins(
+            {kind: Collection(hosts[kind], shelves[kind], home, folder) for kind, folder in FOLDERS.items()},
+            wheels.find, grants, home,
+        )  # fmt: skip
+        closing.push_async_callback(jobs.close)  # before what its calls need
+        problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
-        for row in rows:
-            try:
-                table.add(row)
-            except PluginError as error:
-                problems.append(f"The plugin {row.plugin} is left out. {error}")
-
-        bundled = shipped("apps")
-        apps = Apps(PluginHost(kind="app", trusted=bundled, launcher=launcher), list(search_path("apps", home)))
-        closing.push_async_callback(apps.close_all)
-        closing.push_async_callback(jobs.close)  # before what its calls need
-        problems += await apps.load()
         table.add_service(apps)
+        table.add_service(installed)
 
         interpreter = Interpreter(interpreting, table, embedder)
         examples = frozenset(word for row in table for said in row.examples for word in words_of(said))
         kept = KeptReadings(store, clock, examples.__contains__)
-        names = (devices.names, files.names, characters.names, apps.names)
+        lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
         kernel.erasing += [conversations.forget, jobs.forget, recorder.forget]
         requests = Requests(
-            kernel, interpreter, kept=kept, names=names, private=(home,), jobs=jobs,
+            kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
             conversations=conversations,
         )  # fmt: skip
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, plugins,
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, hosts["plugin"],
             launcher, speech, interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
+
+
+def own_rooms() -> frozenset[str]:
+    """The rooms of the system's own syscalls, which no plugin may be called by; without building a system."""
+    return frozenset(name.partition(".")[0] for service in SERVICES for name in names(service))
 
 
 def login_name() -> str:
@@ -351,9 +386,13 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
 
 def open_audit(settings: Settings, keyring: Keyring, clock: Clock, *, looks: bool = False) -> AuditLog:
     """The audit log of a home; only to look at it where another program may carry the home."""
-    anchor = Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
     facts = {"policy": settings.policy}
-    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(anchor), facts=lambda: facts, looks=looks)
+    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(_anchor(settings)), facts=lambda: facts, looks=looks)
+
+
+def _anchor(settings: Settings) -> Path:
+    """Where the audit log's checkpoints go."""
+    return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

@@ -11,6 +11,12 @@ In the plugin `dice` that is the syscall `dice.roll`. Parameters are str, int, f
 list[...], dict[str, ...], and `X | None` of those; what comes back is JSON. `Args:` and `Examples:` of the
 docstring tell people and models what to say.
 
+What its manifest asks for and the person granted, it reaches through three functions:
+
+    call("memory.recall", query="...")       a syscall, as the subject plugin:dice
+    fetch("https://api.example.org/now")     a page, fetched by the kernel
+    folder("~/Music")                        where a granted folder is
+
 A leaf: standard library only and quick to import, because every worker pays for it before its first call.
 """
 
@@ -20,10 +26,14 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
-    "Effect", "PluginError", "ToolError", "TrapError", "call", "describe", "fault", "schema_of", "syscall", "trap",
+    "Effect", "PluginError", "Response", "ToolError", "TrapError", "call", "describe", "fault", "fetch", "folder",
+    "run", "schema_of", "syscall", "trap",
 ]  # fmt: skip
 
 Effect = Literal["read", "final", "external"]
@@ -73,7 +83,7 @@ class ToolError(_ToldError):
 
 
 class TrapError(ToolError):
-    """A syscall that an app made was refused or failed.
+    """A syscall or a fetch of the plugin's own was refused or failed; let through, its words are the person's.
 
     Args:
         code: errno-like: `EACCES` where it may not, `ENOENT` where there is nothing of that name, ...
@@ -87,14 +97,15 @@ class TrapError(ToolError):
 
 
 _door: Callable[[str, dict[str, Any]], Any] | None = None
-"""Set by the child's runner."""
+_folders: Mapping[str, str] = {}
+"""Both set by the child that the plugin runs in."""
 
 
-def trap(name: str, /, **args: Any) -> Any:
-    """Make a syscall of the kernel, from inside a call of an app; its result as JSON.
+def call(name: str, /, **args: Any) -> Any:
+    """Make a syscall of the kernel, from inside a call of the plugin; its result as JSON.
 
-    The app's manifest names what it may ask for, `syscalls = ["room.*"]` under [capabilities]; policy decides on
-    each call, with the subject `app:NAME`.
+    The manifest asks for it, `syscalls = ["memory.recall", "room.*"]` under [capabilities], and the person grants it.
+    Policy decides on each call all the same, about the subject `plugin:NAME` or `app:NAME`.
 
     Args:
         name: The syscall.
@@ -104,8 +115,94 @@ def trap(name: str, /, **args: Any) -> Any:
         TrapError: It was refused or failed.
     """
     if _door is None:
-        raise TrapError("ENOSYS", f"{name} can't be called here.", "Syscalls are made inside a call of the app.")
+        raise TrapError("ENOSYS", f"{name} can't be called here.", "Syscalls are made inside a call of the plugin.")
     return _door(name, args)
+
+
+trap = call
+"""The same by the kernel's own word."""
+
+
+class Response:
+    """What a fetch brought back.
+
+    Attributes:
+        url: Where from, after redirects.
+        status: HTTP's number, 200 where all is well.
+        headers: Their names in small letters.
+        body: The bytes.
+    """
+
+    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.url, self.status, self.headers, self.body = url, status, headers, body
+
+    @property
+    def text(self) -> str:
+        """The body as text, by the charset that its headers name, else UTF-8; what isn't text becomes U+FFFD."""
+        _, _, named = self.headers.get("content-type", "").lower().partition("charset=")
+        try:
+            return self.body.decode(named.partition(";")[0].strip(" \"'") or "utf-8", "replace")
+        except LookupError:
+            return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ToolError: It isn't JSON.
+        """
+        import json
+
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ToolError(f"{self.url.partition('?')[0]} answered what isn't JSON (status {self.status}).") from None
+
+
+def fetch(
+    url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: str | bytes = b""
+) -> Response:
+    """Fetch something from a host that was granted; the kernel makes the connection.
+
+    The manifest asks for hosts, `hosts = ["api.example.org"]` under [capabilities]. At most 2 MB come back, within
+    10 seconds, over at most 5 redirects, all of them to granted hosts.
+
+    Args:
+        url: https://..., or http:// where that was granted.
+        method: GET, HEAD, POST, PUT, PATCH or DELETE.
+        headers: Sent along.
+        body: Sent along; text as UTF-8.
+
+    Returns:
+        The answer, whatever its status says.
+
+    Raises:
+        TrapError: EACCES where the host isn't granted, ETIMEDOUT, E2BIG, ENOENT, EIO.
+    """
+    if _door is None:
+        raise TrapError("ENOSYS", f"{url} can't be fetched here.", "Fetching is done inside a call of the plugin.")
+    from binascii import a2b_base64, b2a_base64
+
+    sent = b2a_base64(body.encode() if isinstance(body, str) else body, newline=False).decode()
+    asked = {"url": url, "method": method, "headers": dict(headers or {}), "body": sent}
+    answer = _door("net.fetch", asked)
+    return Response(answer["url"], answer["status"], answer["headers"], a2b_base64(answer["body"]))
+
+
+def folder(said: str) -> Path:
+    """Where a folder is that the manifest asks for, `paths.read = ["~/Music"]`, and the person granted.
+
+    Args:
+        said: As the manifest names it.
+
+    Raises:
+        ToolError: It wasn't granted, or isn't there.
+    """
+    from pathlib import Path
+
+    if said not in _folders:
+        raise ToolError(f"The folder {said} isn't there, or wasn't granted.", "The manifest's [capabilities] name it.")
+    return Path(_folders[said])
 
 
 def syscall(*, effect: Effect) -> Callable[[F], F]:
@@ -133,22 +230,27 @@ def syscall(*, effect: Effect) -> Callable[[F], F]:
 
 
 def describe(names: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a plugin offers, as JSON: function name -> effect, docstring, schema of its arguments.
+    """What a plugin offers, as JSON: function name -> line, effect, docstring, schema of its arguments.
+
+    A function that can't be a syscall has a `fault` instead of a schema: what, remedy.
 
     Args:
         names: The names of its module, in the order they were written: `vars(module)`.
-
-    Raises:
-        PluginError: A function can't be a syscall; says which and why.
     """
     marked = {name: f for name, f in names.items() if isinstance(f, types.FunctionType) and hasattr(f, _MARK)}
-    return {
-        name: {"effect": getattr(f, _MARK), "doc": f.__doc__ or "", "schema": _signature(f)}
-        for name, f in marked.items()
-    }
+    described = {}
+    for name, function in marked.items():
+        one = {"line": function.__code__.co_firstlineno, "effect": getattr(function, _MARK)}
+        one["doc"] = function.__doc__ or ""
+        try:
+            one["schema"] = _signature(function)
+        except PluginError as error:
+            one["fault"] = [error.what, error.remedy]
+        described[name] = one
+    return described
 
 
-def call(function: Callable[..., Any], schema: Mapping[str, Any], args: Mapping[str, Any]) -> Any:
+def run(function: Callable[..., Any], schema: Mapping[str, Any], args: Mapping[str, Any]) -> Any:
     """Run a function with arguments that fit its schema, and only with such.
 
     Raises:

@@ -57,7 +57,7 @@ def test_the_function_stays_callable() -> None:
 
 
 def test_call_converts_whole_numbers_for_float_parameters() -> None:
-    got = sdk.call(sample, SCHEMA, {"text": "t", "number": 3})["number"]
+    got = sdk.run(sample, SCHEMA, {"text": "t", "number": 3})["number"]
     assert got == 3.0
     assert isinstance(got, float)
 
@@ -84,7 +84,7 @@ def test_call_converts_whole_numbers_for_float_parameters() -> None:
 )
 def test_wrong_arguments_are_named(args: dict[str, Any], said: str) -> None:
     with pytest.raises(sdk.ToolError) as caught:
-        sdk.call(sample, SCHEMA, args)
+        sdk.run(sample, SCHEMA, args)
     assert said in str(caught.value)
 
 
@@ -134,9 +134,10 @@ async def later(a: str) -> None:
     ],
 )
 def test_what_cannot_be_a_syscall_is_named(function: Any, said: str) -> None:
-    with pytest.raises(sdk.PluginError) as caught:
-        sdk.describe({"f": sdk.syscall(effect="read")(function)})
-    assert said in str(caught.value)
+    described = sdk.describe({"f": sdk.syscall(effect="read")(function), "sample": sample})
+    assert said in " ".join(described["f"]["fault"])
+    assert described["f"]["line"] == function.__code__.co_firstlineno
+    assert described["sample"]["schema"] == SCHEMA, "the others are described"
 
 
 @pytest.mark.parametrize(("effect", "said"), [("write", "promises an undo"), ("reed", "no effect 'reed'")])

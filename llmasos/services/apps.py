@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
-from llmasos.core.base.errors import ProcessKilled, SyscallError
+from llmasos.core.base.errors import PluginError, ProcessKilled, SyscallError
 from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.sandbox import PluginHost
@@ -31,27 +30,32 @@ class Apps:
 
     Args:
         host: Runs their code in children.
-        folders: Where apps are looked for.
     """
 
-    def __init__(self, host: PluginHost, folders: Sequence[Path]) -> None:
+    def __init__(self, host: PluginHost) -> None:
         self._host = host
-        self._folders = folders
         self._rows: dict[str, Syscall] = {}
         self._lines: dict[str, Syscall] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting: Counter[str] = Counter()
 
-    async def load(self) -> list[str]:
-        """Look which apps there are; returns what is wrong with those that can't be loaded."""
-        rows, problems = await self._host.load(self._folders)
-        self._rows = {row.plugin: row for row in rows if row.name.endswith(".open")}
-        self._lines = {row.plugin: row for row in rows if row.name.endswith(".say")}
-        lacking = {row.plugin for row in rows} - set(self._rows)
-        return [
-            *map(str, problems),
-            *(f"The app {name} is left out: it has no function open(request)." for name in lacking),
-        ]
+    def enter(self, app: str, rows: Iterable[Syscall]) -> None:
+        """An app was loaded, with these functions.
+
+        Raises:
+            PluginError: It can't be opened.
+        """
+        functions = {row.name.partition(".")[2]: row for row in rows}
+        if "open" not in functions:
+            raise PluginError(f"The app {app} has no function open(request).", "Opening it calls that.")
+        self._rows[app] = functions["open"]
+        if "say" in functions:
+            self._lines[app] = functions["say"]
+
+    def leave(self, app: str) -> None:
+        """An app is no longer loaded."""
+        self._rows.pop(app, None)
+        self._lines.pop(app, None)
 
     async def names(self, _: Session) -> Iterable[str]:
         """What the apps are called."""
@@ -173,8 +177,9 @@ class Apps:
     @inverse("app.open")
     async def take_back_close(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Open what was closed."""
-        processes = caller.kernel.processes
-        name = self._find(payload["name"])
+        processes, name = caller.kernel.processes, payload["name"]
+        if name not in self._rows:
+            raise SyscallError("ESTALE", f"{name} isn't installed any more.")
         if processes.find("app", name):
             return f"There was nothing to take back: {name} is open already."
         processes.spawn(processes.init, name=name, program="app", subject=f"app:{name}", owner=caller.process.owner)
@@ -205,8 +210,9 @@ class Apps:
         return ranked[0].item
 
     def _running(self, caller: Caller, said: str) -> Process:
-        name = self._find(said)
-        process = caller.kernel.processes.find("app", name)
+        processes = caller.kernel.processes
+        # By its own name first: one that is no longer installed can still be open.
+        process = processes.find("app", said) or processes.find("app", name := self._find(said))
         if process is None:
             raise SyscallError("ENOENT", f"{name} isn't open.", "'app.list' shows the apps.")
         return process

@@ -18,7 +18,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
-from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, PluginHost, limits, seccomp
+from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, Plugin, PluginHost, limits, seccomp
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
 from llmasos.shell import keys
@@ -99,7 +99,7 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("log", "ok", f"{machine.settings.home / LOG_FILE}, sealed"),
         Finding("policy", "ok", _policy(machine.kernel.policy)),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
-        Finding("plugins", "ok", ", ".join(plugin.name for plugin in machine.plugins.plugins) or "none"),
+        Finding("plugins", "ok", ", ".join(map(_with_grants, machine.plugins.plugins)) or "none"),
         *await _confinement(machine.launcher),
         *(Finding("problem", "note", problem) for problem in machine.problems),
     ]
@@ -128,6 +128,10 @@ async def _living(machine: Machine) -> list[Finding]:
 def _policy(policy: Policy) -> str:
     tiers = [f"{count} {tier}" for tier in TIERS if (count := sum(rule.tier == tier for rule in policy.rules))]
     return f"{policy.name}, {len(policy.rules)} rules ({', '.join(tiers)})"
+
+
+def _with_grants(plugin: Plugin) -> str:
+    return f"{plugin.name} (may: {plugin.asks})" if plugin.asks else plugin.name
 
 
 async def _confinement(launcher: Launcher) -> list[Finding]:

@@ -51,11 +51,14 @@ Open = Callable[..., "asyncio.Future[Apps]"]
 LONG = " ".join(f"Sentence number {n} is here." for n in range(300))
 
 
-async def install(desk: Desk, *folders: Path, trusted: Path | None = None) -> tuple[Apps, list[str]]:
-    apps = Apps(PluginHost(kind="app", trusted=trusted), folders)
-    problems = await apps.load()
+async def install(desk: Desk, folder: Path, trusted: Path | None = None) -> tuple[PluginHost, list[str]]:
+    host = PluginHost(kind="app", trusted=trusted)
+    apps = Apps(host)
+    loaded = await host.load([folder])
+    for app in host.plugins:
+        apps.enter(app.name, [row for row in loaded.rows if row.plugin == app.name])
     desk.kernel.table.add_service(apps)
-    return apps, problems
+    return host, list(map(str, loaded.problems))
 
 
 def write(folder: Path, name: str = "asks", syscalls: str = '["memory.*"]', code: str = ASKS) -> Path:
@@ -71,10 +74,10 @@ async def asks(tmp_path: Path) -> AsyncIterator[Desk]:
     """A desk with an app that makes whatever syscall it is told, and was granted `memory.*`."""
     with open_desk(tmp_path) as desk:
         folder = write(tmp_path / "apps")
-        apps, problems = await install(desk, folder, trusted=folder)
+        host, problems = await install(desk, folder, trusted=folder)
         assert problems == []
         yield desk
-        await apps.close_all()
+        await host.close()
 
 
 async def asked(desk: Desk, request: str) -> str:
@@ -136,7 +139,8 @@ async def test_a_strangers_app_is_granted_nothing(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
         _, problems = await install(desk, write(tmp_path / "apps"), trusted=shipped("apps"))
         assert len(problems) == 1
-        assert "asks for the capability 'syscalls', which can't be granted yet" in problems[0]
+        assert "The app asks isn't loaded: It asks for what it wasn't granted: syscalls memory.*." in problems[0]
+        assert "'llmasos app grant asks' shows it and asks." in problems[0]
 
 
 @pytest.mark.parametrize("syscalls", ['"room.*"', "[1]", "{}"])
@@ -144,7 +148,7 @@ async def test_a_capability_that_is_no_list(tmp_path: Path, syscalls: str) -> No
     with open_desk(tmp_path) as desk:
         folder = write(tmp_path / "apps", syscalls=syscalls)
         _, (problem,) = await install(desk, folder, trusted=folder)
-        assert "is no list of names" in problem
+        assert "are no list of names" in problem
 
 
 async def test_outside_a_call_there_is_no_door() -> None:
@@ -177,10 +181,10 @@ class Social:
 
 async def enter(tmp_path: Path, replies: Replies = ("Fine.",)) -> AsyncIterator[Social]:
     with open_desk(tmp_path, replies) as desk:
-        apps, problems = await install(desk, shipped("apps"), trusted=shipped("apps"))
+        host, problems = await install(desk, shipped("apps"), trusted=shipped("apps"))
         assert problems == []
         yield Social(desk)
-        await apps.close_all()
+        await host.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
     model          what a model wrote
     character      what a character said
     plugin:NAME    whatever a plugin or an app answered, names of things too
-    app:NAME       what an app put into its own calls
     piped          a text that was piped in behind a sentence
 
 A result has the labels of what made it and of all values that went into it. Of a call count the labels of its targets,
@@ -45,4 +44,4 @@ def of_result(row: Syscall, call: Call, value: Any) -> frozenset[str]:
 
 def of_names(labels: Iterable[str]) -> frozenset[str]:
     """The labels of the things that a result names: its words may be anybody's, but whose words they are is known."""
-    return frozenset(label for label in labels if label.startswith(("plugin:", "app:", "web:")))
+    return frozenset(label for label in labels if label.startswith(("plugin:", "web:")))

@@ -105,6 +105,8 @@ class Syscall:
         spoken: Whether a sentence can mean it; others are only written, until the interpreter has learned them.
         bound: Whether what the preview found is what runs, though something else would be found by then. Of others
             the preview is asked again after a person has consented, and what differs isn't done.
+        journaled: Whether an effect is written into the journal. A plugin's fetches have a line in the log instead:
+            in numbers, they would push out what the person could still take back.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Syscall:
     body: str = ""
     spoken: bool = True
     bound: bool = False
+    journaled: bool = True
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -290,6 +293,14 @@ def schema_of(hint: Any) -> dict[str, Any]:
     if simple is None:
         raise TypeError(f"a syscall can't take {hint!r}: use str, int, float, bool or Literal")
     return {"type": simple}
+
+
+def names(service: type) -> Iterator[str]:
+    """The syscalls of a service, without making one."""
+    for attribute in _written_order(service):
+        mark = getattr(getattr(service, attribute, None), _MARK, None)
+        if mark:
+            yield mark[0]
 
 
 @dataclass

@@ -140,7 +140,14 @@ class Kernel:
         self.hooks.append(self.instruments.trapped)
 
     async def trap(
-        self, process: Process, session: Session, call: Call, *, request: str = "", labels: frozenset[str] = NO_LABELS
+        self,
+        process: Process,
+        session: Session,
+        call: Call,
+        *,
+        request: str = "",
+        labels: frozenset[str] = NO_LABELS,
+        row: Syscall | None = None,
     ) -> Result:
         """Run one call for a process.
 
@@ -150,6 +157,7 @@ class Kernel:
             call: Which.
             request: What was said.
             labels: Where the request and the arguments come from, as policy rules name it.
+            row: What the call is, where it isn't in the table: a plugin's fetch.
 
         Raises:
             ProcessKilled: The process was killed before or while it ran.
@@ -159,7 +167,7 @@ class Kernel:
         caller = Caller(self, process, session, call, request=request, labels=labels)
         try:
             self._within_budget(process)
-            row = self.table[call.syscall]
+            row = row or self.table[call.syscall]
             caller.labels = labels | of_call(row, call)
             caller.call = call = replace(call, args=row.validate(_bounded(call.args)))
             caller.decision = self.decide(caller, row, call.args)
@@ -317,7 +325,7 @@ class Kernel:
             raise SyscallError(
                 "EACCES", f"{row.name} was not done: it isn't what you agreed to any more.", "Say it again."
             )
-        if row.effect != "read":
+        if row.effect != "read" and row.journaled:
             caller.entry = self.journal.intend(
                 person=session.person,
                 workspace=str(session.workspace),

@@ -17,7 +17,11 @@ import pytest
 
 from benchmarks.sandbox.matrix import LEVELS, Column, column
 from benchmarks.sandbox.weakened import LAYERS
+from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import PROBE, PluginHost, landlock
+from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
+from llmasos.core.kernel.sandbox.landlock import Place
+from llmasos.core.kernel.sandbox.launcher import Child
 from tests.core.kernel.launchers import CONFINES, PYTHON, Mine, Somebodys
 
 pytestmark = pytest.mark.skipif(not CONFINES, reason="this machine can't confine plugins")
@@ -168,3 +172,137 @@ async def test_the_probe_finds_no_way_out_and_many_where_nothing_stops_it() -> N
             (row,) = await host.add(PROBE)
             assert least <= len(await row.run(None)) <= most
         await launcher.close()
+
+
+# -- a child that was granted a folder to write to
+
+
+class Granting(Mine):
+    """Gives each child a folder to write to."""
+
+    place: Place
+
+    async def launch(self, code: Path, allowed: Allowed = ORDINARY) -> Child:
+        return await super().launch(code, Allowed(write=(self.place,), names=(("out", self.place.path),)))
+
+
+class GrantingAsSomebody(Granting, Somebodys):
+    """The same as an ordinary user."""
+
+
+WRITER = """
+import os, pathlib, shutil, socket
+from llmasos.sdk import folder, syscall
+
+@syscall(effect="read")
+def honest() -> list:
+    "What a plugin does with its folder."
+    out = folder("out")
+    (out / "a.txt").write_text("words")
+    (out / "deep" / "er").mkdir(parents=True)
+    (out / "a.txt").rename(out / "deep" / "b.txt")
+    shutil.copy(out / "deep" / "b.txt", out / "c.txt")
+    with (out / "c.txt").open("r+") as file:
+        file.truncate(2)
+        os.fsync(file.fileno())
+    (out / "deep" / "b.txt").unlink()
+    shutil.rmtree(out / "deep")
+    return [(one.name, one.read_text()) for one in out.iterdir()]
+
+@syscall(effect="read")
+def hostile(elsewhere: str) -> list:
+    "What it shouldn't."
+    out, won = str(folder("out")), []
+    for name, attack in {
+        "link": lambda: os.symlink("/etc/passwd", out + "/link"),
+        "hard link": lambda: os.link(elsewhere + "/file", out + "/hard"),
+        "pipe": lambda: os.mkfifo(out + "/pipe"),
+        "socket": lambda: socket.socket(socket.AF_UNIX).bind(out + "/socket"),
+        "device": lambda: os.mknod(out + "/device", 0o20666, os.makedev(1, 5)),
+        "up": lambda: open(out + "/../made", "w"),
+        "write elsewhere": lambda: open(elsewhere + "/made", "w"),
+        "change elsewhere": lambda: open(elsewhere + "/file", "a"),
+        "truncate elsewhere": lambda: os.truncate(elsewhere + "/file", 0),
+        "delete elsewhere": lambda: os.unlink(elsewhere + "/file"),
+        "rename out": lambda: os.rename(out + "/c.txt", elsewhere + "/c.txt"),
+        "rename in": lambda: os.rename(elsewhere + "/file", out + "/file"),
+        "mkdir elsewhere": lambda: os.mkdir(elsewhere + "/made"),
+        "remove itself": lambda: os.rmdir(out),
+        "large": lambda: open(out + "/large", "wb").truncate(1 << 30),
+        "mode": lambda: os.chmod(out + "/c.txt", 0o6777) or os.stat(out + "/c.txt").st_mode & 0o6000 or 1 / 0,
+    }.items():
+        try:
+            attack()
+            won.append(name)
+        except (OSError, ZeroDivisionError):
+            pass
+    return won
+"""
+
+
+@pytest.fixture
+def granting(tmp_path: Path, who: type[Mine]) -> Granting:
+    """Starts children that may write into `out`."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for place in (out, elsewhere):
+        place.mkdir()
+    (elsewhere / "file").write_text("kept")
+    if who is Somebodys:
+        for path in (*tmp_path.parents[:2], tmp_path):
+            path.chmod(0o755)
+        for path in (out, elsewhere, elsewhere / "file"):
+            os.chown(path, *Somebodys.owner or (0, 0))
+    found = out.stat()
+    launcher = (GrantingAsSomebody if who is Somebodys else Granting)(LAYERS)
+    launcher.place = Place(str(out), found.st_dev, found.st_ino)
+    return launcher
+
+
+async def test_every_attack_again_by_one_that_may_write_somewhere(granting: Granting, who: type[Mine]) -> None:
+    found = await column(granting, (), who.owner)
+    assert found.won.keys() <= {"files.see_a_file"}
+    assert found.unmet == {}
+
+
+async def test_it_writes_where_it_was_granted_and_nowhere_else(
+    granting: Granting, tmp_path: Path, who: type[Mine]
+) -> None:
+    place = tmp_path / "writer"
+    place.mkdir()
+    (place / "plugin.toml").write_text((PROBE / "plugin.toml").read_text().replace('"probe"', '"writer"'))
+    (place / "plugin.py").write_text(WRITER)
+    place.chmod(0o755)
+    async with PluginHost(launcher=granting) as host:
+        honest, hostile = await host.add(place)
+        assert await honest.run(None) == [["c.txt", "wo"]]
+        assert await hostile.run(None, elsewhere=str(tmp_path / "elsewhere")) == []
+    assert (tmp_path / "out" / "c.txt").stat().st_uid == (who.owner[0] if who.owner else os.geteuid())
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name != "large"] == ["c.txt"]
+    assert [path.read_text() for path in (tmp_path / "elsewhere").iterdir()] == ["kept"]
+    assert not (tmp_path / "made").exists()
+    await granting.close()
+
+
+async def test_its_attacks_work_where_nothing_stops_them(granting: Granting, tmp_path: Path) -> None:
+    free = Granting(LEVELS["none"])
+    free.place = granting.place
+    place = tmp_path / "writer"
+    place.mkdir()
+    (place / "plugin.toml").write_text((PROBE / "plugin.toml").read_text().replace('"probe"', '"writer"'))
+    (place / "plugin.py").write_text(WRITER)
+    async with PluginHost(launcher=free) as host:
+        honest, hostile = await host.add(place)
+        await honest.run(None)
+        assert len(await hostile.run(None, elsewhere=str(tmp_path / "elsewhere"))) >= 10
+    await free.close()
+    await granting.close()
+
+
+async def test_a_folder_that_took_the_place_of_a_granted_one(granting: Granting, tmp_path: Path) -> None:
+    """Between the look and the child, a link or another folder may come to stand there."""
+    (tmp_path / "out").rename(tmp_path / "moved")
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    async with PluginHost(launcher=granting) as host:
+        with pytest.raises(PluginError, match=r"can't be confined: .*was replaced meanwhile"):
+            await host.add(PROBE)
+    await granting.close()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -137,7 +135,7 @@ async def test_load_describes_and_calls(host: PluginHost, make: Make) -> None:
 async def test_discover_runs_nothing(host: PluginHost, make: Make, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     place = make("eager", f"open({str(mark)!r}, 'w').close()")
-    plugins, problems = host.discover([place.parent])
+    plugins, problems, _ = host.discover([place.parent])
     assert [p.name for p in plugins] == ["eager"]
     assert problems == []
     assert not mark.exists()
@@ -530,11 +528,23 @@ async def test_an_import_makes_no_syscall(host: PluginHost, make: Make) -> None:
         (lambda t: t.replace('"worker"', '"none"'), "isolation is 'none'. It is 'worker'"),
         (lambda t: t.replace("For a test", "two\\nlines"), "control characters"),
         (lambda t: t.replace("[capabilities]\n", ""), "has no table [capabilities]"),
-        (
-            lambda t: t + 'hosts = ["example.org"]',
-            "asks for the capability 'hosts', which can't be granted yet",
-        ),
-        (lambda t: t + "root = []", "there is no capability 'root'"),
+        (lambda t: t + "root = []", "has no capability 'root' to ask for"),
+        (lambda t: t + 'hosts = "example.org"', "asks for hosts that are no list of names"),
+        (lambda t: t + 'hosts = ["*"]', "asks for hosts '*': it has no host"),
+        (lambda t: t + 'hosts = ["*.org"]', "'*.org': it means more than the names below one domain"),
+        (lambda t: t + 'hosts = ["ftp://example.org"]', "asks for hosts 'ftp://example.org': it"),
+        (lambda t: t + 'hosts = ["example.org/path"]', "it is more than a host"),
+        (lambda t: t + 'syscalls = ["*"]', "is neither a syscall nor a room of them"),
+        (lambda t: t + 'syscalls = ["plugin.*"]', "can't be called by a plugin"),
+        (lambda t: t + 'syscalls = ["net.fetch"]', "can't be called by a plugin"),
+        (lambda t: t + 'paths = ["notes"]', "asks for paths that are no lists of folders"),
+        (lambda t: t + 'paths.execute = ["notes"]', "asks for paths.execute. There are paths.read and paths.write"),
+        (lambda t: t + 'paths.read = ["/etc"]', "'/etc': it is no folder in the workspace or the home folder"),
+        (lambda t: t + 'paths.read = ["a/../../b"]', "it is no folder in the workspace"),
+        (lambda t: t + 'paths.write = ["~"]', "'~': it is no folder in the workspace"),
+        (lambda t: t + "memory = true", "asks for memory = True. It is a number of MiB, 64 to 8192"),
+        (lambda t: t + "memory = 100000", "It is a number of MiB"),
+        (lambda t: t + 'hosts = ["a.example.org"]', "It asks for what it wasn't granted: network a.example.org"),
         (lambda t: t + "#" * 70_000, "The limit is 65,536"),
     ],
 )
@@ -547,7 +557,9 @@ async def test_a_bad_manifest_is_named_and_skipped(
     assert [row.name for row in rows] == ["good.roll"]
     (problem,) = problems
     assert problem.folder == bad
-    assert str(problem).startswith(f"The plugin bad isn't loaded: {bad / 'plugin.toml'}")
+    assert problem.name == ("files" if "files" in said else "bad")
+    assert str(problem).startswith(f"The plugin {problem.name} isn't loaded: ")
+    assert f"{bad / 'plugin.toml'}" in str(problem) or "granted" in said
     assert said in str(problem)
 
 
@@ -566,7 +578,28 @@ async def test_a_bad_manifest_is_named_and_skipped(
             "from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(a): 'F.'",
             "parameter a of f has no type",
         ),
-        ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(): pass", "f has no docstring"),
+        ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(): pass", "line 2: f has no docstring"),
+        (
+            "import llmasos.sdk\nllmasos.sdk.describe = lambda names: {'f': {'effect': []}}",
+            "f isn't described as the sdk does it",
+        ),
+        (
+            "import llmasos.sdk\nllmasos.sdk.describe = lambda n: {'f': dict(line=1, effect=[], doc='F.', schema={})}",
+            "line 1: f isn't described as the sdk does it",
+        ),
+        (
+            "import llmasos.sdk\nllmasos.sdk.describe = lambda n: {'f': dict(line=1, effect='read', doc='', fault=7)}",
+            "isn't described right",
+        ),
+        ("import llmasos.sdk\nllmasos.sdk.describe = lambda n: 'x' * (2 << 20)", "limit is 1,048,576"),
+        (
+            "import llmasos.sdk\nllmasos.sdk.describe = lambda n: dict.fromkeys(map(str, range(65)))",
+            "defines 65 syscalls. The limit is 64",
+        ),
+        (
+            "from llmasos.sdk import syscall\n@syscall(effect='read')\ndef f(): pass\nf.__doc__ = 'F. ' + 'x' * 9000",
+            "has a docstring that is too long",
+        ),
         ("from llmasos.sdk import syscall\n@syscall(effect='read')\ndef F(): 'F.'", "F can't be the name"),
         (
             "from llmasos.sdk import syscall\n@syscall(effect='read')\n"
@@ -594,6 +627,15 @@ async def test_a_folder_without_code(host: PluginHost, make: Make) -> None:
         await host.add(place)
 
 
+async def test_a_folder_without_a_manifest_is_named(host: PluginHost, make: Make) -> None:
+    place = make("bare")
+    (place / "plugin.toml").unlink()
+    (place.parent / "notes").mkdir()
+    rows, (problem,) = await host.load([place.parent])
+    assert rows == []
+    assert f"{place / 'plugin.toml'} can't be read: No such file or directory" in str(problem)
+
+
 async def test_a_taken_name_names_both_files(host: PluginHost, make: Make) -> None:
     first, second = make("dice"), make("dice", folder="user")
     rows, (problem,) = await host.load([first.parent, second.parent])
@@ -619,7 +661,7 @@ SCHEMAS: list[Any] = [
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 async def test_a_description_that_the_sdk_would_not_make_is_refused(host: PluginHost, make: Make, schema: Any) -> None:
     arguments = {"type": "object", "properties": {"a": schema}, "required": []}
-    said = {"go": {"effect": "read", "doc": "Go.", "schema": arguments}}
+    said = {"go": {"line": 1, "effect": "read", "doc": "Go.", "schema": arguments}}
     code = f"import llmasos.sdk\nllmasos.sdk.describe = lambda names: {said!r}\n"
     with pytest.raises(PluginError, match="schema of a"):
         await host.add(make("liar", code))
@@ -659,45 +701,3 @@ async def test_the_shipped_plugins_load(host: PluginHost) -> None:
     assert len(row.examples) >= 4
     assert await row.run(None, expression="15% of 2,340") == "351"
     assert str(await refused(row, "EINVAL", expression="1/0")).startswith("Dividing by zero")
-
-
-# -- docs/writing-a-plugin.md
-
-
-def documented(language: str) -> list[str]:
-    page = Path(runner.__file__).parents[4] / "docs" / "writing-a-plugin.md"
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-async def test_the_documented_plugin_works(host: PluginHost, tmp_path: Path) -> None:
-    (manifest,), (code, tests) = documented("toml"), documented("python")
-    place = tmp_path / "dice"
-    place.mkdir()
-    (place / "plugin.toml").write_text(manifest, encoding="utf-8")
-    (place / "plugin.py").write_text(code, encoding="utf-8")
-    (tmp_path / "test_dice.py").write_text(tests, encoding="utf-8")
-
-    row = await only_row(host, place)
-    assert row.name == "dice.roll"
-    assert len(row.examples) == 3
-    assert all(1 <= side <= 20 for side in await row.run(None, count=50, sides=20))
-    assert str(await refused(row, "EINVAL", count=1000)) == "1000 dice can't be rolled. Say between 1 and 100."
-    assert "it is one of 4, 6, 8, 12, 20" in str(await refused(row, "EINVAL", sides=7))
-
-    root = Path(runner.__file__).parents[4]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        str(tmp_path),
-    ]
-    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"}
-    done = await asyncio.to_thread(
-        subprocess.run, command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr

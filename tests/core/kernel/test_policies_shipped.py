@@ -21,16 +21,17 @@ READS = """
     files.list files.find files.read files.summarize schedule.list tasks.list memory.recall search.find
     assistant.answer content.write content.translate content.summarize character.list character.show room.show
     device.list device.get process.list process.show system.status system.help system.replay system.history system.time
-    jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say
+    jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list
 """
-UNDOABLE = """
-    files.write files.append files.copy files.move files.delete files.mkdir
-    schedule.add schedule.move schedule.cancel tasks.add tasks.complete tasks.remove memory.remember
+WRITES = """
+    files.write files.append files.copy files.move files.mkdir
+    schedule.add schedule.move tasks.add tasks.complete memory.remember
     character.create character.chat character.import character.export
     room.invite room.dismiss room.say room.go_on process.stop process.resume system.undo system.redo
-    jobs.add jobs.cancel app.open app.close
+    jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
 """
-FINAL = "memory.forget character.delete process.kill"
+UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove "
+FINAL = "memory.forget character.delete process.kill plugin.add plugin.grant"
 EXTERNAL = "device.turn_on device.turn_off device.set"
 
 # policy -> subject -> what it may, and what it is asked about
@@ -39,13 +40,22 @@ TABLE = {
         "user:ada": (READS + UNDOABLE, FINAL + " " + EXTERNAL),
         "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
         "character:Alice": (READS, ""),
+        "plugin:weather": (
+            READS + WRITES,
+            "",
+        ),  # of these it can do what it was granted, and the grant is looked at first
     },
     "developer": {
         "user:ada": (READS + UNDOABLE + EXTERNAL, FINAL),
         "app:social": (READS + UNDOABLE + EXTERNAL, FINAL),
         "character:Alice": (READS + UNDOABLE + EXTERNAL, FINAL),
     },
-    "readonly": {"user:ada": (READS, ""), "app:social": (READS, ""), "character:Alice": (READS, "")},
+    "readonly": {
+        "user:ada": (READS, ""),
+        "app:social": (READS, ""),
+        "character:Alice": (READS, ""),
+        "plugin:weather": (READS, ""),
+    },
     "child": {
         "user:ada": (
             READS
@@ -123,6 +133,18 @@ def test_what_is_never_possible(name: str, pattern: str) -> None:
         assert policy.decide("user:ada", pattern.replace("*", "x"), effect, {}).verdict == "deny"
     for syscall, effect in effects.items():
         assert policy.decide("user:ada", syscall, effect, {}).verdict == "deny", syscall
+
+
+@pytest.mark.parametrize("name", ["default", "developer", "readonly", "child", "kiosk"])
+def test_who_may_fetch(name: str) -> None:
+    policy = loaded(name)
+    fetches = {
+        subject: policy.decide(subject, "net.fetch", "external", {"host": "example.org"}).verdict
+        for subject in ("plugin:weather", "app:social", "character:Alice")
+    }
+    free = "allow" if name in ("default", "developer") else "deny"
+    everybody = "allow" if name == "developer" else "deny"
+    assert fetches == {"plugin:weather": free, "app:social": free, "character:Alice": everybody}
 
 
 @pytest.mark.parametrize("name", ["default", "developer", "readonly", "child", "kiosk"])

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from llmasos.core.kernel.sandbox import seccomp
-from llmasos.core.kernel.sandbox.seccomp import ALLOW, KILL, MISSING, NUMBERS, PRETEND, REFUSE, TABLE, Argument
+from llmasos.core.kernel.sandbox.seccomp import ALLOW, KILL, MISSING, NUMBERS, PRETEND, REFUSE, TABLE, WRITING, Argument
 
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 X86, ARM = "x86_64", "aarch64"
 
 
-def verdict(machine: str, number: int, *arguments: int, audit: int | None = None) -> int:
+def verdict(machine: str, number: int, *arguments: int, audit: int | None = None, writes: bool = False) -> int:
     """What the filter says to a call, as the kernel's machine would run it."""
     words = [word & (1 << 64) - 1 for word in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("<IIQ6Q", number, audit or NUMBERS[machine][0], 0, *words)
-    steps = list(struct.iter_unpack("<HBBI", seccomp.compiled(machine)))
+    steps = list(struct.iter_unpack("<HBBI", seccomp.compiled(machine, writes=writes)))
     at = accumulator = 0
     while True:
         operation, then, otherwise, operand = steps[at]
@@ -40,24 +40,25 @@ def number(machine: str, name: str) -> int:
     return found
 
 
+@pytest.mark.parametrize("writes", [False, True])
 @pytest.mark.parametrize("machine", NUMBERS)
-def test_every_number_has_the_verdict_of_the_table(machine: str) -> None:
+def test_every_number_has_the_verdict_of_the_table(machine: str, writes: bool) -> None:
     column = list(NUMBERS).index(machine)
-    table = {row[:2][column]: row[2] for row in TABLE.values()}
+    table = {row[:2][column]: row[2] for row in {**TABLE, **(WRITING if writes else {})}.values()}
     for one in range(1024):
         wanted = table.get(one, REFUSE)
         if isinstance(wanted, int):
-            assert verdict(machine, one) == wanted
-            assert verdict(machine, one, *[-1] * 6) == wanted
+            assert verdict(machine, one, writes=writes) == wanted
+            assert verdict(machine, one, *[-1] * 6, writes=writes) == wanted
         else:
             fitting = [0] * 6
             for argument in wanted:
                 fitting[argument.at] = argument.values[-1]
-            assert verdict(machine, one, *fitting) == ALLOW
+            assert verdict(machine, one, *fitting, writes=writes) == ALLOW
             for argument in wanted:
                 wrong = list(fitting)
                 wrong[argument.at] = 0x7ABC_DEF1
-                assert verdict(machine, one, *wrong) == REFUSE
+                assert verdict(machine, one, *wrong, writes=writes) == REFUSE
 
 
 @pytest.mark.parametrize("machine", NUMBERS)
@@ -204,6 +205,7 @@ FORBIDDEN = [
 
 def test_what_nobody_may_is_not_in_the_table() -> None:
     assert not set(FORBIDDEN) & set(TABLE)
+    assert set(FORBIDDEN) & set(WRITING) == {"mkdirat", "unlinkat", "renameat2", "ftruncate"}
 
 
 HEADERS = {
@@ -220,7 +222,9 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
     theirs = dict(re.findall(pattern, HEADERS[machine].read_text(), re.MULTILINE))
     theirs |= {"newfstatat": theirs["fstatat"]} if "fstatat" in theirs else {}
     column = list(NUMBERS).index(machine)
-    ours = {name: row[:2][column] for name, row in TABLE.items() if name != "fchmodat2"}  # younger than some headers
+    ours = {
+        name: row[:2][column] for name, row in (TABLE | WRITING).items() if name != "fchmodat2"
+    }  # younger than some headers
     assert {name: theirs.get(name) for name in ours} == {n: None if v is None else str(v) for n, v in ours.items()}
     assert int(theirs["seccomp"]) == NUMBERS[machine][1]
     known = set(theirs) | {"umount2"}

@@ -1,8 +1,13 @@
 """Third-party code at arm's length: it is described and called in child processes, never in the kernel's own.
 
     manifest.py     plugin.toml, read strictly
+    capabilities.py what it asks for beyond answering, and what of that is new
+    grants.py       what the person granted, sealed
+    wheels.py       plugins in installed distributions, found without importing them
     description.py  what a child says about its plugin, checked, as rows of the syscall table
     host.py         all plugins: find, load, call, remove
+    door.py         the syscalls and fetches of their code
+    folders.py      the folders that they were granted, without links
     worker.py       one child with its channel: start, call, time out, end
     launcher.py     starts the zygote, learns what this machine can enforce, asks it for children
 
@@ -23,11 +28,18 @@ confined, no plugin is loaded.
 
 from pathlib import Path
 
+from llmasos.core.kernel.sandbox.capabilities import Capabilities
+from llmasos.core.kernel.sandbox.folders import Folders
+from llmasos.core.kernel.sandbox.grants import Grants
 from llmasos.core.kernel.sandbox.host import Discovered, Loaded, PluginHost, Problem
 from llmasos.core.kernel.sandbox.launcher import REMEDY, Launcher, Layers
-from llmasos.core.kernel.sandbox.manifest import Plugin
+from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
+from llmasos.core.kernel.sandbox.wheels import Packaged
 
 PROBE = Path(__file__).parent / "probe"
 """The folder of the plugin that tries to get out."""
 
-__all__ = ["PROBE", "REMEDY", "Discovered", "Launcher", "Layers", "Loaded", "Plugin", "PluginHost", "Problem"]
+__all__ = [
+    "PROBE", "REMEDY", "Capabilities", "Discovered", "Folders", "Grants", "Kind", "Launcher", "Layers", "Loaded",
+    "Packaged", "Plugin", "PluginHost", "Problem",
+]  # fmt: skip

@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple
 
 from . import identity, landlock, limits, namespaces, seccomp
+from .landlock import Place
 from .libc import call
 
 _END_WITH_PARENT, _NO_NEW_PRIVILEGES = 1, 38  # PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS
@@ -31,39 +32,56 @@ class How(NamedTuple):
 
     Attributes:
         library: Python.
-        program: The filter of system calls.
+        programs: The filter of system calls: of a child that only reads, and of one that writes somewhere.
         parent: The process whose end is theirs.
         own_user: Whether each becomes a user of its own.
         hidden: Whether it is in namespaces, so that all else can be hidden.
     """
 
     library: Library
-    program: bytes
+    programs: tuple[bytes, ...]
     parent: int
     own_user: bool
     hidden: bool
 
 
-def apply(folder: str, how: How) -> None:
-    """Confine this process, for good. It may read what it was named and write nothing.
+class Granted(NamedTuple):
+    """What one plugin was granted of the machine.
+
+    Attributes:
+        read: Folders to read.
+        write: Folders to read and write.
+        memory: Bytes of address space; 0 for what everybody has.
+    """
+
+    read: list[Place]
+    write: list[Place]
+    memory: int
+
+
+def apply(folder: str, how: How, granted: Granted) -> None:
+    """Confine this process, for good. It may read what it was named, and write where it was granted to.
 
     It must have one thread: a second one would stay as it is.
 
     Args:
         folder: The plugin.
         how: All that is the same for every plugin.
+        granted: What isn't.
 
     Raises:
         OSError, ValueError: A layer isn't in force; the plugin must not be loaded.
     """
-    limits.apply(alone=how.hidden or how.own_user)
+    writes = bool(granted.write)
+    limits.apply(alone=how.hidden or how.own_user, memory=granted.memory or limits.MEMORY, writes=writes)
     if how.hidden:
-        namespaces.hide_all_but([*how.library.places, folder])
-    identity.drop(own_user=how.own_user)
+        own = [place.path for place in granted.read + granted.write]
+        namespaces.hide_all_but([*how.library.places, folder, *own])
+    identity.drop(own_user=how.own_user, writes=writes)
     end_with(how.parent)  # a change of user would take it back
     call("prctl", _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    landlock.restrict([*how.library.readable, folder])
-    seccomp.load(how.program)
+    landlock.restrict([*how.library.readable, folder], granted.read, granted.write)
+    seccomp.load(how.programs[writes])
 
 
 def end_with(parent: int) -> None:

@@ -40,11 +40,44 @@ def rows(plugin: Plugin, said: Any, handler: Callable[[str], Handler]) -> list[S
     return [_row(plugin, name, one, handler) for name, one in said.items()]
 
 
+def faults(plugin: Plugin, said: Any) -> list[PluginError]:
+    """All that is wrong with a plugin's syscalls: the first fault of each, or of the whole."""
+    found = []
+    for part in [{name: one} for name, one in said.items()] if isinstance(said, dict) and said else [said]:
+        try:
+            rows(plugin, part, never)
+        except PluginError as error:
+            found.append(error)
+    if not found and len(said) > _MOST_SYSCALLS:
+        found.append(PluginError(f"{plugin.code} defines {len(said)} syscalls.", f"The limit is {_MOST_SYSCALLS}."))
+    return found
+
+
+def without_lines(said: Any) -> Any:
+    """A description without the places of its functions, which a comment above them moves."""
+    if not isinstance(said, dict):
+        return said
+    return {name: {**one, "line": 0} if isinstance(one, dict) else one for name, one in said.items()}
+
+
+def never(_: str) -> Handler:
+    """A handler for rows that are only looked at."""
+
+    async def run(caller: Any, /, **args: Any) -> Any:
+        raise AssertionError("only looked at")
+
+    return run
+
+
 def _row(plugin: Plugin, name: str, one: Any, handler: Callable[[str], Handler]) -> Syscall:
-    where = f"{plugin.code}: {name[:60]}"
+    line = one.get("line") if isinstance(one, dict) else None
+    where = f"{plugin.code}, line {line}: {name[:60]}" if type(line) is int else f"{plugin.code}: {name[:60]}"
     if not _FUNCTION.fullmatch(name):
         raise PluginError(f"{where} can't be the name of a syscall.", "Small letters, digits and '_', a letter first.")
-    if not isinstance(one, dict) or set(one) != {"effect", "doc", "schema"} or one["effect"] not in _EFFECTS:
+    if isinstance(one, dict) and set(one) == {"line", "effect", "doc", "fault"}:
+        raise _fault_in_words(where, one["fault"])
+    whole = isinstance(one, dict) and set(one) == {"line", "effect", "doc", "schema"}
+    if not whole or not isinstance(one["effect"], str) or one["effect"] not in _EFFECTS:
         raise PluginError(f"{where} isn't described as the sdk does it.")
     doc = one["doc"]
     if not isinstance(doc, str) or len(doc) > _LONGEST_DOC:
@@ -63,6 +96,11 @@ def _row(plugin: Plugin, name: str, one: Any, handler: Callable[[str], Handler])
         plugin=plugin.name,
         source=str(plugin.code),
     )
+
+
+def _fault_in_words(where: str, fault: Any) -> PluginError:
+    told = isinstance(fault, list) and len(fault) == 2 and all(isinstance(t, str) and len(t) <= 2000 for t in fault)
+    return PluginError(f"{where}: {fault[0]}", fault[1]) if told else PluginError(f"{where} isn't described right.")
 
 
 def _arguments(where: str, schema: Any, described: Mapping[str, str]) -> tuple[Argument, ...]:

@@ -1,33 +1,38 @@
-"""All plugins: found in folders, described and called in children, added and removed while the system runs.
+"""All plugins: found in folders and wheels, described and called in children, added and removed while the system runs.
 
-    host = PluginHost(reserved={"files", "tasks"})
-    rows, problems = await host.load(search_path("plugins", home))
+    host = PluginHost(reserved={"files", "tasks"}, grants=Grants(store))
+    rows, problems = await host.load(search_path("plugins", home), wheels.find())
     for row in rows:
         table.add(row)
 
-A plugin that can't be loaded is a `Problem` that names it; the others load.
+A plugin that can't be loaded is a `Problem` that names it; the others load. One that asks for more than it was
+granted can't be.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmasos.core.base.errors import PluginError, SyscallError
-from llmasos.core.base.types import Call
-from llmasos.core.kernel.sandbox import description, manifest
+from llmasos.core.base.errors import PluginError
+from llmasos.core.kernel.network import Broker
+from llmasos.core.kernel.sandbox import description, door, manifest
+from llmasos.core.kernel.sandbox.capabilities import NOTHING, Capabilities
+from llmasos.core.kernel.sandbox.folders import Folders, is_in_workspace
+from llmasos.core.kernel.sandbox.grants import Grants
 from llmasos.core.kernel.sandbox.launcher import Launcher
 from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
-from llmasos.core.kernel.sandbox.worker import Door, Worker
-from llmasos.core.kernel.session import Inside
+from llmasos.core.kernel.sandbox.wheels import Packaged
+from llmasos.core.kernel.sandbox.worker import Worker
 from llmasos.core.kernel.syscall import Handler, Syscall
 
 _AT_ONCE = 2
 """Children that start at the same time: the start of a shell isn't slowed by twenty plugins."""
+_OURS = frozenset({"net", "plugin", "app"})
+"""Rooms that are taken whatever is in the table yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,25 @@ class Problem:
         folder: Where it is.
         what: Why, one sentence.
         remedy: What to do about it, may be empty.
+        plugin: What its manifest says; None where that can't be read.
+        wheel: The distribution that it is in; empty for a folder.
+        kind: plugin or app.
     """
 
     folder: Path
     what: str
     remedy: str
+    plugin: Plugin | None = None
+    wheel: str = ""
+    kind: Kind = "plugin"
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.plugin.name if self.plugin else self.wheel or self.folder.name
 
     def __str__(self) -> str:
-        return f"The plugin {self.folder.name} isn't loaded: {self.what} {self.remedy}".strip()
+        return f"The {self.kind} {self.name} isn't loaded: {self.what} {self.remedy}".strip()
 
 
 class Discovered(NamedTuple):
@@ -53,6 +69,7 @@ class Discovered(NamedTuple):
 
     plugins: list[Plugin]
     problems: list[Problem]
+    off: list[Plugin]
 
 
 class Loaded(NamedTuple):
@@ -66,7 +83,10 @@ class Loaded(NamedTuple):
 class _Entry:
     plugin: Plugin
     worker: Worker
+    workers: dict[Path, Worker] = field(default_factory=dict)
+    """One for each workspace, where the plugin was granted folders in it: a child's confinement stays as it is."""
     rows: list[Syscall] | None = None
+    said: Any = None
 
 
 class PluginHost:
@@ -78,7 +98,10 @@ class PluginHost:
         idle: Seconds after which an unused child ends.
         kind: What it loads, plugins or apps.
         launcher: Starts the children, and is closed by whoever made it; None makes one.
-        trusted: The folder whose plugins are granted the syscalls they ask for; None grants nobody any.
+        trusted: The folder whose plugins are granted what they ask for; None grants nobody anything unasked.
+        grants: What the person granted to others; None where nobody was.
+        folders: Finds the folders that they were granted.
+        broker: Fetches for them.
     """
 
     def __init__(
@@ -90,12 +113,19 @@ class PluginHost:
         kind: Kind = "plugin",
         launcher: Launcher | None = None,
         trusted: Path | None = None,
+        grants: Grants | None = None,
+        folders: Folders | None = None,
+        broker: Broker | None = None,
     ) -> None:
-        self._reserved = frozenset(reserved)
+        self._reserved = frozenset(reserved) | _OURS
         self._timeout = timeout
         self._idle = idle
-        self._kind: Kind = kind
+        self.kind: Kind = kind
         self._trusted = trusted.resolve() if trusted else None
+        self._grants = grants
+        self._folders = folders or Folders(Path.home())
+        self._broker = broker or Broker()
+        self._owns_broker = broker is None
         self._launcher = launcher or Launcher()
         self._owns_launcher = launcher is None
         self._entries: dict[str, _Entry] = {}
@@ -106,50 +136,64 @@ class PluginHost:
         """The loaded ones."""
         return [entry.plugin for entry in self._entries.values()]
 
-    def discover(self, folders: Iterable[Path]) -> Discovered:
-        """Read the manifest of every plugin in the search folders; the first of a name wins. Runs nothing."""
-        found: dict[str, Plugin] = {}
-        problems: list[Problem] = []
-        for folder in _plugin_folders(folders, self._kind):
-            try:
-                plugin = self._read(folder)
-                self._check_name(plugin, found.get(plugin.name))
-            except PluginError as error:
-                problems.append(Problem(folder, error.what, error.remedy))
-            else:
-                found[plugin.name] = plugin
-        return Discovered(list(found.values()), problems)
+    def discover(self, folders: Iterable[Path], wheels: Iterable[Packaged] = ()) -> Discovered:
+        """Read the manifest of every plugin in the search folders and in wheels. Runs nothing.
 
-    async def load(self, folders: Iterable[Path]) -> Loaded:
+        The first of a name wins: what ships, then wheels, then the other folders.
+        """
+        found: dict[str, Plugin] = {}
+        discovered = Discovered([], [], [])
+        for place in self._places(list(folders), wheels):
+            plugin = None
+            try:
+                if place.wrong:
+                    raise PluginError(f"{place.wrong}.", f"Remove it: pip uninstall {place.wheel}.")
+                plugin = self.read(place.folder, wheel=place.wheel)
+                self._check_name(plugin, found.get(plugin.name))
+                found[plugin.name] = plugin
+                if self._grants and self._grants.is_off(self.kind, plugin.name):
+                    discovered.off.append(plugin)
+                    continue
+                self._check_granted(plugin)
+            except PluginError as error:
+                problem = Problem(place.folder, error.what, error.remedy, plugin, place.wheel, self.kind)
+                discovered.problems.append(problem)
+            else:
+                discovered.plugins.append(plugin)
+        return discovered
+
+    async def load(self, folders: Iterable[Path], wheels: Iterable[Packaged] = ()) -> Loaded:
         """Discover plugins and describe them in their children."""
-        plugins, problems = self.discover(folders)
+        plugins, problems, _ = self.discover(folders, wheels)
         answers = await asyncio.gather(*map(self.rows, plugins), return_exceptions=True)
         loaded = Loaded([], problems)
         for plugin, answer in zip(plugins, answers, strict=True):
             if isinstance(answer, PluginError):
-                loaded.problems.append(Problem(plugin.folder, answer.what, answer.remedy))
+                problem = Problem(plugin.folder, answer.what, answer.remedy, plugin, plugin.wheel, self.kind)
+                loaded.problems.append(problem)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
                 loaded.rows.extend(answer)
         return loaded
 
-    async def add(self, folder: Path) -> list[Syscall]:
+    async def add(self, folder: Path, *, wheel: str = "") -> list[Syscall]:
         """Load one plugin while the system runs; one that was loaded from this folder is loaded afresh.
 
         The caller takes the old rows out of the table first: `remove`.
 
         Raises:
-            PluginError: It is broken, or its name is taken; both files are named.
+            PluginError: It is broken, asks for more than it was granted, or its name is taken; both files are named.
         """
-        plugin = self._read(folder)
+        plugin = self.read(folder, wheel=wheel)
         loaded = self._entries.get(plugin.name)
         self._check_name(plugin, loaded.plugin if loaded else None)
+        self._check_granted(plugin)
         await self.remove(plugin.name)
         return await self.rows(plugin)
 
     async def remove(self, name: str) -> list[str]:
-        """End a plugin's child and forget it.
+        """End a plugin's children and forget it.
 
         Returns:
             The names of its syscalls, to be taken out of the table; empty where it wasn't loaded.
@@ -157,7 +201,7 @@ class PluginHost:
         entry = self._entries.pop(name, None)
         if entry is None:
             return []
-        await entry.worker.close()
+        await _close(entry)
         return [row.name for row in entry.rows or ()]
 
     async def rows(self, plugin: Plugin) -> list[Syscall]:
@@ -168,22 +212,57 @@ class PluginHost:
         """
         entry = self._entries.get(plugin.name)
         if entry is None:
-            worker = Worker(plugin, self._launcher, timeout=self._timeout, idle=self._idle)
-            entry = self._entries[plugin.name] = _Entry(plugin, worker)
+            entry = self._entries[plugin.name] = _Entry(plugin, self._worker(plugin, plugin.asks))
         if entry.rows is None:
             try:
                 async with self._starting:
-                    said = await entry.worker.describe()
-                entry.rows = description.rows(plugin, said, lambda name: _handler(entry, name))
+                    entry.said = await entry.worker.describe()
+                entry.rows = description.rows(plugin, entry.said, lambda name: self._handler(entry, name))
             except BaseException:
                 await self.remove(plugin.name)
                 raise
         return entry.rows
 
+    async def faults(self, plugin: Plugin) -> tuple[list[PluginError], list[Syscall]]:
+        """All that is wrong with a plugin's code, and its syscalls where nothing is; nothing stays loaded.
+
+        What it asks for needn't be granted: describing itself takes none of it.
+        """
+        worker = self._worker(plugin, NOTHING)
+        try:
+            self._check_name(plugin, None)
+            said = await worker.describe()
+        except PluginError as error:
+            return [error], []
+        finally:
+            await worker.close()
+        found = description.faults(plugin, said)
+        return found, [] if found else description.rows(plugin, said, description.never)
+
+    def read(self, folder: Path, *, wheel: str = "") -> Plugin:
+        """Read the manifest of a plugin of this kind.
+
+        Raises:
+            PluginError: It has faults.
+        """
+        return manifest.read(folder, self.kind, wheel=wheel)
+
+    def granted(self, plugin: Plugin) -> Capabilities:
+        """What a plugin may do; for what ships that is what it asks for."""
+        if self.is_shipped(plugin.folder):
+            return plugin.asks
+        return self._grants.of(plugin) if self._grants else NOTHING
+
+    def is_shipped(self, folder: Path) -> bool:
+        """Whether it came with llmasos."""
+        return folder.resolve().parent == self._trusted
+
     async def close(self) -> None:
         """End all children."""
         entries, self._entries = list(self._entries.values()), {}
-        await asyncio.gather(*(entry.worker.close() for entry in entries))
+        await asyncio.gather(*map(_close, entries))
+        if self._owns_broker:
+            self._broker.close()
         if self._owns_launcher:
             await self._launcher.close()
 
@@ -193,8 +272,17 @@ class PluginHost:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _read(self, folder: Path) -> Plugin:
-        return manifest.read(folder, self._kind, granted=folder.resolve().parent == self._trusted)
+    def _places(self, folders: list[Path], wheels: Iterable[Packaged]) -> Iterator[Packaged]:
+        shipped = [folder for folder in folders if folder.resolve() == self._trusted]
+        yield from (Packaged("", folder) for folder in _plugin_folders(shipped, self.kind))
+        for one in wheels:
+            # What holds neither a plugin nor an app is a plugin without its manifest.
+            if (one.folder / f"{self.kind}.toml").is_file() or (
+                self.kind == "plugin" and not (one.folder / "app.toml").is_file()
+            ):
+                yield one
+        others = [folder for folder in folders if folder not in shipped]
+        yield from (Packaged("", folder) for folder in _plugin_folders(others, self.kind))
 
     def _check_name(self, plugin: Plugin, other: Plugin | None) -> None:
         file = plugin.folder / f"{plugin.kind}.toml"
@@ -206,50 +294,55 @@ class PluginHost:
                 "Rename one of them.",
             )
 
+    def _check_granted(self, plugin: Plugin) -> None:
+        granted = self.granted(plugin)
+        lacking = plugin.asks.beyond(granted)
+        if lacking:
+            new = "asks for more than it was granted; new: " if granted else "asks for what it wasn't granted: "
+            raise PluginError(f"It {new}{lacking}.", f"'llmasos {plugin.kind} grant {plugin.name}' shows it and asks.")
 
-def _plugin_folders(folders: Iterable[Path], kind: Kind) -> Sequence[Path]:
+    def _worker(self, plugin: Plugin, may: Capabilities, workspace: Path | None = None, said: Any = None) -> Worker:
+        return Worker(
+            plugin, self._launcher, timeout=self._timeout, idle=self._idle, described=said,
+            allowed=lambda: self._folders.allowed(may, workspace),
+        )  # fmt: skip
+
+    def _handler(self, entry: _Entry, function: str) -> Handler:
+        asks = entry.plugin.asks
+        by_workspace, has_door = is_in_workspace(asks), bool(asks.syscalls or asks.hosts)
+
+        async def run(caller: Any, /, **args: Any) -> Any:
+            worker = entry.worker
+            if by_workspace and caller:
+                workspace = caller.session.workspace
+                if workspace not in entry.workers:
+                    entry.workers[workspace] = self._worker(entry.plugin, asks, workspace, entry.said)
+                worker = entry.workers[workspace]
+            if not has_door or caller is None:
+                return await worker.call(function, args)
+            async with door.opened(caller, entry.plugin, self._broker) as doorway:
+                return await worker.call(function, args, doorway)
+
+        return run
+
+
+def _plugin_folders(folders: Iterable[Path], kind: Kind) -> list[Path]:
     found = []
     for folder in folders:
         try:
-            found += sorted(inside for inside in folder.iterdir() if (inside / f"{kind}.toml").is_file())
+            # One with code and no manifest is named, not passed over.
+            found += sorted(
+                inside
+                for inside in folder.iterdir()
+                if (inside / f"{kind}.toml").is_file() or (inside / f"{kind}.py").is_file()
+            )
         except OSError:
             continue  # a search folder that isn't there holds no plugins
     return found
 
 
-def _handler(entry: _Entry, function: str) -> Handler:
-    async def run(caller: Any, /, **args: Any) -> Any:
-        return await entry.worker.call(function, args, _door(caller, entry.plugin) if entry.plugin.syscalls else None)
-
-    return run
-
-
-def _door(caller: Any, plugin: Plugin) -> Door:
-    """The kernel's door for the code of one plugin, as the process that calls it.
-
-    What it does is shown to the person as the call that they made; what it wants to ask, they are asked.
-    """
-
-    async def trap(name: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        if not any(fnmatchcase(name, pattern) for pattern in plugin.syscalls):
-            raise SyscallError(
-                "EACCES", f"{plugin.name} may not call {name[:80]}.", f"It may call {', '.join(plugin.syscalls)}."
-            )
-        inside = replace(caller.session, front=Inside(caller.session.front))
-        # Whatever it names, the plugin chose it.
-        origins = dict.fromkeys(args, frozenset({f"{plugin.kind}:{plugin.name}"}))
-        result = await caller.kernel.trap(
-            caller.process,
-            inside,
-            Call(name, dict(args), origins=origins),
-            request=caller.request,
-            labels=caller.labels,
-        )
-        if result.ok:
-            return {"value": result.value}
-        return {"error": {"code": result.error, "what": result.message, "remedy": ""}}
-
-    return trap
+async def _close(entry: _Entry) -> None:
+    await asyncio.gather(*(worker.close() for worker in (entry.worker, *entry.workers.values())))
 
 
 __all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]

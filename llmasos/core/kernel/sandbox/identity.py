@@ -12,7 +12,7 @@ _FIRST, _HOW_MANY = 60_578, 600
 
 _KEEP_CAPABILITIES = 8  # PR_SET_KEEPCAPS
 _VERSION = 0x20080522
-_READ = 1 << 2  # CAP_DAC_READ_SEARCH
+_READ, _BECOME = 1 << 2, (1 << 6) | (1 << 7)  # CAP_DAC_READ_SEARCH; CAP_SETGID and CAP_SETUID
 
 
 class _Header(ctypes.Structure):
@@ -32,14 +32,16 @@ def is_free() -> bool:
     return any(first <= _FIRST and first + count >= _FIRST + _HOW_MANY for first, count in known)
 
 
-def drop(*, own_user: bool) -> None:
+def drop(*, own_user: bool, writes: bool = False) -> None:
     """Give up every privilege. Must come before no_new_privs.
 
     A child with a user of its own keeps one right of root's, to read: Python, or the plugin, may lie in a folder
-    that only root can enter, and what it may open is Landlock's to say.
+    that only root can enter, and what it may open is Landlock's to say. One that may write somewhere is still the
+    person to the file system, so that what it makes there is theirs; where that is, Landlock says too.
 
     Args:
         own_user: Whether to become a user of its own, as `is_free` says.
+        writes: Whether it may write files somewhere.
 
     Raises:
         OSError: It is still what it was.
@@ -50,5 +52,14 @@ def drop(*, own_user: bool) -> None:
         os.setgroups([])
         os.setresgid(nobody, nobody, nobody)
         os.setresuid(nobody, nobody, nobody)
-    kept = _READ if own_user else 0
-    call("capset", _Header(_VERSION, 0), _Sets((ctypes.c_uint32 * 6)(kept, kept)))
+        if writes:
+            _keep(_READ | _BECOME)
+            call("setfsgid", 0)
+            call("setfsuid", 0)
+            if call("setfsuid", -1) != 0:  # it answers with what is in force, and with no error
+                raise OSError("the person can't be kept as the owner of files")
+    _keep(_READ if own_user else 0)
+
+
+def _keep(rights: int) -> None:
+    call("capset", _Header(_VERSION, 0), _Sets((ctypes.c_uint32 * 6)(rights, rights)))

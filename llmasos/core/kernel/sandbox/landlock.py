@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from .libc import call
 
@@ -23,6 +24,22 @@ _FILES = {4: (1 << 15) - 1, 5: (1 << 16) - 1}  # ABI 5 adds ioctl on devices
 _TCP = 0b11  # bind and connect
 _SCOPES = {4: 0, 6: 0b11}  # abstract sockets and signals
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_WRITE = (1 << 1) | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 13) | (1 << 14)
+"""Write and truncate files, make, move and remove files and folders; no links, no devices."""
+
+
+class Place(NamedTuple):
+    """A folder, and which one it is, whatever stands under its name by now.
+
+    Attributes:
+        path: Where it is.
+        device: Of its file system.
+        number: Its inode.
+    """
+
+    path: str
+    device: int
+    number: int
 
 
 class _Ruleset(ctypes.Structure):
@@ -42,16 +59,18 @@ def abi() -> int:
         return 0
 
 
-def restrict(readable: Iterable[str]) -> None:
+def restrict(readable: Iterable[str], granted: Iterable[Place] = (), writable: Iterable[Place] = ()) -> None:
     """Let this thread, and all that it will start, read what is named and open nothing else.
 
     Needs no_new_privs, and a process of one thread.
 
     Args:
         readable: Files and folders; a name that leads nowhere is passed over.
+        granted: Further folders to read, which must be there.
+        writable: Folders to read and write, which must be there.
 
     Raises:
-        OSError: It isn't in force.
+        OSError: It isn't in force, or another folder has taken a granted one's place.
     """
     found = abi()
     handled = _Ruleset(_known(_FILES, found), _TCP, _known(_SCOPES, found))
@@ -60,18 +79,24 @@ def restrict(readable: Iterable[str]) -> None:
     try:
         for path in readable:
             with contextlib.suppress(FileNotFoundError):
-                _allow(ruleset, path)
+                _allow(ruleset, path, _READ_FILE)
+        for folder in granted:
+            _allow(ruleset, folder.path, _READ_FILE, folder)
+        for folder in writable:
+            _allow(ruleset, folder.path, _READ_FILE | _WRITE, folder)
         call("syscall", _RESTRICT, ruleset, 0)
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str) -> None:
+def _allow(ruleset: int, path: str, rights: int, expected: Place | None = None) -> None:
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        folder = os.fstat(place).st_mode & 0o170000 == 0o040000
-        rights = _READ_FILE | _READ_DIR if folder else _READ_FILE
-        call("syscall", _ADD, ruleset, _BENEATH, _Beneath(rights, place), 0)
+        found = os.fstat(place)
+        if expected and (found.st_dev, found.st_ino) != (expected.device, expected.number):
+            raise OSError(f"{path} was replaced meanwhile")
+        folder = found.st_mode & 0o170000 == 0o040000
+        call("syscall", _ADD, ruleset, _BENEATH, _Beneath(rights | _READ_DIR if folder else rights, place), 0)
     finally:
         os.close(place)
 

@@ -17,6 +17,7 @@ from typing import Any
 from llmasos import sdk
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import landlock, seccomp, zygote
+from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,12 @@ class Launcher:
         async with self._turn:
             return await self._greeted()
 
-    async def launch(self, code: Path) -> Child:
+    async def launch(self, code: Path, allowed: Allowed = ORDINARY) -> Child:
         """A child that is going to load a plugin.
+
+        Args:
+            code: The plugin's file.
+            allowed: What it may use of the machine.
 
         Raises:
             PluginError: It can't be confined here, or not started.
@@ -175,7 +180,7 @@ class Launcher:
             lacking = (await self._greeted()).lacking
             if lacking and not self._unconfined:
                 raise PluginError(f"Plugins can't be confined here. {lacking}", REMEDY)
-            asking = asyncio.ensure_future(self._ask(code, confined=not lacking))
+            asking = asyncio.ensure_future(self._ask(code, allowed, confined=not lacking))
             try:
                 return await asyncio.shield(asking)
             except asyncio.CancelledError:
@@ -213,9 +218,16 @@ class Launcher:
             self._layers = Layers(**(await self._receive())[0])
         return self._layers
 
-    async def _ask(self, code: Path, *, confined: bool) -> Child:
+    async def _ask(self, code: Path, allowed: Allowed, *, confined: bool) -> Child:
+        request = {
+            "code": str(code), "confined": confined, "read": allowed.read, "write": allowed.write,
+            "memory": allowed.memory, "names": dict(allowed.names),
+        }  # fmt: skip
+        line = json.dumps(request).encode()
+        if len(line) > zygote.LONGEST:
+            raise PluginError(f"{code} was granted folders whose names are too long.")
         with contextlib.suppress(OSError):  # if it has ended, there is nothing to receive
-            self._control.send(json.dumps({"code": str(code), "confined": confined}).encode())
+            self._control.send(line)
         said, descriptors = await self._receive()
         if "error" in said:
             raise PluginError(f"No process can be started: {said['error']}.", "Try again when fewer are running.")

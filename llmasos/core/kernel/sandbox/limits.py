@@ -9,23 +9,27 @@ MEMORY = 512 << 20
 CPU = 60
 """Seconds of processor time in a child's whole life; worker.py replaces one between two calls before that."""
 FILES = 64
+FILE = 64 << 20
+"""Bytes of a file that a child writes, where it was granted a folder for that."""
 THREADS, TASKS = 256, 8192
 """Threads that its user may have in all: where those are plugins' alone, and where the person's programs count too."""
 
 
-def apply(*, alone: bool) -> None:
+def apply(*, alone: bool, memory: int = MEMORY, writes: bool = False) -> None:
     """Set them for this process; none can be raised again.
 
     Args:
         alone: Whether its user, or its user namespace, has nothing but plugins.
+        memory: Bytes of address space.
+        writes: Whether it may write files somewhere.
 
     Raises:
         OSError, ValueError: One couldn't be set.
     """
     for what, most in (
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, CPU),
-        (resource.RLIMIT_FSIZE, 0),  # nothing that it could open for writing is a file
+        (resource.RLIMIT_FSIZE, FILE if writes else 0),  # without a grant it can open no file for writing anyway
         (resource.RLIMIT_NOFILE, FILES),
         (resource.RLIMIT_NPROC, THREADS if alone else TASKS),
         (resource.RLIMIT_CORE, 0),

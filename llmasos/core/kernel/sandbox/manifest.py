@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from llmasos.core.base.errors import PluginError
+from llmasos.core.kernel.sandbox import capabilities
+from llmasos.core.kernel.sandbox.capabilities import NOTHING, Capabilities
 
 Kind = Literal["plugin", "app"]
 """An app has the shape of a plugin, with app.toml and app.py."""
 _TEXTS = ("name", "version", "description", "author", "license", "isolation")
-_CAPABILITIES = ("paths", "hosts", "syscalls", "memory")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}(?:[-+.]?[0-9A-Za-z.]+)?")
 _LONGEST = 500
@@ -34,7 +37,9 @@ class Plugin:
         isolation: `worker`: one child process that stays; `single_use`: a fresh one for each call.
         folder: Where it is, absolute.
         kind: plugin or app.
-        syscalls: Patterns over the syscalls that its own code may make.
+        asks: What it asks for beyond answering.
+        digest: SHA-256 of the manifest.
+        wheel: The installed distribution that brought it; empty for one that is a folder.
     """
 
     name: str
@@ -45,85 +50,102 @@ class Plugin:
     isolation: str
     folder: Path
     kind: Kind = "plugin"
-    syscalls: tuple[str, ...] = ()
+    asks: Capabilities = NOTHING
+    digest: str = ""
+    wheel: str = ""
 
     @property
     def code(self) -> Path:
         """The file that defines its syscalls."""
         return self.folder / f"{self.kind}.py"
 
+    @property
+    def source(self) -> str:
+        """Where it comes from; a grant holds for this one only. An environment may move, so a wheel's is its name."""
+        return f"wheel {self.wheel}" if self.wheel else str(self.folder)
 
-def read(folder: Path, kind: Kind = "plugin", *, granted: bool = False) -> Plugin:
+    @property
+    def subject(self) -> str:
+        """Who asks when its code does, as policy rules name it."""
+        return f"{self.kind}:{self.name}"
+
+
+def read(folder: Path, kind: Kind = "plugin", *, wheel: str = "") -> Plugin:
     """Read and check a plugin's manifest.
 
     Args:
         folder: Where it is.
         kind: plugin or app.
-        granted: Whether the capability `syscalls` is granted where it is asked for.
+        wheel: The distribution that brought it.
 
     Raises:
-        PluginError: Names the file, the key, and what it should be.
+        PluginError: Names the file, the key, and what it should be; the first fault of several.
     """
     folder = folder.resolve()
+    text, table = _table(folder, kind)
+    for fault in _faults(folder, kind, table):
+        raise fault
+    texts = {key: table[key] for key in _TEXTS}
+    asks = capabilities.parse(table["capabilities"])
+    return Plugin(**texts, folder=folder, kind=kind, asks=asks, digest=hashlib.sha256(text).hexdigest(), wheel=wheel)
+
+
+def faults(folder: Path, kind: Kind = "plugin") -> list[PluginError]:
+    """All that is wrong with a plugin's manifest."""
+    folder = folder.resolve()
+    try:
+        _, table = _table(folder, kind)
+    except PluginError as error:
+        return [error]
+    return list(_faults(folder, kind, table))
+
+
+def _table(folder: Path, kind: Kind) -> tuple[bytes, Mapping[str, Any]]:
     file = folder / f"{kind}.toml"
     try:
         text = file.read_bytes()
         if len(text) > _LARGEST:
             raise PluginError(f"{file} has {len(text):,} bytes.", f"The limit is {_LARGEST:,}.")
-        table = tomllib.loads(text.decode())
+        return text, tomllib.loads(text.decode())
     except OSError as error:
         raise PluginError(f"{file} can't be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PluginError(f"{file} isn't TOML: {error}.") from None
-    unknown = sorted(set(table) - {*_TEXTS, "capabilities"})
-    if unknown:
-        raise PluginError(
-            f"{file} has an unknown key {unknown[0]!r}.", f"Known are: {', '.join(_TEXTS)}, [capabilities]."
-        )
-    texts = {key: _text(file, table, key) for key in _TEXTS}
-    if not _NAME.fullmatch(texts["name"]) or len(texts["name"]) > 32:
-        raise PluginError(
-            f"{file}: the name is {texts['name']!r}.",
-            "Small letters, digits, '-' and '_', a letter first, at most 32.",
-        )
-    if not _VERSION.fullmatch(texts["version"]):
-        raise PluginError(f"{file}: the version is {texts['version']!r}.", "It looks like '1.0' or '1.2.3'.")
-    if texts["isolation"] not in _ISOLATIONS:
-        raise PluginError(f"{file}: the isolation is {texts['isolation']!r}.", "It is 'worker' or 'single_use'.")
-    syscalls = _capabilities(file, table.get("capabilities"), granted)
-    plugin = Plugin(**texts, folder=folder, kind=kind, syscalls=syscalls)
-    if not plugin.code.is_file():
-        raise PluginError(f"{folder} has no {plugin.code.name}.", "The syscalls of a plugin are defined there.")
-    return plugin
 
 
-def _text(file: Path, table: dict[str, Any], key: str) -> str:
-    value = table.get(key)
+def _faults(folder: Path, kind: Kind, table: Mapping[str, Any]) -> Iterator[PluginError]:
+    file = folder / f"{kind}.toml"
+    for unknown in sorted(set(table) - {*_TEXTS, "capabilities"}):
+        yield PluginError(f"{file} has an unknown key {unknown!r}.", f"Known are: {', '.join(_TEXTS)}, [capabilities].")
+    for key in _TEXTS:
+        fault = _fault_of_text(file, key, table.get(key))
+        if fault:
+            yield fault
+    for said in capabilities.faults(table.get("capabilities")):
+        what, _, remedy = said.partition("; ")
+        yield PluginError(f"{file} {what}.", f"{remedy[:1].upper()}{remedy[1:]}." if remedy else "")
+    if not (folder / f"{kind}.py").is_file():
+        yield PluginError(f"{folder} has no {kind}.py.", f"The syscalls of {_ARTICLE[kind]} are defined there.")
+
+
+_ARTICLE: dict[Kind, str] = {"plugin": "a plugin", "app": "an app"}
+
+
+def _fault_of_text(file: Path, key: str, value: Any) -> PluginError | None:
     if value is None:
-        raise PluginError(f"{file} has no {key}.", f'Add {key} = "...".')
+        return PluginError(f"{file} has no {key}.", f'Add {key} = "...".')
     if not isinstance(value, str) or not value.strip():
-        raise PluginError(f"{file}: {key} is {str(value)[:60]!r}.", "It must be text that isn't empty.")
+        return PluginError(f"{file}: {key} is {str(value)[:60]!r}.", "It must be text that isn't empty.")
     if len(value) > _LONGEST or not value.isprintable():
-        raise PluginError(
-            f"{file}: {key} is too long or has control characters.",
-            f"One line, at most {_LONGEST} characters.",
+        return PluginError(
+            f"{file}: {key} is too long or has control characters.", f"One line, at most {_LONGEST} characters."
         )
-    return value
-
-
-def _capabilities(file: Path, asked: Any, granted: bool) -> tuple[str, ...]:
-    """The syscalls that it may make; any other capability is refused.
-
-    Until a person can grant them, what we bring along is granted the syscalls it asks for, and nobody anything else.
-    """
-    if not isinstance(asked, dict):
-        raise PluginError(f"{file} has no table [capabilities].", "Add it, empty.")
-    for key, value in asked.items():
-        if key not in _CAPABILITIES:
-            raise PluginError(f"{file}: there is no capability {key!r}.", f"Known are: {', '.join(_CAPABILITIES)}.")
-        if value not in ([], 0) and not (granted and key == "syscalls"):
-            raise PluginError(f"{file} asks for the capability {key!r}, which can't be granted yet.", "Leave it empty.")
-    syscalls = asked.get("syscalls", [])
-    if not isinstance(syscalls, list) or not all(isinstance(one, str) for one in syscalls):
-        raise PluginError(f"{file}: the capability 'syscalls' is no list of names.", 'Write syscalls = ["room.*"].')
-    return tuple(syscalls)
+    if key == "name" and (not _NAME.fullmatch(value) or len(value) > 32):
+        return PluginError(
+            f"{file}: the name is {value!r}.", "Small letters, digits, '-' and '_', a letter first, at most 32."
+        )
+    if key == "version" and not _VERSION.fullmatch(value):
+        return PluginError(f"{file}: the version is {value!r}.", "It looks like '1.0' or '1.2.3'.")
+    if key == "isolation" and value not in _ISOLATIONS:
+        return PluginError(f"{file}: the isolation is {value!r}.", "It is 'worker' or 'single_use'.")
+    return None

@@ -59,7 +59,7 @@ def hide_all_but(shown: Iterable[str]) -> None:
     # All is made before anything is shown: inside a folder of the host nothing may be made.
     for path, source in places:
         _make(path, folder=os.path.isdir(source))  # noqa: PTH112
-    for path, source in places:
+    for path, source in sorted(places):  # what lies in another one comes after it, or it would be covered
         call("mount", source.encode(), path.encode(), None, _BIND | _RECURSIVE, None)
     call("umount2", _OLD.encode(), _DETACH)
     os.rmdir(_OLD)  # noqa: PTH106

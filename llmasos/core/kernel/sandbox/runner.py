@@ -16,6 +16,8 @@ from typing import Any
 
 LIMIT = 1 << 20
 """Bytes of a line, either way."""
+LARGEST = 4 << 20
+"""Bytes of the answer to what the plugin asks for: a fetched page is longer than a call."""
 
 PACKAGE = "llmasos_plugin"
 """The plugin's folder as a package: `from .words import ...` works and no standard name is hidden."""
@@ -34,7 +36,7 @@ class Channel:
 
     def receive(self) -> dict[str, Any] | None:
         """The next request; None once the kernel has gone."""
-        line = self._lines.readline(LIMIT + 1)
+        line = self._lines.readline(LARGEST + 1)
         return json.loads(line) if line.endswith(b"\n") else None
 
     def send(self, answer: dict[str, Any]) -> None:
@@ -81,14 +83,14 @@ class Plugin:
     def warm(self) -> None:
         """Go once where every call goes: in a forked process, the first to write to a page waits for a copy of it."""
         args = json.loads(_line({"text": ""}))
-        self._sdk.call(lambda text: text, {"type": "object", "properties": {"text": {"type": "string"}}}, args)
+        self._sdk.run(lambda text: text, {"type": "object", "properties": {"text": {"type": "string"}}}, args)
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run one function."""
         try:
             name = request["name"]
             function, schema = getattr(self._module, name), self._functions[name]["schema"]
-            return {"value": self._sdk.call(function, schema, request["args"])}
+            return {"value": self._sdk.run(function, schema, request["args"])}
         except self._sdk.ToolError as error:
             return _error("tool", error.what, error.remedy)
         except BaseException as error:  # noqa: BLE001 - as above: the worker outlives a bad call
@@ -114,7 +116,7 @@ class Plugin:
 
 
 def door(channel: Channel, sdk: ModuleType) -> Any:
-    """What `sdk.trap` calls: ask the kernel for a syscall and wait for its answer, inside a call of ours."""
+    """What `sdk.call` and `sdk.fetch` use: ask the kernel and wait for its answer, inside a call of ours."""
 
     def trap(name: str, args: dict[str, Any]) -> Any:
         try:
@@ -163,7 +165,10 @@ def serve(channel: Channel, plugin: Plugin) -> None:
     """Greet with the description, then answer one request at a time."""
     described = plugin.describe()
     plugin.warm()
-    channel.send({"id": 0, **described})
+    try:
+        channel.send({"id": 0, **described})
+    except (ValueError, TypeError, RecursionError) as error:
+        channel.send({"id": 0, **_error("broken", f"its description can't be passed on: {str(error)[:300]}")})
     while (request := channel.receive()) is not None:
         number = request["id"]
         try:

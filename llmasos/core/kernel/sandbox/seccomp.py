@@ -11,7 +11,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from .libc import call
@@ -179,6 +179,23 @@ TABLE: dict[str, tuple[int | None, int | None, Verdict]] = {
     "getrandom": (318, 278, ALLOW),
 }
 
+WRITING: dict[str, tuple[int | None, int | None, Verdict]] = {
+    # Where a folder was granted to write to; which files these reach is Landlock's part.
+    "mkdir": (83, None, ALLOW),
+    "mkdirat": (258, 34, ALLOW),
+    "rmdir": (84, None, ALLOW),
+    "unlink": (87, None, ALLOW),
+    "unlinkat": (263, 35, ALLOW),
+    "rename": (82, None, ALLOW),
+    "renameat": (264, 38, ALLOW),
+    "renameat2": (316, 276, ALLOW),
+    "ftruncate": (77, 46, ALLOW),
+    "fsync": (74, 82, ALLOW),
+    "fdatasync": (75, 83, ALLOW),
+    "fcntl": (72, 25, (Argument(1, (*_FCNTL, 5, 6, 7)),)),  # locks, for databases
+}
+"""What is added to the table for a child that may write somewhere."""
+
 
 def is_available() -> bool:
     """Whether the running kernel can hold a filter, and we have a table for its architecture."""
@@ -216,11 +233,17 @@ def load(program: bytes) -> None:
     call("syscall", NUMBERS[os.uname().machine][1], _SET_FILTER, 0, filter_)
 
 
-def compiled(machine: str) -> bytes:
-    """The filter of an architecture, as a program of BPF."""
+def compiled(machine: str, *, writes: bool = False) -> bytes:
+    """The filter of an architecture, as a program of BPF.
+
+    Args:
+        machine: The architecture.
+        writes: Whether it is for a child that may write somewhere.
+    """
     audit, _ = NUMBERS[machine]
     head = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
-    return b"".join(_STEP.pack(*step) for step in [*head, *_search(_spans(machine))])
+    table = {**TABLE, **WRITING} if writes else TABLE
+    return b"".join(_STEP.pack(*step) for step in [*head, *_search(_spans(machine, table))])
 
 
 _STEP = struct.Struct("<HBBI")  # operation, jump if true, jump if false, operand
@@ -235,10 +258,10 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
 
 
-def _spans(machine: str) -> list[tuple[int, Verdict]]:
+def _spans(machine: str, table: Mapping[str, tuple[int | None, int | None, Verdict]]) -> list[tuple[int, Verdict]]:
     """Where each verdict begins; it ends where the next begins."""
     column = list(NUMBERS).index(machine)
-    named = {row[:2][column]: row[2] for row in TABLE.values()}
+    named = {row[:2][column]: row[2] for row in table.values()}
     end = max(number for number in named if number is not None) + 1
     every = [(number, named.get(number, REFUSE)) for number in range(end + 1)]
     if machine == "x86_64":

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 from llmasos.core.base.errors import Errno, PluginError, SyscallError
 from llmasos.core.kernel.sandbox import limits, runner
+from llmasos.core.kernel.sandbox.description import without_lines
+from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
 from llmasos.core.kernel.sandbox.launcher import Child, Launcher
 from llmasos.core.kernel.sandbox.manifest import Plugin
 
@@ -41,13 +43,25 @@ class Worker:
         launcher: Starts the children.
         timeout: Seconds that a call, or the start with the plugin's import, may take.
         idle: Seconds without a call after which the child ends; a Python process costs about 8 MB.
+        allowed: Says what of the machine a child may use, when one is started.
+        described: What the plugin said about itself when it was loaded; None where this worker is asked for that.
     """
 
-    def __init__(self, plugin: Plugin, launcher: Launcher, *, timeout: float, idle: float) -> None:
+    def __init__(
+        self,
+        plugin: Plugin,
+        launcher: Launcher,
+        *,
+        timeout: float,
+        idle: float,
+        allowed: Callable[[], Allowed] = lambda: ORDINARY,
+        described: Any = None,
+    ) -> None:
         self._plugin = plugin
         self._launcher = launcher
         self._timeout = timeout
         self._idle = idle
+        self._allowed = allowed
         self._turn = asyncio.Lock()  # guards everything below: one request at a time
         self._child: Child | None = None
         self._reader: asyncio.StreamReader
@@ -55,7 +69,7 @@ class Worker:
         self._number = 0
         self._used = False
         self._closed = False
-        self._described: Any = None
+        self._described = described
         self._ending: asyncio.TimerHandle | None = None
         self._ending_children: set[asyncio.Future[None]] = set()
         self._refilling: asyncio.Task[None] | None = None
@@ -101,7 +115,7 @@ class Worker:
                     made += 1
                     if made > TRAPS:
                         self._fail("EIO", f"{name} made more than {TRAPS} syscalls and was stopped.")
-                    answer = await self._exchange(name, await _made(answer["trap"], door))
+                    answer = await self._exchange(name, await self._made(answer["trap"], door))
             finally:
                 if self._plugin.isolation == "single_use":
                     self._used = True
@@ -119,6 +133,14 @@ class Worker:
                     await writer.wait_closed()
             await asyncio.gather(*self._ending_children)
 
+    async def _made(self, asked: Mapping[str, Any], door: Door | None) -> bytes:
+        """The answer to what the child asks for, as a line."""
+        try:
+            return await _answered(asked, door)
+        except BaseException:
+            self._kill()  # it still waits, and would take the next request for its answer
+            raise
+
     async def _refill(self) -> None:
         async with self._turn:
             with contextlib.suppress(SyscallError):  # the next call meets it again, and tells
@@ -131,7 +153,7 @@ class Worker:
             return
         self._kill()  # a child that has served, that died between two calls, or soon would
         try:
-            child = await self._launcher.launch(self._plugin.code)
+            child = await self._launcher.launch(self._plugin.code, self._allowed())
         except PluginError as error:
             raise SyscallError("EAGAIN", error.what, error.remedy) from None
         try:
@@ -149,7 +171,7 @@ class Worker:
             self._kill()
             said = greeting["error"]
             raise SyscallError("EIO", f"{self._plugin.code} can't be loaded: {said['what']}", said["remedy"])
-        if self._described not in (None, greeting["value"]):
+        if self._described is not None and without_lines(greeting["value"]) != without_lines(self._described):
             self._kill()  # what the table and the policy know is no longer what would run
             raise SyscallError(
                 "ESTALE", f"{self._plugin.code} has changed since it was loaded.", "Load the plugin again."
@@ -217,22 +239,25 @@ def _line(message: Mapping[str, Any]) -> bytes:
 
 
 def _request(name: str, request: dict[str, Any]) -> bytes:
+    return _bounded(f"The arguments of {name}", request, LIMIT)
+
+
+def _bounded(what: str, message: dict[str, Any], longest: int) -> bytes:
     try:
-        line = _line(request)
+        line = _line(message)
     except (TypeError, ValueError, RecursionError):
-        raise SyscallError("EINVAL", f"The arguments of {name} can't be written as JSON.") from None
-    if len(line) > LIMIT:
-        raise SyscallError("E2BIG", f"The arguments of {name} have {len(line):,} bytes.", f"The limit is {LIMIT:,}.")
+        raise SyscallError("EINVAL", f"{what} can't be written as JSON.") from None
+    if len(line) > longest:
+        raise SyscallError("E2BIG", f"{what} have {len(line):,} bytes.", f"The limit is {longest:,}.")
     return line
 
 
-async def _made(asked: Mapping[str, Any], door: Door | None) -> bytes:
-    """The answer to a syscall that the child asks for, as a line."""
+async def _answered(asked: Mapping[str, Any], door: Door | None) -> bytes:
     name = asked["name"]
     if door is None:
         return _line({"error": {"code": "EACCES", "what": f"{name[:80]} can't be called from here.", "remedy": ""}})
     try:
-        return _request(name, await door(name, asked["args"]))
+        return _bounded(f"The results of {name[:80]}", await door(name, asked["args"]), runner.LARGEST)
     except SyscallError as error:
         return _line({"error": {"code": error.code, "what": error.what, "remedy": error.remedy}})
 

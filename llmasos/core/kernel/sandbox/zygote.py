@@ -3,8 +3,9 @@
     python -I -S -B zygote.py CONTROL SDK
 
 CONTROL is the descriptor of a socket to the kernel. First the zygote tells which layers of confinement this machine
-has. Then, for each `{"code", "confined"}`, it forks a child and answers `{"pid"}` with two descriptors, the kernel's
-end of the child's channel and a pidfd. It ends when the kernel does, and all children with it.
+has. Then, for each `{"code", "confined", "read", "write", "memory", "names"}`, it forks a child and answers `{"pid"}`
+with two descriptors, the kernel's end of the child's channel and a pidfd. It ends when the kernel does, and all
+children with it.
 
 The kernel never forks itself: a copy of it would hold its keys, and copying its tables takes long. Started by path,
 with nothing of llmasos but this folder and the sdk's file; what is loaded here, no child has to load again.
@@ -45,18 +46,20 @@ class Zygote:
         self._control = control
         self._sdk = runner.load_sdk(sdk_file)
         library = confine.library()
-        program = seccomp.compiled(os.uname().machine) if seccomp.is_available() else b""
-        complete = program and landlock.abi() >= landlock.ABI
+        machine = os.uname().machine
+        kinds = (False, True) if seccomp.is_available() else ()
+        programs = tuple(seccomp.compiled(machine, writes=writes) for writes in kinds)
+        complete = programs and landlock.abi() >= landlock.ABI
         # Where children can't be confined and are wanted all the same, they get the machine as it is.
         self._unhidden = _enter_namespaces(library.places) if complete else "they aren't confined"
         own_user = identity.is_free()  # asked in the namespaces
-        self._how = confine.How(library, program, os.getpid(), own_user, hidden=not self._unhidden)
+        self._how = confine.How(library, programs, os.getpid(), own_user, hidden=not self._unhidden)
 
     def layers(self) -> dict[str, Any]:
         """What this machine has."""
         return {
             "landlock": landlock.abi(),
-            "seccomp": bool(self._how.program),
+            "seccomp": bool(self._how.programs),
             "machine": os.uname().machine,
             "own_user": self._how.own_user,
             "unhidden": self._unhidden,
@@ -96,6 +99,7 @@ class Zygote:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             self._control.close()
             os.setsid()
+            self._sdk._folders = request["names"]  # type: ignore[attr-defined]
             runner.run(channel, request["code"], self._sdk, lambda: self._confine(request))
         finally:
             os._exit(0)
@@ -104,7 +108,9 @@ class Zygote:
         if not request["confined"]:
             confine.end_with(self._how.parent)
             return
-        confine.apply(os.path.dirname(request["code"]), self._how)  # noqa: PTH120
+        read, write = ([landlock.Place(*place) for place in request[kind]] for kind in ("read", "write"))
+        granted = confine.Granted(read, write, request["memory"])
+        confine.apply(os.path.dirname(request["code"]), self._how, granted)  # noqa: PTH120
 
     def _answer(self, said: dict[str, Any], *descriptors: int) -> None:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
