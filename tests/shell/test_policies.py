@@ -12,9 +12,11 @@ import pytest
 
 from llmasos.cli import main
 from llmasos.client import Client, attach
+from llmasos.core.base.paths import shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.session import Lasting
 from llmasos.shell import seat
 from tests.seat import Person, reader
@@ -60,7 +62,8 @@ def test_list(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (own.parent / "mine.toml").write_text("description = 'My own.'\n[[rule]]\nid = 'a'\ndecision = 'maybe'\n")
     assert main(["policy"]) == 0
     lines = told(capsys).splitlines()
-    assert lines[2].split()[:4] == ["*", "default", "bundled", "5"]
+    rules = len(Policy.load(shipped("policies") / "default.toml").rules)
+    assert lines[2].split()[:4] == ["*", "default", "bundled", str(rules)]
     assert lines[4].split() == ["user", "1", "rule", str(own)]
     mine = lines.index(next(line for line in lines if line.startswith("  mine ")))
     assert "1 mistake:" in lines[mine] and lines[mine + 1].strip() == "My own."

@@ -67,6 +67,9 @@ class _Doorway:
         self._broker = broker
         # What it does is shown to the person as the call that they made; what it wants to ask, they are asked.
         self._session = replace(caller.session, front=Inside(caller.session.front))
+        # Where what it knows may come from: what it was given in this call, and what it fetched.
+        self._given: frozenset[str] = caller.labels.union(*caller.call.origins.values())
+        self._fetched: frozenset[str] = frozenset()
 
     async def __call__(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
         result = await (self._fetch(args) if name == FETCH else self._syscall(name, args))
@@ -79,7 +82,12 @@ class _Doorway:
         if not any(fnmatchcase(name, pattern) for pattern in granted):
             known = ", ".join(granted) or "none"
             raise SyscallError("EACCES", f"{self._plugin.name} may not call {name[:80]}.", f"It may call: {known}.")
-        return await self._trap(Call(name, dict(args)))
+        # Whatever it names, the plugin chose it, by all that it knows.
+        origin = self._given | self._fetched | {self._plugin.subject}
+        call = Call(name, dict(args), origins=dict.fromkeys(args, origin))
+        result = await self._trap(call, self._caller.labels)
+        self._given |= result.labels - origin
+        return result
 
     async def _fetch(self, args: Mapping[str, Any]) -> Result:
         """Fetch something, as a call that isn't in the table: with policy, consent, budget and instruments."""
@@ -89,6 +97,7 @@ class _Doorway:
 
         async def run(_: Any, /, **__: Any) -> dict[str, Any]:
             fetched = await self._broker.fetch(self._plugin.subject, request, hosts, self._onward(request, row))
+            self._fetched |= {f"web:{Target.parse(fetched.url).host}"}
             return {
                 "url": fetched.url, "status": fetched.status, "headers": dict(fetched.headers),
                 "body": b64encode(fetched.body).decode(),
@@ -99,25 +108,28 @@ class _Doorway:
             arguments=tuple(Argument(name, True, "", {"type": "string"}) for name in about), run=run,
             plugin=self._plugin.name, source=str(self._plugin.code), journaled=False,
         )  # fmt: skip
-        return await self._trap(Call(FETCH, dict(about)), row)
+        # Where it goes, the person granted, and what came from such a place may go there. What it was given leaves.
+        return await self._trap(Call(FETCH, dict(about)), self._given, row)
 
     def _onward(self, request: Request, row: Syscall) -> Callable[[Target], None]:
         """Refuses a redirect to where policy lets nobody go, or not without a question that wasn't asked."""
-        caller, begun = self._caller, Target.parse(request.url)
-        first = caller.kernel.decide(caller, row, _about(request, begun))
+        begun, kernel = Target.parse(request.url), self._caller.kernel
+        about = _about(request, begun)
+        caller = replace(self._caller, labels=self._given)
+        first = kernel.decide(caller, row, about)
 
         def check(target: Target) -> None:
-            decision = caller.kernel.decide(caller, row, _about(request, target))
+            decision = kernel.decide(caller, row, _about(request, target))
             if stronger(first, decision) is not first:
                 what = f"{begun.shown} leads on to {target.shown}, where the rule {decision.rule!r} stands."
                 raise Denied(what, rule=decision.rule)
 
         return check
 
-    async def _trap(self, call: Call, row: Syscall | None = None) -> Result:
+    async def _trap(self, call: Call, labels: frozenset[str], row: Syscall | None = None) -> Result:
         caller = self._caller
         return await caller.kernel.trap(
-            caller.process, self._session, call, request=caller.request, labels=caller.labels, row=row
+            caller.process, self._session, call, request=caller.request, labels=labels, row=row
         )
 
 
