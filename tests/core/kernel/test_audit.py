@@ -195,6 +195,20 @@ def test_a_line_that_kill_9_tore_was_never_acknowledged(world: World) -> None:
     assert world.wrong() == []
 
 
+def test_a_new_file_that_kill_9_left_without_its_first_line(world: World) -> None:
+    world.write(3)
+    for left in (b"", b"half of a head"):
+        (world.home / "audit" / "000000000003.log").write_bytes(left)
+        world.write(1)
+    assert [number for number, _ in world.open().records()] == [1, 2, 3, 4, 5]
+    assert world.wrong() == []
+
+
+def test_arguments_that_nobody_can_write_down_have_a_tag_too(world: World) -> None:
+    log = world.open()
+    assert log.tag({"n": 10**5000}) == log.tag({"n": {1: 2, "b": 3}}) == log.tag({"n": {(1, 2): 3}})
+
+
 def test_arguments_have_tags_that_say_nothing(world: World, tmp_path: Path) -> None:
     log = world.open()
     assert log.tag({"path": "a", "n": 1}) == log.tag({"n": 1, "path": "a"}) != log.tag({"path": "b", "n": 1})

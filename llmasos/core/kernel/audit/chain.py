@@ -98,7 +98,10 @@ def first_of(path: Path) -> tuple[int, bytes]:
     """
     with path.open("rb") as file:
         try:
-            return int(path.stem), bytes.fromhex(file.readline(65).decode())
+            first, head = int(path.stem), bytes.fromhex(file.readline(65).decode())
+            if len(head) != len(START):
+                raise ValueError
+            return first, head
         except ValueError:
             raise BrokenChain(path, 1, "the file doesn't begin as it should") from None
 

@@ -134,8 +134,12 @@ class AuditLog:
         self.append(Record(at=self._clock.now().isoformat(), note=words))
 
     def tag(self, args: Mapping[str, JSON]) -> str:
-        """The keyed tag of arguments."""
-        return self._tagger.tag(_to_json(args).encode("utf-8", "surrogatepass")).hex()
+        """The keyed tag of arguments; all that JSON can't hold, which no syscall takes, have the same."""
+        try:
+            written = _to_json(args)
+        except (TypeError, ValueError, RecursionError):
+            written = "unwritable"
+        return self._tagger.tag(written.encode("utf-8", "surrogatepass")).hex()
 
     def checkpoint(self) -> None:
         """Sign how far the log has come, in the second place.
@@ -197,7 +201,7 @@ class AuditLog:
 
     def _go_on(self) -> None:
         """Find the end of the log, and look whether it is the one that was signed last."""
-        there = files(self.folder)
+        there = _with_header(self.folder)
         signed = list(self.anchor.checkpoints(self.store_id))[-1:]
         heads: dict[int, bytes] = {0: START}
         if there:
@@ -277,6 +281,14 @@ def public_key(keyring: Keyring) -> bytes:
     """The public half of the key that signs checkpoints: all that a stranger needs to check them."""
     public: bytes = signer(keyring).public_key().public_bytes_raw()
     return public
+
+
+def _with_header(folder: Path) -> list[Path]:
+    """The files, without a newest one that a killed program made and wrote nothing whole to."""
+    there = files(folder)
+    if there and b"\n" not in there[-1].read_bytes():
+        there.pop().unlink()
+    return there
 
 
 def _without_torn_end(path: Path) -> int:
