@@ -111,7 +111,8 @@ def a_ground(top: Path) -> Iterator[Ground]:
         ground = Ground(Seat(machine, runner, workspace, Person()), outside, elsewhere, tree(outside))
         yield ground
         runner.run(machine.close())
-        assert {path.name for path in top.iterdir()} == {"workspace", "outside", "elsewhere", "home"}
+        expected = {"workspace", "outside", "elsewhere", "home", "home.anchor.jsonl"}
+        assert {path.name for path in top.iterdir()} == expected
         ground.untouched()
 
 
