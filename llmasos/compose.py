@@ -161,7 +161,7 @@ class Machine:
         The first listener is told too which effects an earlier program left in the middle.
         """
         deafen = self.bell.add(hear)
-        if len(self.bell) == 1:
+        if len(self.bell) == 1 and not self.kernel.store.frozen:
             await self.keep_jobs()
             for note in self.jobs.untold():
                 hear({"note": note})
@@ -180,7 +180,7 @@ class Machine:
 
     async def keep_jobs(self) -> None:
         """Run background jobs at their times, from now on; for a program that stays."""
-        if not self._keeps_jobs:
+        if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
 
@@ -226,6 +226,11 @@ async def compose(
         store = Store.open(home, keyring)
         closing.callback(store.close)
         closing.callback(_sealed_logging(home, keyring))
+        # The audit log: every call, tied to those before; checkpoints of it, and of the store, in a second place.
+        audit = open_audit(settings, keyring, clock, store)
+        closing.callback(audit.close)
+        if audit.trouble:
+            store.freeze(audit.trouble)
         journal = Journal(store, clock)
         closing.callback(journal.close)
         history = SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
@@ -237,9 +242,6 @@ async def compose(
         policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
         kernel = Kernel(table, processes, policy, journal, store, clock)
 
-        # The audit log: every call, tied to those before; checkpoints of it in a second place.
-        audit = open_audit(settings, keyring, clock)
-        closing.callback(audit.close)
         auditor = Auditor(audit, table, clock, lambda: launcher.enforced)
         kernel.hooks.append(auditor.trapped)
         kernel.guards.append(auditor.ready)
@@ -266,7 +268,10 @@ async def compose(
         # Services: what the syscalls do.
         problems: list[str] = []
         if audit.trouble:
-            problems.append(f"The audit log isn't what it was: {audit.trouble}. See 'llmasos audit verify'.")
+            problems.append(
+                f"{audit.alarm} Until you have seen to it nothing is changed: 'llmasos restore' brings a backup back, "
+                "'llmasos audit accept' takes things as they are."
+            )
         swap = Swap(home / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
         closing.callback(swap.close)
         speaker = Speaker(speech, processes, seed=settings.seed, swap=swap)
@@ -301,7 +306,7 @@ async def compose(
         hosts: dict[Kind, PluginHost] = {
             kind: PluginHost(
                 reserved=own_rooms() if kind == "plugin" else (), kind=kind, launcher=launcher, trusted=shipped(folder),
-                grants=grants, folders=Folders(outside.home, (home, _anchor(settings))), broker=outside.broker,
+                grants=grants, folders=Folders(outside.home, (home, audit_anchor(settings))), broker=outside.broker,
             )
             for kind, folder in FOLDERS.items()
         }  # fmt: skip
@@ -384,14 +389,29 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
     }
 
 
-def open_audit(settings: Settings, keyring: Keyring, clock: Clock, *, looks: bool = False) -> AuditLog:
-    """The audit log of a home; only to look at it where another program may carry the home."""
-    facts = {"policy": settings.policy}
-    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(_anchor(settings)), facts=lambda: facts, looks=looks)
+def open_audit(
+    settings: Settings, keyring: Keyring, clock: Clock, store: Store | None = None, *, looks: bool = False
+) -> AuditLog:
+    """The audit log of a home; only to look at it where another program may carry the home.
+
+    Args:
+        settings: Which home.
+        keyring: Its keys.
+        clock: What dates it.
+        store: What its checkpoints tell of too, and are held against.
+        looks: Only look.
+    """
+
+    def facts() -> dict[str, Any]:
+        return {"policy": settings.policy, **(store.facts() if store else {})}
+
+    doubts = store.older_than if store else lambda facts: ""
+    where = Anchor(auditaudit_anchor(settings))
+    return AuditLog(settings.home / AUDIT, keyring, clock, where, facts=facts, doubts=doubts, looks=looks)
 
 
-def _anchor(settings: Settings) -> Path:
-    """Where the audit log's checkpoints go."""
+def audit_anchor(settings: Settings) -> Path:
+    """The file that checkpoints go to."""
     return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
 
 

@@ -290,6 +290,8 @@ class Journal:
 
     def _adopt(self) -> None:
         """Take over what an earlier program left at work: it is undecided now."""
+        if self._store.frozen:
+            return  # whoever may write again finds them
         left = self._intents.left()
         if left:
             self._last = max(self._newest(), *(id for id, _ in left))

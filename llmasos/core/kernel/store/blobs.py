@@ -17,6 +17,7 @@ from typing import BinaryIO
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel.store.database import Database
 from llmasos.core.kernel.store.scopes import Scope
+from llmasos.core.kernel.store.state import State
 
 PART_BYTES = 256 * 1024
 # The scope of blobs; no kind of a record, so that the two can't be taken for each other.
@@ -27,14 +28,15 @@ _PLACE = Struct(">Q?")
 class Blobs:
     """The table of blobs. Who writes holds a transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, state: State) -> None:
         self._db = db
+        self._state = state
 
     def write(self, scope: Scope, blob_id: str, data: bytes | BinaryIO) -> None:
         """Write a blob whole, in place of the one there was."""
         source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
         token, edition = scope.token(blob_id), secrets.token_bytes(8)
-        self._db.execute("DELETE FROM blobs WHERE token = ?", (token,))
+        self._drop(token)
         part, here = 0, source.read(PART_BYTES)
         while True:
             after = source.read(PART_BYTES) if here else b""
@@ -43,6 +45,7 @@ class Blobs:
                 "INSERT INTO blobs (token, part, last, scope, edition, sealed) VALUES (?, ?, ?, ?, ?, ?)",
                 (token, part, not after, scope.id, edition, sealed),
             )
+            self._state.part_in(token, part, edition)
             if not after:
                 return
             part, here = part + 1, after
@@ -75,4 +78,10 @@ class Blobs:
 
     def delete(self, scope: Scope, blob_id: str) -> bool:
         """Delete a blob; says whether there was one."""
-        return self._db.execute("DELETE FROM blobs WHERE token = ?", (scope.token(blob_id),)) > 0
+        return self._drop(scope.token(blob_id))
+
+    def _drop(self, token: bytes) -> bool:
+        gone = self._db.all("DELETE FROM blobs WHERE token = ? RETURNING part, edition", (token,))
+        for part, edition in gone:
+            self._state.part_out(token, part, edition)
+        return bool(gone)

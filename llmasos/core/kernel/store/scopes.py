@@ -13,6 +13,7 @@ from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Dek, Keyring
 from llmasos.core.kernel.store.database import Database
+from llmasos.core.kernel.store.state import State
 
 _VERSION = Struct(">Q")
 
@@ -44,9 +45,10 @@ class Scope:
 class Scopes:
     """The scopes of a store. Its caller holds the database lock."""
 
-    def __init__(self, db: Database, keyring: Keyring) -> None:
+    def __init__(self, db: Database, keyring: Keyring, state: State) -> None:
         self._db = db
         self._keyring = keyring
+        self._state = state
         self._kinds = crypto.Tagger(keyring.derive("kinds"))
         self._ready: dict[tuple[str, str], Scope] = {}
         self._by_id: dict[int, Scope] = {}
@@ -68,9 +70,11 @@ class Scopes:
         scope = self._ready.get((kind, subject))
         if scope is None:
             dek, tag = self._keyring.dek(subject), self._kind(kind)
-            values = (dek.token, dek.version, tag)
-            self._db.execute("INSERT OR IGNORE INTO scopes (subject, key_version, kind) VALUES (?, ?, ?)", values)
             scope = self._find(tag, dek)
+            if scope is None:
+                values = (dek.token, dek.version, tag, self._state.read().seals)
+                self._db.execute("INSERT INTO scopes (subject, key_version, kind, began) VALUES (?, ?, ?, ?)", values)
+                scope = self._find(tag, dek)
             assert scope is not None
             self._ready[kind, subject] = scope
         return scope
@@ -118,8 +122,13 @@ class Scopes:
         """
         for (id,) in self._db.all("SELECT id FROM scopes"):
             if self.by_id(id) is None:
-                self._db.execute("DELETE FROM records WHERE scope = ?", (id,))
-                self._db.execute("DELETE FROM blobs WHERE scope = ?", (id,))
+                for token, nonce in self._db.all(
+                    "DELETE FROM records WHERE scope = ? RETURNING token, substr(sealed, 1, 12)", (id,)
+                ):
+                    self._state.record_out(token, nonce)
+                gone = self._db.all("DELETE FROM blobs WHERE scope = ? RETURNING token, part, edition", (id,))
+                for token, part, edition in gone:
+                    self._state.part_out(token, part, edition)
                 self._db.execute("DELETE FROM scopes WHERE id = ?", (id,))
 
     def refresh(self) -> bool:

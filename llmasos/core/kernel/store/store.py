@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -25,11 +25,14 @@ from llmasos.core.kernel.store import blobs, schema
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
+from llmasos.core.kernel.store.state import State
 
 FILE = "store.db"
 LOCK = "store.lock"
 PERSON = "person"
 SCAN_STEP = 128
+REVISION, DIGEST = "store_revision", "store_digest"
+"""What the facts of a checkpoint call them."""
 
 _PLACE = Struct(">QQ")
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
@@ -41,8 +44,10 @@ _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
 _ADD = """INSERT INTO records (seq, token, scope, rev, sealed) VALUES (?, ?, ?, 1, ?)
     ON CONFLICT (token) DO NOTHING"""
-_AGAIN = "SELECT seq, rev + 1 FROM records WHERE token = ?"
+# The first 12 bytes of what is sealed are its nonce, which tells one writing of a record from all others.
+_AGAIN = "SELECT seq, rev + 1, substr(sealed, 1, 12) FROM records WHERE token = ?"
 _CHANGE = "UPDATE records SET scope = ?, rev = ?, sealed = ? WHERE seq = ?"
+_REMOVE = "DELETE FROM records WHERE token = ? RETURNING substr(sealed, 1, 12)"
 _POINT = "SELECT seq, scope, rev, sealed FROM records WHERE token = ?"
 _SEVERAL = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
 
@@ -79,8 +84,9 @@ class Store:
         self.home = db.path.parent
         self.keyring = keyring
         self._db = db
-        self._scopes = Scopes(db, keyring)
-        self._blobs = Blobs(db)
+        self._state = State(db, keyring)
+        self._scopes = Scopes(db, keyring, self._state)
+        self._blobs = Blobs(db, self._state)
         self._next_seq = 0
 
     @classmethod
@@ -102,8 +108,8 @@ class Store:
                 path.chmod(0o600)
             db = Database(path)
             try:
-                schema.prepare(db, keyring)
                 store = cls(db, keyring)
+                schema.prepare(db, keyring, store._state)
                 with store.transaction():
                     store._scopes.sweep()
             except BaseException:
@@ -142,7 +148,9 @@ class Store:
         sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, 1))
         added = self._db.execute(_ADD, (seq, token, scope.id, sealed))
         self._next_seq = seq + added
-        if not added:
+        if added:
+            self._state.record_in(token, sealed)
+        else:
             self._put_again(scope, token, body)
 
     def _put_again(self, scope: Scope, token: bytes, body: bytes) -> bool:
@@ -150,9 +158,11 @@ class Store:
         row = self._db.one(_AGAIN, (token,))
         if row is None:
             return False
-        seq, rev = row
+        seq, rev, nonce = row
         sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
         self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
+        self._state.record_out(token, nonce)
+        self._state.record_in(token, sealed)
         return True
 
     def get(self, kind: str, id: str, *, subject: str = PERSON) -> Any:
@@ -179,7 +189,11 @@ class Store:
             scope = self._scopes.known(kind, subject)
             if scope is None:
                 return False
-            return self._db.execute("DELETE FROM records WHERE token = ?", (scope.token(id),)) > 0
+            token = scope.token(id)
+            gone = self._db.all(_REMOVE, (token,))
+            for (nonce,) in gone:
+                self._state.record_out(token, nonce)
+            return bool(gone)
 
     def scan(self, kind: str, *, subject: str | None = None, newest_first: bool = False) -> Iterator[Record]:
         """The records of a kind in order of insertion, of one subject or of all.
@@ -268,10 +282,15 @@ class Store:
                 # With the write lock held nobody else inserts, and a key shredded elsewhere is known now.
                 self._next_seq = 0
                 self._scopes.refresh()
+                self._state.begin()
+            mark = self._state.mark()
             try:
                 yield
+                if outermost:
+                    self._state.end()
             except BaseException:
                 self._scopes.clear()
+                self._state.go_back(mark)
                 raise
 
     def shred(self, subject: str) -> bool:
@@ -288,6 +307,10 @@ class Store:
         with self._db.lock:
             if self._db.depth:
                 raise StoreError("A subject can't be shredded inside a transaction.")
+            if self._state.frozen:
+                raise StoreError(
+                    f"Nothing is erased from the store: {self._state.frozen}.", "See 'llmasos audit verify'."
+                )
             had_key = self.keyring.shred(subject)
             self._scopes.clear()
             with self.transaction():
@@ -297,10 +320,11 @@ class Store:
         return had_key
 
     def verify(self) -> int:
-        """Check the file and open every record and blob; returns how many there are.
+        """Check the file, open every record and blob, and hold all to the digest; returns how many there are.
 
         Raises:
-            StoreError: Something is damaged or was changed outside.
+            StoreError: Something is damaged or was changed outside: also where a row was deleted, or put back as it
+                once was.
         """
         with self.transaction():
             (found,) = self._db.one("PRAGMA integrity_check(1)")
@@ -315,7 +339,44 @@ class Store:
             for token, scope_id in tokens:
                 for _ in self._blobs.parts(self._live(scope_id), token):
                     pass
+            if not self._state.fits():
+                raise StoreError(
+                    f"The store {self._db.path} isn't what was written: rows are missing, or are older ones.",
+                    "Restore the latest backup.",
+                )
             return len(places) + len(tokens)
+
+    def facts(self) -> dict[str, JSON]:
+        """What tells this store from an older copy of it: its revision, and its digest as others may see it.
+
+        They survive power loss when this returns, so that what is signed elsewhere can't be newer than the disk.
+        """
+        with self._db.lock:
+            facts: dict[str, JSON] = {REVISION: self._state.read().revision, DIGEST: self._state.outside()}
+        self._db.sync()
+        return facts
+
+    def older_than(self, signed: Mapping[str, Any]) -> str:
+        """Why this store isn't the one of which these facts were signed, or what came of it; empty where it may be."""
+        there = signed.get(REVISION)
+        if not isinstance(there, int):
+            return ""
+        with self._db.lock:
+            revision, digest = self._state.read().revision, self._state.outside()
+        if revision < there:
+            return f"the store is older than the one that was signed: revision {revision}, not {there}"
+        if revision == there and digest != signed.get(DIGEST):
+            return f"the store isn't the one that was signed as revision {there}"
+        return ""
+
+    def freeze(self, why: str) -> None:
+        """From now on change nothing."""
+        self._state.frozen = why
+
+    @property
+    def frozen(self) -> str:
+        """Why nothing may be changed; empty where it may."""
+        return self._state.frozen
 
     def backup(self, path: Path) -> None:
         """Copy the store to a file, also while it is used. It stays sealed; the keyring is backed up apart.
