@@ -106,6 +106,16 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--log", default="", metavar="FOLDER", help="verify: a copied log instead of the home's")
     audit.add_argument("--anchor", default="", metavar="FILE", help="verify: the checkpoints of that log")
     audit.add_argument("--key", default="", metavar="HEX", help="verify: the public key of its home")
+    backup = command("backup", "copy the whole home into one file, sealed, also while it is used; or try one out")
+    backup.add_argument("paths", nargs="+", metavar="FOLDER|FILE|verify FILE")
+    backup.add_argument("--with-keys", action="store_true", help="put the keyring in, wrapped")
+    restore = command("restore", "put a backup back, once it has been tried out")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--into", default="", metavar="FOLDER", help="to another place than the home")
+    restore.add_argument("--replace", action="store_true", help="set the home that is there aside")
+    export = command("export", "write everything that is kept as open files")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    command("wipe", "erase the home for good, keys first")
     command("recover", "open the home with the recovery code, and choose a passphrase")
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
@@ -207,6 +217,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return asyncio.run(
             run_plugins(settings, args.command, args.action, args.what, args.into, args.output or "text")
         )
+    if args.command in ("backup", "restore", "export", "wipe"):
+        return _whole_home(settings, args)
     if args.command in ("log", "recover"):
         from llmasos.shell import keys
 
@@ -228,6 +240,22 @@ def _dispatch(args: argparse.Namespace) -> int:
         piped = "" if args.command else _piped()
         return asyncio.run(run_once(settings, sentence, Manner(args.dry_run, args.output or "text"), piped=piped))
     return _shell(settings, args)
+
+
+def _whole_home(settings: Settings, args: argparse.Namespace) -> int:
+    if args.command == "export":
+        from llmasos.shell.export import run_export
+
+        return run_export(settings, args.folder)
+    if args.command == "wipe":
+        from llmasos.shell.wipe import run_wipe
+
+        return run_wipe(settings)
+    from llmasos.shell.backup import run_backup, run_restore
+
+    if args.command == "restore":
+        return run_restore(settings, args.file.expanduser(), into=args.into, replaces=args.replace)
+    return run_backup(settings, args.paths, with_keys=args.with_keys, as_json=args.output == "json")
 
 
 def _background(settings: Settings, args: argparse.Namespace) -> int:

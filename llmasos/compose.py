@@ -406,7 +406,7 @@ def open_audit(
         return {"policy": settings.policy, **(store.facts() if store else {})}
 
     doubts = store.older_than if store else lambda facts: ""
-    where = Anchor(auditaudit_anchor(settings))
+    where = Anchor(audit_anchor(settings))
     return AuditLog(settings.home / AUDIT, keyring, clock, where, facts=facts, doubts=doubts, looks=looks)
 
 

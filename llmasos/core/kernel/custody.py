@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import replace_file
+from llmasos.core.kernel.durable import replace_file, scrub
 
 KEY_FILE = "keyring.key"
 SERVICE = "llmasos"
@@ -119,12 +119,7 @@ def forget(home: Path, store: str, *, kept: str) -> None:
     """
     if kept != "key-file":
         for path in (home / KEY_FILE, home / f"{KEY_FILE}.replaced"):
-            if path.is_file():
-                with path.open("r+b") as file:
-                    file.write(b"\0" * path.stat().st_size)
-                    file.flush()
-                    os.fsync(file.fileno())
-                path.unlink()
+            scrub(path)
     if kept != "os-keyring" and (service := secret_service()) is not None and _kept(service, store) is not None:
         try:
             service.delete_password(SERVICE, store)

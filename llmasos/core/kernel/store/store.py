@@ -51,6 +51,8 @@ _REMOVE = "DELETE FROM records WHERE token = ? RETURNING substr(sealed, 1, 12)"
 _POINT = "SELECT seq, scope, rev, sealed FROM records WHERE token = ?"
 _SEVERAL = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
 
+_FURTHER = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
+
 
 class Record(NamedTuple):
     """One record as `scan` gives it.
@@ -222,6 +224,24 @@ class Store:
                 if row[2] in wanted:
                     kind, id, of, value = self._open(wanted[row[2]], *row)
                     yield Record(kind, id, of, value, row[1])
+
+    def all(self) -> Iterator[Record]:
+        """All records of all kinds and subjects, as `scan` gives them.
+
+        Raises:
+            StoreError: A record was changed outside.
+        """
+        at = -1
+        while True:
+            with self._db.lock:
+                self._scopes.refresh()
+                rows = self._db.all(_FURTHER, (at, SCAN_STEP))
+                opened = [(row[1], self._open(scope, *row)) for row in rows if (scope := self._scopes.by_id(row[2]))]
+            for seq, (kind, id, of, value) in opened:
+                yield Record(kind, id, of, value, seq)
+            if not rows:
+                return
+            at = rows[-1][1]
 
     def count(self, kind: str, *, subject: str | None = None) -> int:
         """How many records of a kind there are."""
