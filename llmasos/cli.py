@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", "write everything that is kept as open files")
     export.add_argument("folder", type=Path, metavar="FOLDER")
     command("wipe", "erase the home for good, keys first")
+    keyring = command("keys", "what protects the home, and how much its keys were used; or new keys")
+    keyring.add_argument("action", nargs="?", choices=("show", "rotate"), default="show")
+    keyring.add_argument("--data", action="store_true", help="rotate: seal all that is kept anew, too")
     command("recover", "open the home with the recovery code, and choose a passphrase")
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
@@ -219,9 +222,11 @@ def _dispatch(args: argparse.Namespace) -> int:
         )
     if args.command in ("backup", "restore", "export", "wipe"):
         return _whole_home(settings, args)
-    if args.command in ("log", "recover"):
+    if args.command in ("keys", "log", "recover"):
         from llmasos.shell import keys
 
+        if args.command == "keys":
+            return keys.run_keys(settings, args.action, data=args.data, as_json=args.output == "json")
         return keys.show_log(settings) if args.command == "log" else keys.recover(settings)
     if args.command == "init":
         from llmasos.shell.first_run import run_init

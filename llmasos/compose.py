@@ -33,6 +33,7 @@ from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.store.store import WORN
 from llmasos.core.kernel.swap import Swap
 from llmasos.core.kernel.syscall import SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
@@ -267,6 +268,8 @@ async def compose(
 
         # Services: what the syscalls do.
         problems: list[str] = []
+        if store.seals() >= WORN:
+            problems.append("The keys have sealed so often that new ones are due: 'llmasos keys rotate --data'.")
         if audit.trouble:
             problems.append(
                 f"{audit.alarm} Until you have seen to it nothing is changed: 'llmasos restore' brings a backup back, "

@@ -177,3 +177,25 @@ def test_everything_as_open_files(program: Program, tmp_path: Path) -> None:
     assert "20310303T090000" in calendar
     assert oct((folder / "memory.json").stat().st_mode & 0o777) == "0o600"
     assert program.run("export", str(folder)).returncode == 2
+
+
+def test_new_keys(program: Program, tmp_path: Path) -> None:
+    fill(program)
+    program.ok("backup", str(tmp_path / "before.backup"))
+    shown = json.loads(program.ok("keys", "--json"))
+    assert (shown["subjects"], shown["versions"], shown["unfinished"]) == (2, [1, 1], False)
+    assert 0 < shown["seals_at_most"] < 1000
+    key = (program.home / "keyring.key").read_bytes()
+    said = program.ok("keys", "rotate", "--data")
+    code = said.strip().splitlines()[-1]
+    assert len(code.split("-")) == 8
+    assert (program.home / "keyring.key").read_bytes() != key
+    shown = json.loads(program.ok("keys", "--json"))
+    assert (shown["versions"], shown["unfinished"]) == ([2, 2], False)
+    assert CANARY in program.ok("-c", "tasks.list")
+    assert "can be restored" in program.ok("backup", "verify", str(tmp_path / "before.backup"))
+    program.ok("up")
+    try:
+        assert program.run("keys", "rotate").returncode == 2
+    finally:
+        program.ok("down")

@@ -130,6 +130,23 @@ def forget(home: Path, store: str, *, kept: str) -> None:
             ) from None
 
 
+def choose(ask: Ask | None) -> str:
+    """A new passphrase for a key that one protects.
+
+    Raises:
+        StoreError: Nobody is there to type it, or it was left empty.
+    """
+    passphrase = _ask_twice(ask, "The passphrase from now on, a new one or the same: ") if ask else ""
+    if not passphrase:
+        raise StoreError("A passphrase protects the key, and none was given.", "Say it at a terminal.")
+    return passphrase
+
+
+def forget_replaced(home: Path) -> None:
+    """Remove a key file that was replaced by another key's."""
+    scrub(home / f"{KEY_FILE}.replaced")
+
+
 def secret_service() -> SecretService | None:
     """The desktop's keyring, where there is a session and the optional package; slow, so looked up late."""
     if sys.platform != "darwin" and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
@@ -198,9 +215,11 @@ def _unlock(store: str, part: dict[str, Any], passphrase: str | None, ask: Ask |
     raise StoreError("The passphrase is wrong.", "Try again, or use the recovery code: llmasos recover.")
 
 
-def _ask_twice(ask: Ask) -> str:
+def _ask_twice(
+    ask: Ask, question: str = "Choose a passphrase for what llmasos keeps (empty: a key file instead): "
+) -> str:
     for _ in range(TRIES):
-        said = ask("Choose a passphrase for what llmasos keeps (empty: a key file instead): ")
+        said = ask(question)
         if not said or ask("The same again: ") == said:
             return said
     raise StoreError("The two passphrases differ.", "Start again.")
@@ -211,9 +230,10 @@ def _to_file(path: Path, kek: bytes | None) -> bytes:
         if kek is None:
             # Left by a first run that was killed before its keyring; or a keyring moved away needs it.
             return _decode(path.read_text("ascii", "replace"), f"The key file {path}")
-        path.replace(path.with_name(f"{KEY_FILE}.replaced"))
+        # Copied, not moved: killed here, the old one must still be in its place.
+        replace_file(path.with_name(f"{KEY_FILE}.replaced"), path.read_bytes())
     kek = kek or crypto.random_key()
-    replace_file(path, base64.b64encode(kek) + b"\n")
+    replace_file(path, base64.b64encode(kek) + b"\n", scrub=True)
     return kek
 
 

@@ -31,6 +31,8 @@ FILE = "store.db"
 LOCK = "store.lock"
 PERSON = "person"
 SCAN_STEP = 128
+WORN = 1 << 30
+"""Seals of one key from which rotation is suggested: a quarter of what random nonces are safe for."""
 REVISION, DIGEST = "store_revision", "store_digest"
 """What the facts of a checkpoint call them."""
 
@@ -51,6 +53,8 @@ _REMOVE = "DELETE FROM records WHERE token = ? RETURNING substr(sealed, 1, 12)"
 _POINT = "SELECT seq, scope, rev, sealed FROM records WHERE token = ?"
 _SEVERAL = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
 
+_THERE = "SELECT 1 FROM scopes WHERE id = ?"
+_OF_SCOPE = "SELECT token, seq, scope, rev, sealed FROM records WHERE scope = ? LIMIT ?"
 _FURTHER = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
@@ -88,7 +92,7 @@ class Store:
         self._db = db
         self._state = State(db, keyring)
         self._scopes = Scopes(db, keyring, self._state)
-        self._blobs = Blobs(db, self._state)
+        self._blobs = Blobs(db, self._scopes, self._state)
         self._next_seq = 0
 
     @classmethod
@@ -339,6 +343,61 @@ class Store:
             self._db.all("PRAGMA wal_checkpoint(TRUNCATE)")
         return had_key
 
+    def rotate(self) -> int:
+        """Give every subject a new key, and seal with it all that there is; goes on where one was killed in the middle.
+
+        Others may use the store meanwhile: each record opens with the key that sealed it.
+
+        Returns:
+            How many records and blobs were sealed anew.
+
+        Raises:
+            StoreError: Nothing may be changed, or something was changed outside.
+        """
+        if self.frozen:
+            raise StoreError(f"Nothing is changed in the store: {self.frozen}.", "See 'llmasos audit verify'.")
+        with self._db.lock:
+            if not self._scopes.outdated():
+                self.keyring.rotate()
+                self._scopes.clear()
+            outdated = self._scopes.outdated()
+        return sum(self._reseal(scope) for scope in outdated)
+
+    def _reseal(self, old: Scope) -> int:
+        count = 0
+        while True:
+            with self.transaction():
+                # Anew each time: a subject may be shredded meanwhile.
+                scope = self._scopes.by_id(old.id) if self._db.one(_THERE, (old.id,)) else None
+                if scope is None:
+                    return count
+                rows = self._db.all(_OF_SCOPE, (old.id, SCAN_STEP))
+                tokens = self._db.all("SELECT DISTINCT token FROM blobs WHERE scope = ? LIMIT 1", (old.id,))
+                if not rows and not tokens:
+                    self._db.execute("DELETE FROM scopes WHERE id = ?", (old.id,))
+                    self._scopes.clear()
+                    return count
+                new = self._scopes.newer(scope)
+                for token, seq, scope_id, rev, sealed in rows:
+                    body = self._body(scope, token, seq, scope_id, rev, sealed)
+                    again = new.cipher.seal(body, new.aad + token + _PLACE.pack(seq, rev + 1))
+                    self._db.execute(_CHANGE, (new.id, rev + 1, again, seq))
+                    self._state.record_out(token, sealed)
+                    self._state.record_in(token, again)
+                for (token,) in tokens:
+                    self._blobs.reseal(scope, new, token)
+                count += len(rows) + len(tokens)
+
+    def outdated(self) -> bool:
+        """Whether something is still sealed with older keys: a rotation was killed in the middle."""
+        with self._db.lock:
+            return bool(self._scopes.outdated())
+
+    def seals(self) -> int:
+        """How often the key that was used most can have been used, at most; above `WORN` it should be rotated."""
+        with self._db.lock:
+            return self._scopes.seals()
+
     def verify(self) -> int:
         """Check the file, open every record and blob, and hold all to the digest; returns how many there are.
 
@@ -421,13 +480,16 @@ class Store:
 
     def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
+        body = self._body(scope, token, seq, scope_id, rev, sealed)
+        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
+
+    def _body(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> bytes:
         try:
-            if scope_id != scope.id:
-                raise TypeError
-            body = scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
+            if scope_id != scope.id:  # sealed before or after the key was rotated
+                scope = self._scopes.of_row(scope, scope_id)
+            return scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
         except (TypeError, StructError):  # SQLite holds any type in any column
             raise self._changed() from None
-        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
 
     def _live(self, scope_id: int) -> Scope:
         scope = self._scopes.by_id(scope_id)
