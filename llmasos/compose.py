@@ -282,6 +282,7 @@ async def compose(
         closing.callback(schedule.stop)
         files = Files(private=(home,), embedder=embedder, span=schedule.span)
         memory = Memory(store, clock, embedder)
+        closing.callback(memory.close)
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))

@@ -19,7 +19,7 @@ FOLDERS = ("audit", "apps", "plugins", "policies")
 """What stands in folders, and is kept."""
 SEALED = "*.sealed*"
 SETTINGS = "settings.toml"
-PASSING = ("swap", "kernel.sock", "owner.lock", "store.lock", "keyring.lock", "settings.new", ".*.sealed.new")
+PASSING = ("swap", "index", "kernel.sock", "owner.lock", "store.lock", "keyring.lock", "settings.new", ".*.sealed.new")
 """What is only there for now."""
 
 

@@ -19,12 +19,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
+from llmasos.core.kernel import crypto
 from llmasos.core.kernel.durable import locked, owner_only
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import blobs, schema
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
+from llmasos.core.kernel.store.snapshot import FOLDER as SNAPSHOTS
+from llmasos.core.kernel.store.snapshot import Snapshot
 from llmasos.core.kernel.store.state import State
 
 FILE = "store.db"
@@ -456,6 +459,14 @@ class Store:
     def frozen(self) -> str:
         """Why nothing may be changed; empty where it may."""
         return self._state.frozen
+
+    def snapshot(self, name: str, *, subject: str = PERSON) -> Snapshot:
+        """What is kept beside the store under a name, computed from it, and gone when its subject is shredded."""
+        with self._db.lock:
+            dek = self.keyring.dek(subject)
+        token = self.keyring.token(f"{subject}\n{name}")
+        cipher = crypto.Cipher(crypto.derive(dek.key, "snapshot"))
+        return Snapshot(self.home / SNAPSHOTS / token.hex(), cipher, self.keyring.store_id + token)
 
     def backup(self, path: Path) -> None:
         """Copy the store to a file, also while it is used. It stays sealed; the keyring is backed up apart.
