@@ -32,8 +32,8 @@ class Column:
         self._size += 1
 
     def load(self, data: npt.NDArray[Any]) -> None:
-        """Take these up, in place of what there was."""
-        self._data = data.astype(self._data.dtype)
+        """Take these up, in place of what there was; they are this column's own from now on."""
+        self._data = data.astype(self._data.dtype, copy=False)
         self._size = len(data)
 
     @property
