@@ -159,6 +159,10 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     group.add_argument(
         "--yes", action="store_const", const=True, default=default, help="answer consent questions with yes"
     )
+    group.add_argument(
+        "--no-memory", dest="remember", action="store_const", const=False, default=default,
+        help="keep nothing of this session; it begins empty",
+    )  # fmt: skip
     group.add_argument("--output", default=default, choices=OUTPUTS, help="how results are printed")
     group.add_argument(
         "--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json"
@@ -185,7 +189,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         return run_bench(args.name, as_json=args.output == "json")
     from llmasos.core.base.settings import Settings
 
-    said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes")}
+    said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes", "remember")}
     settings = Settings.load(**said)
     if args.command == "doctor":
         from llmasos.shell.doctor import run_doctor
@@ -266,6 +270,8 @@ def _whole_home(settings: Settings, args: argparse.Namespace) -> int:
 def _background(settings: Settings, args: argparse.Namespace) -> int:
     from llmasos.shell import background
 
+    if not settings.remember and args.command == "up":
+        raise UsageError("A system in the background is there to keep things.", "Leave --no-memory out.")
     if args.command == "down":
         return asyncio.run(background.down(settings))
     if args.unit:

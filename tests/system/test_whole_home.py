@@ -199,3 +199,45 @@ def test_new_keys(program: Program, tmp_path: Path) -> None:
         assert program.run("keys", "rotate").returncode == 2
     finally:
         program.ok("down")
+
+
+def test_a_session_without_memory_leaves_nothing(program: Program, temporary: Path, tmp_path: Path) -> None:
+    program.ok("-c", "tasks.add 'of before'")
+    before = {path: path.read_bytes() for path in program.home.rglob("*") if path.is_file()}
+    lines = [
+        f"memory.remember 'the {CANARY} is under the mat'",
+        f"tasks.add 'water the {CANARY}'",
+        f"files.write note.md 'about {CANARY}'",
+        "memory.recall mat",
+        "tasks.list",
+        "undo",
+    ]
+    done = program.run("--no-memory", stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0, done.stderr
+    assert "This session keeps nothing" in done.stderr
+    assert f"{CANARY} is under the mat" in done.stdout
+    assert "of before" not in done.stdout  # it begins empty
+    assert list(temporary.iterdir()) == []
+    assert {path: path.read_bytes() for path in program.home.rglob("*") if path.is_file()} == before
+    assert places(tmp_path) == []
+    assert CANARY not in program.ok(stdin="tasks.list\nmemory.recall mat\nsystem.history\n")
+    assert program.run("--no-memory", "up").returncode == 2
+
+
+def test_what_a_killed_session_without_memory_leaves_can_be_read_by_nobody(
+    program: Program, temporary: Path, tmp_path: Path
+) -> None:
+    process = program.start("--no-memory")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"tasks.add 'water the {CANARY}'\n")
+    process.stdin.flush()
+    assert CANARY in process.stdout.readline()
+    process.kill()
+    process.communicate()
+    (left,) = temporary.iterdir()
+    assert (left / "store.db").exists()
+    assert places(tmp_path) == []
+    stopped = program.run("--home", str(left), "-c", "tasks.list")
+    assert stopped.returncode == 1
+    assert "Nothing here can be read" in stopped.stderr

@@ -35,6 +35,7 @@ SENTENCES = {
     "passphrase": "A passphrase protects what is stored: a stolen disk can't be read without it.",
     "key-file": f"A key file ({KEY_FILE}, beside the data) holds the key: it protects no stolen disk, "
     "only copies and backups made without it.",
+    "memory": "The key is nowhere but in this program's memory, and is gone when it ends.",
 }
 
 Ask = Callable[[str], str]
@@ -105,6 +106,8 @@ def fetch(home: Path, store: str, part: dict[str, Any], *, passphrase: str | Non
                     "Put it back, or use the recovery code: llmasos recover.",
                 )
             return _decode(path.read_text("ascii", "replace"), f"The key file {path}")
+        case "memory":
+            raise StoreError("The key was in the memory of a program that has ended.", "Nothing here can be read.")
         case other:
             raise StoreError(f"The keyring names an unknown place for its key: {other!r}.", "Update llmasos.")
 

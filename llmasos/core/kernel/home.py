@@ -44,6 +44,21 @@ def kept(home: Path) -> Iterator[Path]:
                     yield path.relative_to(home)
 
 
+def sizes(home: Path) -> dict[str, int]:
+    """Bytes on disk: of the store, the audit log, indexes, contexts that wait, and sealed logs."""
+    parts = {"store": STORE_FILES, "audit log": ("audit",), "indexes": ("index",), "swap": ("swap",), "logs": (SEALED,)}
+    return {name: sum(map(_size, (p for one in some for p in home.glob(one)))) for name, some in parts.items()}
+
+
+def _size(path: Path) -> int:
+    try:
+        if path.is_dir():
+            return sum(map(_size, path.iterdir()))
+        return path.stat().st_size
+    except OSError:  # gone meanwhile
+        return 0
+
+
 def everything(home: Path) -> Iterator[Path]:
     """All that is there and belongs to a home, keys first."""
     patterns = (*KEYS, *STORE_FILES, SEALED, SETTINGS, *FOLDERS, *PASSING)

@@ -96,6 +96,13 @@ class Keyring:
         return cls(home, kek, content, seen)
 
     @classmethod
+    def passing(cls, home: Path) -> Keyring:
+        """A keyring for an empty folder, whose key is never written down: nobody can open it a second time."""
+        keyring = cls._create(owner_only(home), None, None, kek=crypto.random_key())
+        keyring.created_recovery_code = None
+        return keyring
+
+    @classmethod
     def recover(cls, home: Path, code: str, *, passphrase: str | None = None, ask: Ask | None = None) -> Keyring:
         """Open with the recovery code, and put the key into new custody as `open` does on a first run.
 
@@ -121,7 +128,7 @@ class Keyring:
         custody.forget(self._home, self.store_id.hex(), kept=placed["kind"])
 
     @classmethod
-    def _create(cls, home: Path, passphrase: str | None, ask: Ask | None) -> Keyring:
+    def _create(cls, home: Path, passphrase: str | None, ask: Ask | None, *, kek: bytes | None = None) -> Keyring:
         for pattern in SEALED:
             for there in home.glob(pattern):
                 raise StoreError(
@@ -129,7 +136,10 @@ class Keyring:
                     "Restore keyring.json from a backup, or move the whole folder away to start anew.",
                 )
         store_id = secrets.token_bytes(16)
-        kek, placed = custody.place(home, store_id.hex(), None, passphrase=passphrase, ask=ask)
+        if kek is None:
+            kek, placed = custody.place(home, store_id.hex(), None, passphrase=passphrase, ask=ask)
+        else:
+            placed = {"kind": "memory"}
         code, sealed_by_code = recovery.make(store_id.hex(), kek)
         root = crypto.wrap_key(kek, crypto.random_key(), _aad(store_id, b"", 1, b"root"))
         content: Content = {

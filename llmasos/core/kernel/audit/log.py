@@ -120,6 +120,8 @@ class AuditLog:
         self._chain = Chain(0, START, b"")
         if not looks:
             self._go_on()
+            if not self.trouble:
+                self._trim()
 
     @property
     def alarm(self) -> str:
@@ -268,6 +270,12 @@ class AuditLog:
             ) from error
         self._size += len(line)
 
+    def _trim(self, new: int = 0) -> None:
+        """Let the oldest files go, so that there is room for so many new ones."""
+        there = files(self.folder)
+        for old in there[: max(0, len(there) + new - self._keep)]:
+            old.unlink()
+
     def _open(self) -> int:
         """The file to append to: the newest one, or a new one where that is full."""
         if self._fd >= 0 and self._size <= self._file_bytes:
@@ -279,8 +287,7 @@ class AuditLog:
         else:
             path, header = self.folder / f"{self._chain.number:012d}.log", b"%b\n" % self._chain.head.hex().encode()
             self._chain.key = tie_key(self._keyring, self._chain.number)
-            for old in there[: max(0, len(there) + 1 - self._keep)]:
-                old.unlink()
+            self._trim(1)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._closed = weakref.finalize(self, os.close, self._fd)
         if header:

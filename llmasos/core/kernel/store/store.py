@@ -428,6 +428,11 @@ class Store:
                 )
             return len(places) + len(tokens)
 
+    def blob_bytes(self) -> int:
+        """Bytes of all blobs: above all of what undoing needs."""
+        with self._db.lock:
+            return int(self._db.one("SELECT coalesce(sum(length(sealed)), 0) FROM blobs")[0])
+
     def facts(self) -> dict[str, JSON]:
         """What tells this store from an older copy of it: its revision, and its digest as others may see it.
 
