@@ -20,10 +20,10 @@ async def composed(home: Path, **settings: bool) -> Machine:
 async def test_worn_keys_are_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = await composed(home)
     assert machine.problems == []
-    for number in range(20):
-        machine.kernel.store.put("note", str(number), number)
+    for number in range(60):
+        machine.kernel.store.put("note", "same", number)
     await machine.close()
-    monkeypatch.setattr(composing, "WORN", 20)
+    monkeypatch.setattr(composing, "WORN", 50)
     machine = await composed(home)
     assert any("keys rotate --data" in problem for problem in machine.problems)
     machine.kernel.store.rotate()
