@@ -106,6 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--log", default="", metavar="FOLDER", help="verify: a copied log instead of the home's")
     audit.add_argument("--anchor", default="", metavar="FILE", help="verify: the checkpoints of that log")
     audit.add_argument("--key", default="", metavar="HEX", help="verify: the public key of its home")
+    backup = command("backup", "copy the whole home into one file, sealed, also while it is used; or try one out")
+    backup.add_argument("paths", nargs="+", metavar="FOLDER|FILE|verify FILE")
+    backup.add_argument("--with-keys", action="store_true", help="put the keyring in, wrapped")
+    restore = command("restore", "put a backup back, once it has been tried out")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--into", default="", metavar="FOLDER", help="to another place than the home")
+    restore.add_argument("--replace", action="store_true", help="set the home that is there aside")
+    export = command("export", "write everything that is kept as open files")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    command("wipe", "erase the home for good, keys first")
+    keyring = command("keys", "what protects the home, and how much its keys were used; or new keys")
+    keyring.add_argument("action", nargs="?", choices=("show", "rotate"), default="show")
+    keyring.add_argument("--data", action="store_true", help="rotate: seal all that is kept anew, too")
     command("recover", "open the home with the recovery code, and choose a passphrase")
     model = command("model", "the models there are")
     model.add_argument("action", choices=("list", "info"))
@@ -146,6 +159,10 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     group.add_argument(
         "--yes", action="store_const", const=True, default=default, help="answer consent questions with yes"
     )
+    group.add_argument(
+        "--no-memory", dest="remember", action="store_const", const=False, default=default,
+        help="keep nothing of this session; it begins empty",
+    )  # fmt: skip
     group.add_argument("--output", default=default, choices=OUTPUTS, help="how results are printed")
     group.add_argument(
         "--json", dest="output", action="store_const", const="json", default=default, help="the same as --output json"
@@ -172,7 +189,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         return run_bench(args.name, as_json=args.output == "json")
     from llmasos.core.base.settings import Settings
 
-    said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes")}
+    said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes", "remember")}
     settings = Settings.load(**said)
     if args.command == "doctor":
         from llmasos.shell.doctor import run_doctor
@@ -207,9 +224,13 @@ def _dispatch(args: argparse.Namespace) -> int:
         return asyncio.run(
             run_plugins(settings, args.command, args.action, args.what, args.into, args.output or "text")
         )
-    if args.command in ("log", "recover"):
+    if args.command in ("backup", "restore", "export", "wipe"):
+        return _whole_home(settings, args)
+    if args.command in ("keys", "log", "recover"):
         from llmasos.shell import keys
 
+        if args.command == "keys":
+            return keys.run_keys(settings, args.action, data=args.data, as_json=args.output == "json")
         return keys.show_log(settings) if args.command == "log" else keys.recover(settings)
     if args.command == "init":
         from llmasos.shell.first_run import run_init
@@ -230,9 +251,27 @@ def _dispatch(args: argparse.Namespace) -> int:
     return _shell(settings, args)
 
 
+def _whole_home(settings: Settings, args: argparse.Namespace) -> int:
+    if args.command == "export":
+        from llmasos.shell.export import run_export
+
+        return run_export(settings, args.folder)
+    if args.command == "wipe":
+        from llmasos.shell.wipe import run_wipe
+
+        return run_wipe(settings)
+    from llmasos.shell.backup import run_backup, run_restore
+
+    if args.command == "restore":
+        return run_restore(settings, args.file.expanduser(), into=args.into, replaces=args.replace)
+    return run_backup(settings, args.paths, with_keys=args.with_keys, as_json=args.output == "json")
+
+
 def _background(settings: Settings, args: argparse.Namespace) -> int:
     from llmasos.shell import background
 
+    if not settings.remember and args.command == "up":
+        raise UsageError("A system in the background is there to keep things.", "Leave --no-memory out.")
     if args.command == "down":
         return asyncio.run(background.down(settings))
     if args.unit:

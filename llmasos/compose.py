@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +22,7 @@ from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.audit import FOLDER as AUDIT
 from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
+from llmasos.core.kernel.home import sizes as home_sizes
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
@@ -33,6 +35,7 @@ from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.store.store import WORN
 from llmasos.core.kernel.swap import Swap
 from llmasos.core.kernel.syscall import SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
@@ -71,6 +74,10 @@ SPEECH, INTERPRETING = "speech", "interpreting"
 """What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
 SWAP = "swap"
+NOTHING_KEPT = (
+    "This session keeps nothing: it began empty, and what is said, remembered and planned in it is gone when it ends. "
+    "Files that it changes stay changed."
+)
 HISTORY_FILE = "shell-history.sealed"
 HISTORY_PURPOSE = "shell history"
 
@@ -161,7 +168,7 @@ class Machine:
         The first listener is told too which effects an earlier program left in the middle.
         """
         deafen = self.bell.add(hear)
-        if len(self.bell) == 1:
+        if len(self.bell) == 1 and not self.kernel.store.frozen:
             await self.keep_jobs()
             for note in self.jobs.untold():
                 hear({"note": note})
@@ -180,7 +187,7 @@ class Machine:
 
     async def keep_jobs(self) -> None:
         """Run background jobs at their times, from now on; for a program that stays."""
-        if not self._keeps_jobs:
+        if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
 
@@ -220,15 +227,26 @@ async def compose(
         launcher.start()
 
         # State: one folder that only the person can enter, everything in it sealed.
-        home = private_dir(settings.home)
-        # A first start asks nothing: a passphrase can be given later, with 'llmasos recover'.
-        keyring = Keyring.open(home, ask=ask if (home / KEYRING).exists() else None)
-        store = Store.open(home, keyring)
+        home = state = private_dir(settings.home)
+        if settings.remember:
+            # A first start asks nothing: a passphrase can be given later, with 'llmasos recover'.
+            keyring = Keyring.open(home, ask=ask if (home / KEYRING).exists() else None)
+        else:
+            # Somewhere else, under a key that is never written down.
+            state = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="llmasos-")))
+            keyring = Keyring.passing(state)
+        store = Store.open(state, keyring)
         closing.callback(store.close)
-        closing.callback(_sealed_logging(home, keyring))
-        journal = Journal(store, clock)
+        closing.callback(_sealed_logging(state, keyring))
+        # The audit log: every call, tied to those before; checkpoints of it, and of the store, in a second place.
+        kept_at = settings if settings.remember else replace(settings, home=state, audit_anchor=str(state / "anchor"))
+        audit = open_audit(kept_at, keyring, clock, store)
+        closing.callback(audit.close)
+        if audit.trouble:
+            store.freeze(audit.trouble)
+        journal = Journal(store, clock, keep=settings.keep_history, keep_undo=settings.keep_undo)
         closing.callback(journal.close)
-        history = SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
+        history = SealedLog(state / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
 
         # The kernel: who runs, who may do what, what was done.
         table = SyscallTable()
@@ -237,9 +255,6 @@ async def compose(
         policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
         kernel = Kernel(table, processes, policy, journal, store, clock)
 
-        # The audit log: every call, tied to those before; checkpoints of it in a second place.
-        audit = open_audit(settings, keyring, clock)
-        closing.callback(audit.close)
         auditor = Auditor(audit, table, clock, lambda: launcher.enforced)
         kernel.hooks.append(auditor.trapped)
         kernel.guards.append(auditor.ready)
@@ -252,7 +267,7 @@ async def compose(
 
         # Engines load behind the prompt; the scheduler is the only queue they have.
         discipline = _discipline(settings.scheduler)
-        recorder = Recorder(store, clock, processes)
+        recorder = Recorder(store, clock, processes, keep=settings.keep_runs)
         hears = recorder.hears if settings.record else None
         speech = EngineSlot(_scheduled(engines.speech, kernel, SPEECH, discipline, hears), settings.model)
         interpreting = EngineSlot(
@@ -264,16 +279,24 @@ async def compose(
         closing.push_async_callback(embedder.close)
 
         # Services: what the syscalls do.
-        problems: list[str] = []
+        problems: list[str] = [] if settings.remember else [NOTHING_KEPT]
+        if store.seals() >= WORN:
+            problems.append("The keys have sealed so often that new ones are due: 'llmasos keys rotate --data'.")
         if audit.trouble:
-            problems.append(f"The audit log isn't what it was: {audit.trouble}. See 'llmasos audit verify'.")
-        swap = Swap(home / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
+            problems.append(
+                f"{audit.alarm} Until you have seen to it nothing is changed: 'llmasos restore' brings a backup back, "
+                "'llmasos audit accept' takes things as they are."
+            )
+        swap = Swap(state / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
         closing.callback(swap.close)
         speaker = Speaker(speech, processes, seed=settings.seed, swap=swap)
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
-        files = Files(private=(home,), embedder=embedder, span=schedule.span)
+        files = Files(
+            private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash
+        )  # fmt: skip
         memory = Memory(store, clock, embedder)
+        closing.callback(memory.close)
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
@@ -301,7 +324,7 @@ async def compose(
         hosts: dict[Kind, PluginHost] = {
             kind: PluginHost(
                 reserved=own_rooms() if kind == "plugin" else (), kind=kind, launcher=launcher, trusted=shipped(folder),
-                grants=grants, folders=Folders(outside.home, (home, _anchor(settings))), broker=outside.broker,
+                grants=grants, folders=Folders(outside.home, (home, audit_anchor(settings))), broker=outside.broker,
             )
             for kind, folder in FOLDERS.items()
         }  # fmt: skip
@@ -378,20 +401,45 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
     loaded = {role: slot.loaded for role, slot in slots.items()}
     figures = {role: of_engine(engine, role, kernel.instruments) for role, engine in loaded.items() if engine}
     return {
+        "kept": kept_words(kernel.store),
         "model": settings.model,
         "tokens/s": round(sum(figure["tokens/s"] for figure in figures.values()), 1),
         **{role: figures.get(role, "not loaded yet") for role in slots},
     }
 
 
-def open_audit(settings: Settings, keyring: Keyring, clock: Clock, *, looks: bool = False) -> AuditLog:
-    """The audit log of a home; only to look at it where another program may carry the home."""
-    facts = {"policy": settings.policy}
-    return AuditLog(settings.home / AUDIT, keyring, clock, Anchor(_anchor(settings)), facts=lambda: facts, looks=looks)
+def kept_words(store: Store) -> str:
+    """How much is kept on disk, and of what."""
+    parts = {**home_sizes(store.home), "of the store for undo": store.blob_bytes()}
+    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in parts.items() if size or name == "store")
 
 
-def _anchor(settings: Settings) -> Path:
-    """Where the audit log's checkpoints go."""
+def open_audit(
+    settings: Settings, keyring: Keyring, clock: Clock, store: Store | None = None, *, looks: bool = False
+) -> AuditLog:
+    """The audit log of a home; only to look at it where another program may carry the home.
+
+    Args:
+        settings: Which home.
+        keyring: Its keys.
+        clock: What dates it.
+        store: What its checkpoints tell of too, and are held against.
+        looks: Only look.
+    """
+
+    def facts() -> dict[str, Any]:
+        return {"policy": settings.policy, **(store.facts() if store else {})}
+
+    doubts = store.older_than if store else lambda facts: ""
+    where = Anchor(audit_anchor(settings))
+    return AuditLog(
+        settings.home / AUDIT, keyring, clock, where,
+        facts=facts, doubts=doubts, looks=looks, keep=settings.keep_audit,
+    )  # fmt: skip
+
+
+def audit_anchor(settings: Settings) -> Path:
+    """The file that checkpoints go to."""
     return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
 
 

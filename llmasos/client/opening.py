@@ -37,6 +37,8 @@ async def attach(
 ) -> Client:
     """A session with the kernel of a home, which is started here where no other program carries it.
 
+    One that keeps nothing has a kernel of its own, which nobody else finds.
+
     Args:
         settings: What was set.
         workspace: The folder that `files.*` sees.
@@ -49,6 +51,8 @@ async def attach(
     Raises:
         LlmasosError: It can't be started, or the owner can't serve us.
     """
+    if not settings.remember:
+        return await _own(settings, workspace, front, None, ask, engines, end=end, resumes=resumes)
 
     async def opened(front: FrontEnd, may_ask: bool, end: Callable[[], None] | None = None) -> Client:
         lock = OwnerLock(private_dir(settings.home))
@@ -89,7 +93,7 @@ async def _own(
     settings: Settings,
     workspace: Path,
     front: FrontEnd,
-    lock: OwnerLock,
+    lock: OwnerLock | None,
     ask: Callable[[str], str] | None,
     engines: Engines | None,
     *,
@@ -104,8 +108,11 @@ async def _own(
     try:
         machine = await compose(settings, ask=ask, engines=engines)
     except BaseException:
-        lock.release()
+        if lock:
+            lock.release()
         raise
+    if lock is None:
+        return LocalClient(machine, workspace, front, resumes=resumes, closing=machine.close)
     listener = Listener(machine, end=end)
 
     async def close() -> None:

@@ -183,6 +183,9 @@ class Requests:
 
     def _remember(self, session: Session, talk: Dialogue) -> None:
         """Keep the conversation for the next session."""
+        # In a home where nothing may be changed a session talks all the same.
+        if self._kernel.store.frozen:
+            return
         if self._conversations and session.resumes and self._conversations.holds(session):
             self._conversations.keep(session, talk)
 

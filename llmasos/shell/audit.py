@@ -17,6 +17,7 @@ from llmasos.core.kernel.audit import Anchor, AuditLog, BrokenChain, Record, pub
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.ownership import OwnerLock
+from llmasos.core.kernel.store import Store
 from llmasos.shell.keys import asker
 from llmasos.shell.safe import one_line
 
@@ -51,7 +52,10 @@ def run_audit(settings: Settings, action: str, *, as_json: bool, log: str = "", 
         return _accept(settings, keyring)
     audit = open_audit(settings, keyring, SystemClock(), looks=True)
     if action == "verify":
-        return _told(*verify(audit.folder, audit.anchor.checkpoints(audit.store_id), keyring), as_json=as_json)
+        count, wrong = verify(audit.folder, audit.anchor.checkpoints(audit.store_id), keyring)
+        with Store.open(settings.home, keyring) as store:
+            wrong += [doubts] if (doubts := store.older_than(audit.newest_facts())) else []
+        return _told(count, wrong, as_json=as_json)
     try:
         if action == "export":
             _export(audit, keyring)
@@ -123,14 +127,15 @@ def _accept(settings: Settings, keyring: Keyring) -> int:
     if not lock.acquire():
         raise UsageError("A program carries this home just now.", "End it first: 'llmasos down', or close its shell.")
     try:
-        audit = open_audit(settings, keyring, SystemClock())
-        if not audit.trouble:
-            print("The audit log goes on from what was signed last; there is nothing to accept.")
-            return 0
-        what = audit.trouble
-        audit.accept()
-        audit.close()
-        print(f"A new audit log begins; the old one is set aside in {audit.folder}. What was wrong: {what}.")
+        with Store.open(settings.home, keyring) as store:
+            audit = open_audit(settings, keyring, SystemClock(), store)
+            if not audit.trouble:
+                print("The audit log goes on from what was signed last; there is nothing to accept.")
+                return 0
+            what = audit.trouble
+            audit.accept()
+            audit.close()
+        print(f"Accepted, and signed as it is now; an old log is set aside in {audit.folder}. What was wrong: {what}.")
     finally:
         lock.release()
     return 0

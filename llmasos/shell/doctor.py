@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from llmasos.compose import LOG_FILE, Machine, compose
+from llmasos.compose import LOG_FILE, Machine, compose, kept_words
 from llmasos.core.base.errors import LlmasosError, PluginError
 from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
@@ -19,6 +19,7 @@ from llmasos.core.engine import models
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
 from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, Plugin, PluginHost, limits, seccomp
+from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
 from llmasos.shell import keys
@@ -96,6 +97,8 @@ async def _living(machine: Machine) -> list[Finding]:
     found = [
         Finding("home", "ok", str(machine.settings.home)),
         Finding("key", "ok", machine.keyring.custody),
+        Finding("kept", "ok", kept_words(machine.kernel.store)),
+        _whole(machine.kernel.store),
         Finding("log", "ok", f"{machine.settings.home / LOG_FILE}, sealed"),
         Finding("policy", "ok", _policy(machine.kernel.policy)),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
@@ -132,6 +135,16 @@ def _policy(policy: Policy) -> str:
 
 def _with_grants(plugin: Plugin) -> str:
     return f"{plugin.name} (may: {plugin.asks})" if plugin.asks else plugin.name
+
+
+def _whole(store: Store) -> Finding:
+    """Whether every record opens, and all are there."""
+    try:
+        count = store.verify()
+    except LlmasosError as error:
+        return Finding("store", "broken", str(error))
+    unfinished = " A rotation of keys was stopped; 'llmasos keys rotate --data' goes on." if store.outdated() else ""
+    return Finding("store", "note" if unfinished else "ok", f"{count:,} records and files, all whole.{unfinished}")
 
 
 async def _confinement(launcher: Launcher) -> list[Finding]:

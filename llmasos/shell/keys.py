@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import getpass
+import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from llmasos.client import Client
-from llmasos.core.base.errors import NeedsAnswer
+from llmasos.core.base.errors import NeedsAnswer, UsageError
 from llmasos.core.base.settings import Settings
+from llmasos.core.kernel.home import is_home
 from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.ownership import OwnerLock
+from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.store.store import WORN
 
 
 def at_terminal() -> bool:
@@ -29,6 +35,67 @@ def announce(client: Client) -> None:
     code = client.recovery_code
     if code:
         print(f"llmasos: a new home was made in {client.home}. Its recovery code, shown once: {code}", file=sys.stderr)
+
+
+def run_keys(settings: Settings, action: str, *, data: bool, as_json: bool) -> int:
+    """Show what protects a home, or give it new keys.
+
+    Args:
+        settings: Which home.
+        action: `show` or `rotate`.
+        data: Seal all that is kept with new keys too, not only the keys themselves.
+        as_json: Print JSON.
+
+    Raises:
+        UsageError: There is no home, or a program carries it.
+        StoreError: The new key can't be placed.
+    """
+    if not is_home(settings.home):
+        raise UsageError(f"There is no home in {settings.home}.", "Name one with --home.")
+    if action == "show":
+        return _show(settings, as_json=as_json)
+    lock = OwnerLock(settings.home)
+    if not lock.acquire():
+        raise UsageError("A program carries this home just now.", "End it first: 'llmasos down', or close its shell.")
+    try:
+        keyring = Keyring.open(settings.home, ask=asker())
+        if data:
+            with Store.open(settings.home, keyring) as store:
+                print(f"Sealed {store.rotate():,} records and files with new keys.")
+        keyring.rotate_kek(ask=asker())
+    finally:
+        lock.release()
+    print(f"The key that wraps all others is a new one. {keyring.custody}")
+    print("The recovery code is a new one too, shown once; the old one opens older backups of the keyring only:")
+    print(keyring.created_recovery_code)
+    return 0
+
+
+def _show(settings: Settings, *, as_json: bool) -> int:
+    keyring = Keyring.open(settings.home, ask=asker())
+    with Store.open(settings.home, keyring) as store:
+        versions = [max(keyring.versions(token)) for token in keyring.live()]
+        row: dict[str, Any] = {
+            "custody": keyring.custody,
+            "subjects": len(versions),
+            "versions": [min(versions, default=0), max(versions, default=0)],
+            "seals_at_most": store.seals(),
+            "rotate_at": WORN,
+            "unfinished": store.outdated(),
+        }
+        worn = store.seals() >= WORN
+    if as_json:
+        print(json.dumps(row))
+        return 0
+    print(keyring.custody)
+    first, last = row["versions"]
+    print(f"{len(versions)} subjects, each with a key of its own; versions {first} to {last}.")
+    print(f"No key has sealed more than {row['seals_at_most']:,} times; a new one is due at {WORN:,}.")
+    if row["unfinished"]:
+        print("A rotation was stopped in the middle; nothing is lost. 'llmasos keys rotate --data' goes on with it.")
+    elif worn:
+        print("It is time for new keys: llmasos keys rotate --data")
+    return 0
 
 
 def show_log(settings: Settings) -> int:

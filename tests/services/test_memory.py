@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from talk_desk import Desk, in_new_process, open_desk
 
-from llmasos.services.memory.bm25 import BM25
+from llmasos.services.memory.postings import Postings
 from llmasos.services.memory.retrieval import Index, Item, pack, unpack
 from llmasos.services.memory.words import terms
 
@@ -228,15 +228,14 @@ async def test_one_memory_and_equal_scores_are_no_trouble() -> None:
     assert [hit.item.id for hit in await index.search("cat")] == ["2", "1", "0"]
 
 
-def test_bm25_forgets_what_is_removed() -> None:
-    words = BM25()
-    words.add("a", terms("red apples"))
-    words.add("b", terms("green apples"))
-    words.add("a", terms("blue plums"))
-    assert set(words.search(terms("apple"))) == {"b"}
-    words.remove("b")
-    assert words.search(terms("apple")) == {}
-    assert len(words) == 1
+def test_a_text_that_was_removed_or_replaced_is_not_found_by_its_old_words() -> None:
+    words = Postings()
+    for number, text in enumerate(["red apples", "green apples", "blue plums"]):
+        words.add(number, terms(text))
+    there = np.array([False, True, True])
+    assert list(words.coverage(terms("apple"), there)) == [0.0, 1.0, 0.0]
+    assert list(words.coverage(terms("blue apples"), there)) == [0.0, 0.5, 0.5]
+    assert list(words.coverage(terms("pear"), there)) == [0.0, 0.0, 0.0]
 
 
 def test_a_vector_survives_its_record() -> None:

@@ -17,6 +17,8 @@ from llmasos.core.base.errors import UsageError
 from llmasos.core.base.paths import default_home
 
 FILE = "settings.toml"
+LEAST = {"keep_history": 1, "keep_undo": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0}
+"""What is kept at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ class Settings:
         owner: Who the person is, as events and audit name them; empty for the login name.
         audit_anchor: The file that the audit log's checkpoints go to; empty for one beside the home, or in the XDG
             state folder where the home is the usual one.
+        keep_history: How many effects the history names; the oldest go.
+        keep_undo: How many of them can be undone; what undoing needs of older ones goes.
+        keep_runs: How many recorded runs of the model are kept.
+        keep_audit: How many files of the audit log are kept, of two megabytes each.
+        keep_trash: Days that something lies in a workspace's trash at most; 0 leaves it there.
+        remember: Keep what is said and done. Without, a session begins empty in a place of its own, and nothing of it
+            is left when it ends.
         yes: Answer consent questions with yes.
         unconfined_plugins: Load plugins and apps even where this machine can't confine them.
     """
@@ -56,6 +65,12 @@ class Settings:
     seed: int = -1
     owner: str = ""
     audit_anchor: str = ""
+    keep_history: int = 10_000
+    keep_undo: int = 1_000
+    keep_runs: int = 200
+    keep_audit: int = 64
+    keep_trash: int = 30
+    remember: bool = True
     yes: bool = False
     record: bool = False
     unconfined_plugins: bool = False
@@ -83,6 +98,9 @@ class Settings:
                 settings = replace(settings, **{field.name: _convert(said, types[field.name], source)})
             if field.name == "home":
                 kept = _kept(settings.home / FILE)
+        for name, least in LEAST.items():
+            if getattr(settings, name) < least:
+                raise UsageError(f"The setting {name} is {getattr(settings, name)}.", f"It is {least} or more.")
         if options:
             raise UsageError(
                 f"There is no setting {', '.join(options)}.", "The settings are listed by 'llmasos --help'."

@@ -61,16 +61,17 @@ class Cipher:
         except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise _unopened() from None
 
-    def open_into(self, sealed: bytes, aad: bytes, room: bytearray) -> memoryview:
+    def open_into(self, sealed: bytes | memoryview, aad: bytes, room: bytearray) -> memoryview:
         """As `open`, into a buffer that is large enough: fresh memory for 23 MB costs more than decrypting them.
 
         Raises:
             StoreError: As `open`.
         """
-        whole = memoryview(sealed)
-        size = max(len(whole) - OVERHEAD, 0)
+        size = max(len(sealed) - OVERHEAD, 0)
         try:
-            self._aead.decrypt_into(whole[:NONCE_BYTES], whole[NONCE_BYTES:], aad, memoryview(room)[:size])
+            # Released at the end: who mapped a file for it wants to let go of it.
+            with memoryview(sealed) as whole, whole[:NONCE_BYTES] as nonce, whole[NONCE_BYTES:] as body:
+                self._aead.decrypt_into(nonce, body, aad, memoryview(room)[:size])
         except (InvalidTag, ValueError):
             raise _unopened() from None
         return memoryview(room)[:size]

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import replace_file
+from llmasos.core.kernel.durable import replace_file, scrub
 
 KEY_FILE = "keyring.key"
 SERVICE = "llmasos"
@@ -35,6 +35,7 @@ SENTENCES = {
     "passphrase": "A passphrase protects what is stored: a stolen disk can't be read without it.",
     "key-file": f"A key file ({KEY_FILE}, beside the data) holds the key: it protects no stolen disk, "
     "only copies and backups made without it.",
+    "memory": "The key is nowhere but in this program's memory, and is gone when it ends.",
 }
 
 Ask = Callable[[str], str]
@@ -105,6 +106,8 @@ def fetch(home: Path, store: str, part: dict[str, Any], *, passphrase: str | Non
                     "Put it back, or use the recovery code: llmasos recover.",
                 )
             return _decode(path.read_text("ascii", "replace"), f"The key file {path}")
+        case "memory":
+            raise StoreError("The key was in the memory of a program that has ended.", "Nothing here can be read.")
         case other:
             raise StoreError(f"The keyring names an unknown place for its key: {other!r}.", "Update llmasos.")
 
@@ -119,12 +122,7 @@ def forget(home: Path, store: str, *, kept: str) -> None:
     """
     if kept != "key-file":
         for path in (home / KEY_FILE, home / f"{KEY_FILE}.replaced"):
-            if path.is_file():
-                with path.open("r+b") as file:
-                    file.write(b"\0" * path.stat().st_size)
-                    file.flush()
-                    os.fsync(file.fileno())
-                path.unlink()
+            scrub(path)
     if kept != "os-keyring" and (service := secret_service()) is not None and _kept(service, store) is not None:
         try:
             service.delete_password(SERVICE, store)
@@ -133,6 +131,23 @@ def forget(home: Path, store: str, *, kept: str) -> None:
                 f"The key is still in your desktop's keyring: {error}.",
                 f"Remove the entry {SERVICE!r} there; what is stored is under its new protection already.",
             ) from None
+
+
+def choose(ask: Ask | None) -> str:
+    """A new passphrase for a key that one protects.
+
+    Raises:
+        StoreError: Nobody is there to type it, or it was left empty.
+    """
+    passphrase = _ask_twice(ask, "The passphrase from now on, a new one or the same: ") if ask else ""
+    if not passphrase:
+        raise StoreError("A passphrase protects the key, and none was given.", "Say it at a terminal.")
+    return passphrase
+
+
+def forget_replaced(home: Path) -> None:
+    """Remove a key file that was replaced by another key's."""
+    scrub(home / f"{KEY_FILE}.replaced")
 
 
 def secret_service() -> SecretService | None:
@@ -203,9 +218,11 @@ def _unlock(store: str, part: dict[str, Any], passphrase: str | None, ask: Ask |
     raise StoreError("The passphrase is wrong.", "Try again, or use the recovery code: llmasos recover.")
 
 
-def _ask_twice(ask: Ask) -> str:
+def _ask_twice(
+    ask: Ask, question: str = "Choose a passphrase for what llmasos keeps (empty: a key file instead): "
+) -> str:
     for _ in range(TRIES):
-        said = ask("Choose a passphrase for what llmasos keeps (empty: a key file instead): ")
+        said = ask(question)
         if not said or ask("The same again: ") == said:
             return said
     raise StoreError("The two passphrases differ.", "Start again.")
@@ -216,9 +233,10 @@ def _to_file(path: Path, kek: bytes | None) -> bytes:
         if kek is None:
             # Left by a first run that was killed before its keyring; or a keyring moved away needs it.
             return _decode(path.read_text("ascii", "replace"), f"The key file {path}")
-        path.replace(path.with_name(f"{KEY_FILE}.replaced"))
+        # Copied, not moved: killed here, the old one must still be in its place.
+        replace_file(path.with_name(f"{KEY_FILE}.replaced"), path.read_bytes())
     kek = kek or crypto.random_key()
-    replace_file(path, base64.b64encode(kek) + b"\n")
+    replace_file(path, base64.b64encode(kek) + b"\n", scrub=True)
     return kek
 
 

@@ -37,6 +37,18 @@ def replace_file(path: Path, data: bytes, *, scrub: bool = False) -> None:
             os.close(old)
 
 
+def scrub(path: Path) -> None:
+    """Overwrite a file and remove it, if it is there. What `replace_file` says of disks holds here too."""
+    if path.is_symlink() or not path.is_file():
+        path.unlink(missing_ok=True)
+        return
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new names in a folder survive power loss."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

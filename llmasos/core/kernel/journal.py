@@ -113,6 +113,7 @@ class Journal:
         self._intents = Intents(store.home / FILE, store.keyring.derive("intents"))
         self._last = 0
         self._adopt()
+        self._tidy()
 
     def intend(
         self,
@@ -290,6 +291,8 @@ class Journal:
 
     def _adopt(self) -> None:
         """Take over what an earlier program left at work: it is undecided now."""
+        if self._store.frozen:
+            return  # whoever may write again finds them
         left = self._intents.left()
         if left:
             self._last = max(self._newest(), *(id for id, _ in left))
@@ -300,6 +303,20 @@ class Journal:
                     if entry.state == "intent":
                         self._leave(entry, blobs, new=stored is None)
         self._intents.clear()
+
+    def _tidy(self) -> None:
+        """Let go of what less is kept of than before."""
+        limits = [self._keep, self._keep_undo]
+        if self._store.frozen or self._store.get(_COUNTER, "limits") == limits:
+            return
+        newest = self._newest()
+        with self._store.transaction():
+            for record in list(self._store.scan(_ENTRY)):
+                if int(record.id) <= newest - self._keep:
+                    self._prune(int(record.id))
+                elif int(record.id) <= newest - self._keep_undo:
+                    self._forget_inverse(int(record.id))
+            self._store.put(_COUNTER, "limits", limits)
 
     def _leave(self, entry: Entry, blobs: list[str], *, new: bool) -> None:
         with self._store.transaction():

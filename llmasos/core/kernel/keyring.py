@@ -3,6 +3,9 @@
 A subject is whoever the data is about: the person, a character, a process. Dropping a subject's DEK (`shred`)
 makes all that was ever sealed with it unreadable, in old backups too. So a backup of `keyring.json` undoes a
 shredding: keep few of them, and let them expire.
+
+Keys are rotated for hygiene: `rotate` gives every subject a further DEK, and the older ones stay, wrapped, until the
+subject is shredded, so that older backups can be read; `rotate_kek` wraps all of them with a new KEK.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from llmasos.core.kernel.keyring_file import Content, Signature
 LOCK = "keyring.lock"
 # What can't be read without the keyring: where one of these is, a new keyring would only hide the loss.
 SEALED = ("store.db", "*.sealed*")
+_ROTATING = "rotating"
+"""The old KEK wrapped by the new one, while that takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,13 @@ class Dek:
         token: The subject's tag, as it stands in files.
         version: Counts up when the subject gets a new key; a shredded version never comes back.
         key: 32 bytes. Use `crypto.derive(key, PURPOSE)`, not the key itself.
+        first: The oldest key that the subject still has. What names are tagged with: they stay when keys rotate.
     """
 
     token: bytes
     version: int
     key: bytes = field(repr=False)
+    first: bytes = field(repr=False)
 
 
 class Keyring:
@@ -79,7 +86,21 @@ class Keyring:
             content, seen = keyring_file.read(home)
         # Outside the lock: a person may take a minute to type.
         kek = custody.fetch(home, content["store"], content["custody"], passphrase=passphrase, ask=ask)
+        if _ROTATING in content and not keyring_file.belongs(kek, content):
+            # Killed when the new key was in its place, and nothing was wrapped with it yet.
+            aad = _aad(bytes.fromhex(content["store"]), b"", 1, b"kek")
+            old = crypto.unwrap_key(kek, keyring_file.data(content[_ROTATING]), aad)
+            keyring = cls(home, old, content, seen)
+            keyring._rewrap(kek, content["custody"])
+            return keyring
         return cls(home, kek, content, seen)
+
+    @classmethod
+    def passing(cls, home: Path) -> Keyring:
+        """A keyring for an empty folder, whose key is never written down: nobody can open it a second time."""
+        keyring = cls._create(owner_only(home), None, None, kek=crypto.random_key())
+        keyring.created_recovery_code = None
+        return keyring
 
     @classmethod
     def recover(cls, home: Path, code: str, *, passphrase: str | None = None, ask: Ask | None = None) -> Keyring:
@@ -107,7 +128,7 @@ class Keyring:
         custody.forget(self._home, self.store_id.hex(), kept=placed["kind"])
 
     @classmethod
-    def _create(cls, home: Path, passphrase: str | None, ask: Ask | None) -> Keyring:
+    def _create(cls, home: Path, passphrase: str | None, ask: Ask | None, *, kek: bytes | None = None) -> Keyring:
         for pattern in SEALED:
             for there in home.glob(pattern):
                 raise StoreError(
@@ -115,11 +136,14 @@ class Keyring:
                     "Restore keyring.json from a backup, or move the whole folder away to start anew.",
                 )
         store_id = secrets.token_bytes(16)
-        kek, placed = custody.place(home, store_id.hex(), None, passphrase=passphrase, ask=ask)
+        if kek is None:
+            kek, placed = custody.place(home, store_id.hex(), None, passphrase=passphrase, ask=ask)
+        else:
+            placed = {"kind": "memory"}
         code, sealed_by_code = recovery.make(store_id.hex(), kek)
         root = crypto.wrap_key(kek, crypto.random_key(), _aad(store_id, b"", 1, b"root"))
         content: Content = {
-            "format": keyring_file.FORMAT,
+            "format": keyring_file.PLAIN_FORMAT,
             "store": store_id.hex(),
             "custody": placed,
             "recovery": sealed_by_code,
@@ -164,21 +188,111 @@ class Keyring:
             assert dek is not None
         return dek
 
-    def find(self, token: bytes) -> Dek | None:
+    def find(self, token: bytes, version: int = 0) -> Dek | None:
         """The key of the subject with this token; None where it never had one, or was shredded.
+
+        Args:
+            token: Whose.
+            version: Which of its keys; 0 is the newest.
 
         Raises:
             StoreError: The wrapped key is damaged, or another subject's.
         """
         with self._mutex:
-            if token not in self._deks:
+            dek = self._deks.get((token, version))
+            if dek is None:
                 known = self._content["subjects"].get(token.hex())
                 if known is None or known["wrapped"] is None:
                     return None
-                aad = _aad(self.store_id, token, known["version"], b"dek")
-                key = crypto.unwrap_key(self._kek, keyring_file.data(known["wrapped"]), aad)
-                self._deks[token] = Dek(token, known["version"], key)
-            return self._deks[token]
+                wrapped = {known["version"]: known["wrapped"], **_older(known)}
+                version = version or known["version"]
+                if version not in wrapped:
+                    return None
+                first = min(wrapped)
+                key = self._unwrap(token, version, wrapped[version])
+                oldest = key if version == first else self._unwrap(token, first, wrapped[first])
+                dek = self._deks[token, version] = Dek(token, version, key, oldest)
+                if version == known["version"]:
+                    self._deks[token, 0] = dek
+            return dek
+
+    def versions(self, token: bytes) -> list[int]:
+        """The versions of a subject's keys, newest first; none where it was shredded."""
+        with self._mutex:
+            known = self._content["subjects"].get(token.hex())
+            return sorted({known["version"], *_older(known)}, reverse=True) if known and known["wrapped"] else []
+
+    def rotate(self) -> int:
+        """Give every subject a further key; what was sealed with the older ones stays readable.
+
+        Returns:
+            How many subjects there are.
+        """
+        count = 0
+        with self._change() as content:
+            for text, known in content["subjects"].items():
+                if known["wrapped"] is None:
+                    continue
+                version = known["version"] + 1
+                aad = _aad(self.store_id, bytes.fromhex(text), version, b"dek")
+                content["subjects"][text] = {
+                    "version": version,
+                    "wrapped": keyring_file.text(crypto.wrap_key(self._kek, crypto.random_key(), aad)),
+                    "older": {**known.get("older", {}), str(known["version"]): known["wrapped"]},
+                }
+                count += 1
+        return count
+
+    def rotate_kek(self, *, ask: Ask | None = None) -> None:
+        """Wrap everything with a new key, kept where the old one was; `created_recovery_code` is new too.
+
+        Nobody else may have the keyring open. Killed in the middle, it opens with whichever key is in its place.
+
+        Args:
+            ask: Asks for the passphrase, where one protects the key.
+
+        Raises:
+            StoreError: The key can't be placed.
+        """
+        store, new = self.store_id.hex(), crypto.random_key()
+        passphrase = custody.choose(ask) if self._content["custody"]["kind"] == "passphrase" else None
+        with self._change() as content:
+            sealed = crypto.wrap_key(new, self._kek, _aad(self.store_id, b"", 1, b"kek"))
+            content[_ROTATING] = keyring_file.text(sealed)
+        _, placed = custody.place(self._home, store, new, passphrase=passphrase, ask=None)
+        self._rewrap(new, placed)
+
+    def _rewrap(self, new: bytes, placed: Content) -> None:
+        """Wrap all keys with the one that is in its place now, and drop what is left of the old one."""
+        with self._mutex, locked(self._home / LOCK):
+            content, seen = keyring_file.read(self._home)
+            self._accept(content, seen)
+            content = json.loads(json.dumps(content))
+            content.pop(_ROTATING, None)
+
+            def again(wrapped: str, aad: bytes) -> str:
+                key = crypto.unwrap_key(self._kek, keyring_file.data(wrapped), aad)
+                return keyring_file.text(crypto.wrap_key(new, key, aad))
+
+            content["root"] = again(content["root"], _aad(self.store_id, b"", 1, b"root"))
+            for text, known in content["subjects"].items():
+                token = bytes.fromhex(text)
+                if known["wrapped"] is not None:
+                    known["wrapped"] = again(known["wrapped"], _aad(self.store_id, token, known["version"], b"dek"))
+                for version, wrapped in known.get("older", {}).items():
+                    known["older"][version] = again(wrapped, _aad(self.store_id, token, int(version), b"dek"))
+            code, sealed_by_code = recovery.make(content["store"], new)
+            content |= {"custody": placed, "recovery": sealed_by_code}
+            seen = keyring_file.write(self._home, new, content, scrub=True)
+            self._kek = new
+            self._accept(content, seen)
+            self.created_recovery_code = code
+        custody.forget(self._home, content["store"], kept=placed["kind"])
+        custody.forget_replaced(self._home)
+
+    def _unwrap(self, token: bytes, version: int, wrapped: str) -> bytes:
+        aad = _aad(self.store_id, token, version, b"dek")
+        return crypto.unwrap_key(self._kek, keyring_file.data(wrapped), aad)
 
     def live(self) -> list[bytes]:
         """The tokens of all subjects that have a key."""
@@ -191,7 +305,7 @@ class Keyring:
         with self._mutex:
             known = self._content["subjects"].get(token.hex(), {"version": 0, "wrapped": None})
             version: int = known["version"]
-            return version if known["wrapped"] is None else version - 1
+            return version if known["wrapped"] is None else min([version, *_older(known)]) - 1
 
     def shred(self, subject: str) -> bool:
         """Drop a subject's key for good; says whether there was one. A new use makes a new key."""
@@ -232,7 +346,12 @@ class Keyring:
         if content["store"] != self.store_id.hex():
             raise StoreError("The keyring was replaced by another home's.", keyring_file.RESTORE)
         self._content, self._seen = content, seen
-        self._deks: dict[bytes, Dek] = {}
+        self._deks: dict[tuple[bytes, int], Dek] = {}
+
+
+def _older(known: Content) -> dict[int, str]:
+    """A subject's older keys by version."""
+    return {int(version): wrapped for version, wrapped in known.get("older", {}).items()}
 
 
 def _aad(store_id: bytes, token: bytes, version: int, purpose: bytes) -> bytes:

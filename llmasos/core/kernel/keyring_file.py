@@ -4,7 +4,8 @@
     check              a tag under the KEK: a wrong key fails here, for AES-GCM alone is not key-committing
     custody, recovery  how to get the KEK: see custody.py and recovery.py
     root               the home's own key, wrapped
-    subjects           token -> version and wrapped key; the key is null where it was shredded
+    subjects           token -> version and wrapped key, and older ones; the key is null where it was shredded
+    rotating           while the KEK is replaced: the old one, wrapped by the new one
     mac                a tag under the KEK over all the rest
 
 It holds nothing readable. Losing it is losing everything, so it is only ever replaced whole, and synced.
@@ -23,7 +24,9 @@ from llmasos.core.kernel import crypto
 from llmasos.core.kernel.durable import replace_file
 
 NAME = "keyring.json"
-FORMAT = 1
+FORMAT = 2
+PLAIN_FORMAT = 1
+"""Without older keys: what the first versions of llmasos read. They would take what older keys seal for shredded."""
 RESTORE = "Restore keyring.json from a backup; nothing was changed."
 
 Content = dict[str, Any]
@@ -56,6 +59,8 @@ def read(home: Path) -> tuple[Content, Signature]:
 
 def write(home: Path, kek: bytes, content: Content, *, scrub: bool = False) -> Signature:
     """Write the file whole, its check and mac renewed."""
+    older = any("older" in known for known in content["subjects"].values()) or "rotating" in content
+    content["format"] = FORMAT if older else PLAIN_FORMAT
     content["check"] = _check(kek, content)
     content["mac"] = _mac(kek, content)
     replace_file(home / NAME, _encode(content), scrub=scrub)
@@ -68,10 +73,15 @@ def verify(home: Path, kek: bytes, content: Content) -> None:
     Raises:
         StoreError: It is another home's KEK, or the content was changed by somebody without it.
     """
-    if content["check"] != _check(kek, content):
+    if not belongs(kek, content):
         raise StoreError("This key doesn't belong to the keyring of this home.", "Put the right key back.")
     if content["mac"] != _mac(kek, content):
         raise StoreError(f"The keyring {home / NAME} is damaged or was changed.", RESTORE)
+
+
+def belongs(kek: bytes, content: Content) -> bool:
+    """Whether this is the KEK of the content."""
+    return bool(content["check"] == _check(kek, content))
 
 
 def signature(home: Path) -> Signature:
@@ -107,6 +117,10 @@ def _check_form(content: Content) -> None:
         data(known["wrapped"] or "")
         if not isinstance(known["version"], int):
             raise TypeError
+        for version, wrapped in known.get("older", {}).items():
+            int(version)
+            data(wrapped)
+    data(content.get("rotating", ""))
 
 
 def _check(kek: bytes, content: Content) -> str:

@@ -21,8 +21,6 @@ from llmasos.core.kernel.store import Store
 log = logging.getLogger(__name__)
 
 KIND = "replay"
-KEPT = 200
-"""Runs that are kept, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,20 @@ class Recorder:
         store: Where.
         clock: Says when.
         processes: Whose runs they are.
+        keep: How many are kept, the newest.
     """
 
-    def __init__(self, store: Store, clock: Clock, processes: ProcessTable) -> None:
+    def __init__(self, store: Store, clock: Clock, processes: ProcessTable, *, keep: int = 200) -> None:
         self._store = store
         self._clock = clock
         self._processes = processes
-        self._last = max((int(record.id) for record in store.scan(KIND)), default=0)
+        self._keep = keep
+        numbers = [int(record.id) for record in store.scan(KIND)]
+        self._last = max(numbers, default=0)
+        if not store.frozen:
+            for number in numbers:
+                if number <= self._last - keep:
+                    store.delete(KIND, f"{number:09d}")
 
     def hears(self, engine: Engine) -> Callable[[Generated], None]:
         """What an engine tells of its runs. A run without a seed can't be drawn again, and isn't kept."""
@@ -79,7 +84,7 @@ class Recorder:
             try:
                 with self._store.transaction():
                     self._store.put(KIND, f"{self._last:09d}", value)
-                    self._store.delete(KIND, f"{self._last - KEPT:09d}")
+                    self._store.delete(KIND, f"{self._last - self._keep:09d}")
             except LlmasosError as error:  # a run that isn't recorded is still a run
                 log.warning("a run isn't recorded: %s", error)
 

@@ -13,7 +13,7 @@ from typing import Any
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.files import effects, imprint, seal
+from llmasos.services.files import effects, imprint, seal, trash
 from llmasos.services.files.place import TRASH, Place, folders, missing_folders
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
@@ -28,10 +28,17 @@ _PROBED = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a change happens: the caller and the space it sees."""
+    """Where a change happens: the caller and the space it sees.
+
+    Attributes:
+        caller: Who makes it.
+        space: What they see.
+        keep_trash: Days that something lies in the trash at most; 0 leaves it there.
+    """
 
     caller: Caller
     space: Space
+    keep_trash: int = 0
 
     async def keep(self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None) -> None:
         """Persist what takes a change back, its sealed bytes first."""
@@ -216,10 +223,12 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
     await room.keep("files.untrash", place, {"imprint": print_, "aside": list(aside.parts), "made": _listed(made)})
     with folders(box, made):
         effects.rename(place, aside)
+    await in_thread(lambda stop: trash.empty(place.root, room.keep_trash, stop))
+    days = f", at most {room.keep_trash} days" if room.keep_trash else ""
     return done(
         f"Moved {place.shown} to the workspace's trash.",
         note=f"With {size_words(size)} it is too much to seal: it lies in {TRASH}, as readable as before, "
-        "until you undo this or remove it there.",
+        f"until you undo this or remove it there{days}.",
     )
 
 

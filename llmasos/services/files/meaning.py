@@ -137,6 +137,8 @@ def _passage(entry: Entry) -> str:
 
 
 def _keep(store: Store, some: Sequence[tuple[int, Entry]], made: Vectors) -> None:
+    if store.frozen:  # then they are made anew the next time
+        return
     with store.transaction():
         for (_, entry), vector in zip(some, made, strict=True):
             packed = base64.b64encode(vector.astype(np.float16).tobytes()).decode()

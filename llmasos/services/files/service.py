@@ -51,11 +51,17 @@ class Files(Undo):
     """
 
     def __init__(
-        self, *, private: Sequence[Path] = (), embedder: Embedder | None = None, span: Span | None = None
+        self,
+        *,
+        private: Sequence[Path] = (),
+        embedder: Embedder | None = None,
+        span: Span | None = None,
+        keep_trash: int = 0,
     ) -> None:
         self._private = tuple(private)
         self._meaning = Meaning(embedder) if embedder is not None else None
         self._span = span
+        self._keep_trash = keep_trash
         self._targets: Plans[Target] = Plans()
         self._transfers: Plans[Transfer] = Plans()
 
@@ -380,7 +386,7 @@ class Files(Undo):
         return Space.of(caller.session, self._private)
 
     def _room(self, caller: Caller) -> Room:
-        return Room(caller, self._space(caller))
+        return Room(caller, self._space(caller), self._keep_trash)
 
     def _zone(self, caller: Caller) -> Any:
         return caller.kernel.clock.now().tzinfo

@@ -1,4 +1,4 @@
-"""Finding what was said: by words (BM25), by meaning (embedding, where there is one), newer before older.
+"""Finding what was said: by words, by meaning (embedding, where there is one), newer before older.
 
     score = relevance * recency * importance
     relevance  the better of words and meaning, and a little of the other
@@ -11,6 +11,7 @@ take part: the same texts and the same query give the same answer in another pro
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from llmasos.core.base.errors import LlmasosError
-from llmasos.services.memory.bm25 import BM25
+from llmasos.services.memory import packing
+from llmasos.services.memory.column import Column
+from llmasos.services.memory.postings import Postings
 from llmasos.services.memory.words import terms
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,10 @@ log = logging.getLogger(__name__)
 Vectors = npt.NDArray[np.float32]
 FLOOR = 0.8
 HALF_LIFE = 50
+WIDTH = 384
+"""Numbers in a vector."""
+FORM = "words, vectors in steps/1"
+"""What `Index.pack` writes; another one where terms or vectors are made otherwise."""
 CALIBRATED = "multilingual-e5-small"
 COVERED = 0.34
 """Share of a query's weight that a text must have to be found by words alone."""
@@ -93,35 +100,107 @@ class Index:
     """
 
     def __init__(self, embedder: Embedder | None = None) -> None:
-        # Another model's cosines mean something else, and the lexical one knows no more than BM25 does.
+        # Another model's cosines mean something else, and the lexical one knows no more than words do.
         self._embedder = embedder if embedder and embedder.name.startswith(CALIBRATED) else None
-        self._items: dict[str, Item] = {}
-        self._words = BM25()
-        self._vectors: dict[str, Vectors] = {}
+        self._places: dict[str, int] | None = {}
+        """The number of each id; None where they were loaded and nobody asked yet."""
+        self._items: list[Item | None] = []
+        """By number; None where it is gone, or still in `_loaded`."""
+        self._loaded, self._ends = memoryview(b""), np.zeros(0, np.int64)
+        self._loaded_ids = memoryview(b"")
+        self._words = Postings()
+        self._there = Column(np.bool_)
+        self._orders = Column(np.int64)
+        self._importance = Column(np.float32)
+        self._vectors = Column(np.float32, WIDTH)
+        self._steps = Column(np.float32)
+        self._any_vectors = False
+        self._sorted: npt.NDArray[np.int64] | None = None
+        """Orders of all that are there, ascending; None where that has to be found anew."""
 
     def __len__(self) -> int:
-        return len(self._items)
+        return int(np.count_nonzero(self._there.view))
 
     def __contains__(self, id: str) -> bool:
-        return id in self._items
+        return id in self._numbers()
+
+    @property
+    def newest(self) -> int:
+        """The highest order there is; 0 where there is none."""
+        return int(self._in_order()[-1]) if len(self) else 0
 
     def items(self) -> list[Item]:
         """All texts, oldest first."""
-        return sorted(self._items.values(), key=lambda item: item.order)
+        return sorted(map(self._item, np.flatnonzero(self._there.view)), key=lambda item: item.order)
 
     def add(self, item: Item) -> None:
         """Enter a text, in place of the one with its id."""
-        self._items[item.id] = item
-        self._words.add(item.id, terms(item.text))
-        self._vectors.pop(item.id, None)
-        if item.vector:
-            self._vectors[item.id] = unpack(item.vector)
+        self.remove(item.id)
+        number = len(self._items)
+        self._numbers()[item.id] = number
+        self._items.append(item)
+        self._words.add(number, terms(item.text))
+        self._there.append(True)
+        self._orders.append(item.order)
+        self._importance.append(item.importance)
+        steps, size = _in_steps(unpack(item.vector)) if item.vector else (np.zeros(WIDTH, np.int8), np.float32(1))
+        self._vectors.append(steps * size)
+        self._steps.append(size)
+        self._any_vectors |= bool(item.vector)
+        self._sorted = None
 
     def remove(self, id: str) -> None:
         """Take a text out, if it is in."""
-        if self._items.pop(id, None):
-            self._words.remove(id)
-            self._vectors.pop(id, None)
+        number = self._numbers().pop(id, None)
+        if number is not None:
+            self._there.view[number] = False
+            self._vectors.view[number] = 0.0
+            self._items[number] = None
+            self._sorted = None
+
+    def pack(self) -> bytes:
+        """All of it, for `load` in another process."""
+        kept = np.flatnonzero(self._there.view)
+        renumbered = np.full(len(self._items), -1, np.int64)
+        renumbered[kept] = np.arange(len(kept))
+        steps = self._steps.view[kept]
+        vectors = np.rint(self._vectors.view[kept] / steps[:, None]).astype(np.int8)
+        words, ends, numbers = self._words.pack(renumbered)
+        texts = [self._text(number) for number in kept]
+        return packing.pack(
+            {"form": FORM},
+            ids="\n".join(self._ids(kept)).encode("utf-8", "surrogatepass"),
+            texts=b"".join(texts),
+            text_ends=np.cumsum([len(text) for text in texts], dtype=np.int64),
+            orders=self._orders.view[kept],
+            importance=self._importance.view[kept],
+            vectors=vectors if self._any_vectors else vectors[:0],
+            steps=steps,
+            words=words.encode("utf-8", "surrogatepass"),
+            word_ends=ends,
+            numbers=numbers,
+        )
+
+    def load(self, data: memoryview) -> bool:
+        """Take up what `pack` gave, into an index that is empty; False where it is of another form."""
+        head, sections = packing.unpack(data)
+        if head["form"] != FORM:
+            return False
+        self._loaded, self._ends = sections["texts"], sections["text_ends"]
+        self._loaded_ids = sections["ids"]
+        count = len(self._ends)
+        self._items, self._places = [None] * count, None if count else {}
+        self._there.load(np.ones(count, np.bool_))
+        self._orders.load(sections["orders"])
+        self._importance.load(sections["importance"])
+        self._any_vectors = bool(len(sections["vectors"]))
+        self._steps.load(sections["steps"])
+        vectors = sections["vectors"] * self._steps.view[:, None] if self._any_vectors else np.zeros((count, WIDTH))
+        self._vectors.load(vectors)
+        words = bytes(sections["words"]).decode("utf-8", "surrogatepass")
+        self._words.load(words, sections["word_ends"], sections["numbers"])
+        self._sorted = None
+        return True
 
     async def embed(self, text: str) -> str:
         """A text's vector as `Item.vector` wants it; empty where there is no embedder or it fails."""
@@ -144,34 +223,60 @@ class Index:
             where: Only these take part.
             by_meaning: Use the embedder too.
         """
-        candidates = [item for item in self.items() if where is None or where(item)]
-        wanted = terms(query, query=True)
-        matches = self._words.search(wanted)
-        near = await self._near(query, candidates) if by_meaning else {}
-        hits = []
-        for age, item in enumerate(reversed(candidates)):
-            match = matches.get(item.id)
-            by_words = match.coverage if match and match.coverage >= COVERED else 0.0
-            meant = min(1.0, max(0.0, (near.get(item.id, 0.0) - FAR) / (NEAR - FAR)))
-            relevance = 0.75 * max(by_words, meant) + 0.25 * min(by_words, meant)
-            if relevance <= 0:
-                continue
-            recency = FLOOR + (1 - FLOOR) * 0.5 ** (age / HALF_LIFE)
-            complete = match is not None and match.coverage > 0.999
-            hits.append(Hit(item, relevance * recency * item.importance, relevance, complete))
+        # First, as others may add texts meanwhile.
+        asked = await self._embedded(query, "query") if by_meaning and self._any_vectors else None
+        candidates = self._there.view.copy()
+        if where is not None:
+            for number in np.flatnonzero(candidates):
+                candidates[number] = where(self._item(number))
+        covered = self._words.coverage(terms(query, query=True), self._there.view)
+        by_words = np.where(covered >= COVERED, covered, 0.0)
+        meant = np.zeros(len(covered)) if asked is None else self._vectors.view @ asked
+        meant = np.clip((meant - FAR) / (NEAR - FAR), 0.0, 1.0)
+        relevance = 0.75 * np.maximum(by_words, meant) + 0.25 * np.minimum(by_words, meant)
+        found = np.flatnonzero(candidates & (relevance > 0))
+        orders = self._orders.view[found]
+        newer = self._in_order() if where is None else np.sort(self._orders.view[candidates])
+        age = len(newer) - np.searchsorted(newer, orders, side="right")
+        recency = FLOOR + (1 - FLOOR) * 0.5 ** (age / HALF_LIFE)
+        scores = relevance[found] * recency * self._importance.view[found]
         # Rounded, so that a last bit doesn't decide; equal ones newest first.
-        hits.sort(key=lambda hit: (-round(hit.score, 6), -hit.item.order))
-        return hits[:limit]
+        best = np.lexsort((-orders, -np.round(scores, 6)))[:limit]
+        return [
+            Hit(self._item(found[at]), float(scores[at]), float(relevance[found[at]]), bool(covered[found[at]] > 0.999))
+            for at in best
+        ]
 
-    async def _near(self, query: str, candidates: Sequence[Item]) -> dict[str, float]:
-        known = [item.id for item in candidates if item.id in self._vectors]
-        if not known:
-            return {}
-        vectors = await self._embedded(query, "query")
-        if vectors is None:
-            return {}
-        cosines = np.stack([self._vectors[id] for id in known]) @ vectors
-        return dict(zip(known, (float(c) for c in cosines), strict=True))
+    def _numbers(self) -> dict[str, int]:
+        if self._places is None:
+            # Nothing was added or removed yet: that asks for numbers first.
+            ids = bytes(self._loaded_ids).decode("utf-8", "surrogatepass").split("\n")
+            self._places = dict(zip(ids, range(len(ids)), strict=True))
+        return self._places
+
+    def _ids(self, kept: npt.NDArray[np.int64]) -> list[str]:
+        by_number = {number: id for id, number in self._numbers().items()}
+        return [by_number[int(number)] for number in kept]
+
+    def _in_order(self) -> npt.NDArray[np.int64]:
+        if self._sorted is None:
+            self._sorted = np.sort(self._orders.view[self._there.view], kind="stable")
+        return self._sorted
+
+    def _item(self, number: np.int64) -> Item:
+        item = self._items[number]
+        if item is None:
+            item = self._items[number] = Item(*json.loads(bytes(self._text(number))))
+        return item
+
+    def _text(self, number: np.int64) -> bytes | memoryview:
+        """A text as it is packed, its vector apart."""
+        if number < len(self._ends):
+            return self._loaded[self._ends[number - 1] if number else 0 : self._ends[number]]
+        item = self._items[number]
+        assert item is not None
+        said = [item.id, item.text, item.order, item.at, "", item.importance, item.source]
+        return json.dumps(said, separators=(",", ":")).encode()
 
     async def _embedded(self, text: str, kind: Literal["query", "passage"]) -> Vectors | None:
         if self._embedder is None:
@@ -182,6 +287,15 @@ class Index:
             log.warning("searching by words alone: %s", error)
             return None
         return np.asarray(vectors[0], np.float32)
+
+
+def _in_steps(vector: Vectors) -> tuple[npt.NDArray[np.int8], np.float32]:
+    """A vector in whole steps of 1/127 of its largest number, and the step.
+
+    A cosine moves by less than 0.001, and an index is a quarter as large on disk. Built or loaded, it is the same.
+    """
+    size = np.float32(np.abs(vector).max() / 127) or np.float32(1)
+    return np.rint(vector / size).astype(np.int8), size
 
 
 def pack(vector: Vectors) -> str:

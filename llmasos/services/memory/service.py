@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items
 from llmasos.core.kernel.journal import Entry
-from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.store import Snapshot, Store
 from llmasos.core.kernel.syscall import inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
@@ -19,6 +20,9 @@ from llmasos.services.memory.words import means_everything, normalized
 from llmasos.services.script import has_chinese
 
 KIND = "memory"
+REVISION = "memory.revision"
+WORTH_KEEPING = 1_000
+"""Memories from which on their index is kept; one of fewer is built in no time."""
 LONGEST = 20_000
 """Characters of one fact."""
 SHOWN = 8
@@ -40,6 +44,8 @@ class Memory:
         self._clock = clock
         self._embedder = embedder
         self._indexes: dict[str, Index] = {}
+        self._stale: set[str] = set()
+        """Whose snapshot isn't there, or is older than the index."""
 
     @syscall("memory.remember", effect="write")
     async def remember(self, caller: Caller, text: str) -> dict[str, Any]:
@@ -70,12 +76,13 @@ class Memory:
             "text": fact,
             "at": self._clock.now().isoformat(timespec="seconds"),
             # Said again, it counts as new, though the record keeps its place in the store.
-            "order": max((item.order for item in index.items()), default=0) + 1,
+            "order": index.newest + 1,
             "vector": await index.embed(fact),
         }
         # The inverse names the record and not its words: those live in one place only.
         caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})
-        self._store.put(KIND, id, value)
+        with self._changed(person):
+            self._store.put(KIND, id, value)
         index.add(_item(id, value))
         return done(f"I'll remember: {fact}" if not has_chinese(fact) else f"记住了：{fact}", ref=fact)
 
@@ -113,9 +120,10 @@ class Memory:
         index = self._index(caller.session.person)
         # What was shown is what goes: a fact told while the question stood is not erased unseen.
         going = await self._meant(caller, query) if shown is None else [i for i in index.items() if i.id in shown]
-        with self._store.transaction():
+        with self._changed(caller.session.person):
             for item in going:
                 self._store.delete(KIND, item.id)
+        self._snapshot(caller.session.person).drop()  # its words are gone for good, there too
         for item in going:
             index.remove(item.id)
         ids, texts = {item.id for item in going}, [normalized(item.text) for item in going]
@@ -138,10 +146,12 @@ class Memory:
         index = self._index(value["person"])
         if payload["before"]:
             value |= payload["before"]
-            self._store.put(KIND, payload["id"], value)
+            with self._changed(value["person"]):
+                self._store.put(KIND, payload["id"], value)
             index.add(_item(payload["id"], value))
             return f"As before: {value['text']}"
-        self._store.delete(KIND, payload["id"])
+        with self._changed(value["person"]):
+            self._store.delete(KIND, payload["id"])
         index.remove(payload["id"])
         return f"No longer remembered: {value['text']}"
 
@@ -178,13 +188,38 @@ class Memory:
         return [item for item in near if item.text == chosen]
 
     def _index(self, person: str) -> Index:
-        """A person's index, built from the store at first use."""
+        """A person's index, at first use from its snapshot, or built from the store where that is of another time."""
         if person not in self._indexes:
             index = self._indexes[person] = Index(self._embedder)
-            for record in self._store.scan(KIND):
-                if record.value["person"] == person:
-                    index.add(_item(record.id, record.value))
+            kept = self._snapshot(person).read(self._revision(person))
+            if kept is None or not index.load(kept):
+                self._stale.add(person)
+                for record in self._store.scan(KIND):
+                    if record.value["person"] == person:
+                        index.add(_item(record.id, record.value))
         return self._indexes[person]
+
+    def close(self) -> None:
+        """Keep the indexes that take long to build, sealed, for the next start."""
+        for person in self._stale:
+            index = self._indexes.get(person)
+            if index is not None and len(index) >= WORTH_KEEPING and not self._store.frozen:
+                self._snapshot(person).write(index.pack(), self._revision(person))
+        self._stale.clear()
+
+    @contextlib.contextmanager
+    def _changed(self, person: str) -> Iterator[None]:
+        """What is written inside makes snapshots of before stale, in the same transaction."""
+        with self._store.transaction():
+            self._store.put(REVISION, person, self._revision(person) + 1)
+            yield
+        self._stale.add(person)
+
+    def _revision(self, person: str) -> int:
+        return int(self._store.get(REVISION, person) or 0)
+
+    def _snapshot(self, person: str) -> Snapshot:
+        return self._store.snapshot(f"memory\n{person}")
 
 
 def _digest(person: str, fact: str) -> str:

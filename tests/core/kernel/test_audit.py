@@ -186,6 +186,14 @@ def test_files_follow_each_other_and_the_oldest_go(world: World) -> None:
     assert world.wrong()
 
 
+def test_fewer_files_are_kept_from_the_next_start_on(world: World) -> None:
+    world.write(60, file_bytes=2000, keep=5)
+    assert len(files(world.home / "audit")) == 5
+    assert world.open(file_bytes=2000, keep=2).trouble == ""
+    assert len(files(world.home / "audit")) == 2
+    assert world.wrong() == []
+
+
 def test_a_line_that_kill_9_tore_was_never_acknowledged(world: World) -> None:
     world.write(3)
     with world.file.open("ab") as file:

@@ -275,3 +275,25 @@ def test_a_torn_intent_is_no_intent(store: Store, clock: MockClock, home: Path) 
     file = home / "intents.sealed"
     file.write_bytes(file.read_bytes()[:-5])
     assert [e.request for e in Journal(store, clock).undecided()] == ["whole"]
+
+
+def test_less_is_kept_from_the_next_start_on(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock)
+    for number in range(20):
+        entry = intend(journal, f"request {number}")
+        with store.transaction():
+            blob = store.put_blob(b"x", id=f"before {number}")
+            journal.prepare_inverse(entry.id, "files.restore", {}, blobs=[blob])
+        journal.done(entry.id)
+    journal.close()
+    before = store.facts()
+    Journal(store, clock).close()
+    assert store.facts() == before  # nothing to do, and nothing written
+    journal = Journal(store, clock, keep=8, keep_undo=3)
+    assert [entry.request for entry in journal.entries()] == [f"request {number}" for number in range(19, 11, -1)]
+    assert [entry.id for entry in journal.undoable("ann", "/w")] == [20, 19, 18]
+    kept = [number for number in range(20) if store.get_blob(f"before {number}") is not None]
+    assert kept == [17, 18, 19]
+    undoable(journal)
+    assert [entry.id for entry in journal.undoable("ann", "/w")] == [21, 20, 19]
+    journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Sampling
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.engine.sources import LlamaEngines
-from llmasos.core.kernel import replay as replays
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.process import ProcessTable
 from llmasos.core.kernel.replay import Recorder, Run, replay
@@ -68,7 +67,7 @@ async def test_the_default_model_writes_the_same_again(desk: Desk, tmp_path: Pat
     assert len(desk.runs()) == 3, "a replay is no run"
     other = Run(1, "", "ada", "talker", engine.fingerprint, runs[2].generated)
     changed = Sampling(temperature=0.8, seed=8, max_tokens=24)
-    different = replays.replace(other, generated=replays.replace(other.generated, sampling=changed))
+    different = replace(other, generated=replace(other.generated, sampling=changed))
     assert await replay(engine, different) is not None, "another seed writes something else"
     await engine.shutdown()
 
@@ -91,15 +90,18 @@ async def test_what_can_not_be_drawn_again_is_not_kept(desk: Desk) -> None:
     assert desk.runs() == []
 
 
-async def test_the_newest_are_kept_and_their_numbers_go_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replays, "KEPT", 3)
+async def test_the_newest_are_kept_and_their_numbers_go_on(desk: Desk) -> None:
+    clock = MockClock(datetime(2026, 11, 22, tzinfo=UTC))
     engine = ScriptedEngine(["hello"])
+    desk.recorder = Recorder(desk.store, clock, desk.table, keep=3)
     for _ in range(5):
         await desk.write(engine, "Say hello.")
     assert [run.number for run in desk.runs()] == [5, 4, 3]
-    desk.recorder = Recorder(desk.store, MockClock(datetime(2026, 11, 22, tzinfo=UTC)), desk.table)
+    desk.recorder = Recorder(desk.store, clock, desk.table, keep=3)
     await desk.write(engine, "Say hello.")
     assert [run.number for run in desk.runs()] == [6, 5, 4]
+    desk.recorder = Recorder(desk.store, clock, desk.table, keep=1)  # fewer from now on: at once
+    assert [run.number for run in desk.runs()] == [6]
 
 
 async def test_each_sees_and_forgets_their_own(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import StoreError
-from llmasos.core.kernel.durable import sync_folder
+from llmasos.core.kernel.durable import replace_file, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class Checkpoint:
         said = {"at": self.at, "facts": self.facts, "head": self.head, "number": self.number, "store": self.store}
         return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
+    @property
+    def line(self) -> bytes:
+        """How it stands in the file."""
+        said = json.loads(self.signed) | {"signature": base64.b64encode(self.signature).decode()}
+        return json.dumps(said, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
 
 class Anchor:
     """The file with checkpoints.
@@ -62,15 +68,13 @@ class Anchor:
         Raises:
             StoreError: It can't be written.
         """
-        said = json.loads(checkpoint.signed) | {"signature": base64.b64encode(checkpoint.signature).decode()}
-        line = json.dumps(said, sort_keys=True, separators=(",", ":")).encode() + b"\n"
         try:
             new = not self.path.exists()
             if new:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, line)
+                os.write(fd, checkpoint.line)
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -81,6 +85,21 @@ class Anchor:
                 f"The checkpoint of the audit log can't be written to {self.path}: {error.strerror}.",
                 "See its disk and owner, or name another file with LLMASOS_AUDIT_ANCHOR.",
             ) from error
+
+    def forget(self, store: str) -> None:
+        """Remove the checkpoints of a home that was erased; the file too where nothing is left in it.
+
+        Raises:
+            StoreError: It can't be written.
+        """
+        others = b"".join(point.line for point in self.all() if point.store != store)
+        try:
+            if others:
+                replace_file(self.path, others)
+            else:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path} can't be written: {error.strerror}.", "See its disk and owner.") from error
 
     def checkpoints(self, store: str) -> Iterator[Checkpoint]:
         """Those of a home, oldest first."""

@@ -62,7 +62,7 @@ class Auditor:
         """
         if self._audit.trouble:
             raise StoreError(
-                f"The audit log isn't what it was: {self._audit.trouble}.",
+                self._audit.alarm,
                 "Until it is, nothing is changed. See 'llmasos audit verify'; 'llmasos audit accept' begins a new one.",
             )
         if self._lost:

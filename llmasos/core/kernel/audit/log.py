@@ -79,13 +79,14 @@ class AuditLog:
         clock: What dates it.
         anchor: Where checkpoints go.
         facts: What else a checkpoint says.
+        doubts: Given what the newest checkpoint said else, why that doesn't fit what is there now; empty where it does.
         looks: Only look: nothing is changed, not even a torn end cut off.
         file_bytes: When a file is larger, the next one begins.
         keep: How many files are kept.
 
     Attributes:
-        trouble: Why the log isn't what it was when it was last written; empty where it is. Then nothing with an effect
-            may be done, until the person has accepted it.
+        trouble: Why the log, or what its newest checkpoint tells of, isn't what it was; empty where it is. Then nothing
+            with an effect may be done, until the person has accepted it.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class AuditLog:
         anchor: Anchor,
         *,
         facts: Callable[[], Mapping[str, Any]] = dict,
+        doubts: Callable[[Mapping[str, Any]], str] = lambda facts: "",
         looks: bool = False,
         file_bytes: int = FILE_BYTES,
         keep: int = KEEP,
@@ -106,6 +108,7 @@ class AuditLog:
         self._keyring = keyring
         self._clock = clock
         self._facts = facts
+        self._doubts = doubts
         self._file_bytes, self._keep = file_bytes, keep
         self._cipher = crypto.Cipher(keyring.derive("audit/seal"))
         self._tagger = crypto.Tagger(keyring.derive("audit/args"))
@@ -113,10 +116,17 @@ class AuditLog:
         self._fd, self._size = -1, 0
         self._closed: weakref.finalize[..., AuditLog] = weakref.finalize(self, int)
         self._anchored = 0
-        self.trouble = ""
+        self.trouble, self._what = "", "audit log"
         self._chain = Chain(0, START, b"")
         if not looks:
             self._go_on()
+            if not self.trouble:
+                self._trim()
+
+    @property
+    def alarm(self) -> str:
+        """The trouble as a sentence; empty where there is none."""
+        return f"The {self._what} isn't what it was: {self.trouble}." if self.trouble else ""
 
     def append(self, record: Record) -> None:
         """Write an entry. On return it survives `kill -9`.
@@ -160,17 +170,24 @@ class AuditLog:
         self.anchor.add(replace(point, signature=self._signer.sign(point.signed)))
         self._anchored = self._chain.number
 
-    def accept(self) -> None:
-        """Begin anew beside a log that isn't what was written: the person has seen it. The old one is set aside."""
+    def accept(self, why: str = "") -> None:
+        """Sign what is there, though it isn't what was written: the person has seen it.
+
+        Where it is the log itself, a new one begins, and the old one is set aside.
+
+        Args:
+            why: What to write down other than that the person accepted it.
+        """
         what, self.trouble = self.trouble, ""
-        aside = owner_only(self.folder / f"set-aside-{self._clock.now():%Y-%m-%dT%H%M%S}")
-        for path in files(self.folder):
-            path.rename(aside / path.name)
-        # One number is left out: the entry that was signed last isn't the one before the next.
-        self._chain = Chain(max(self._anchored, self._chain.number) + 1, START, b"")
-        self._closed()
-        self._fd, self._size = -1, 0
-        self.note(f"accepted by the person: {what}")
+        if what and self._what == "audit log":
+            aside = owner_only(self.folder / f"set-aside-{self._clock.now():%Y-%m-%dT%H%M%S}")
+            for path in files(self.folder):
+                path.rename(aside / path.name)
+            # One number is left out: the entry that was signed last isn't the one before the next.
+            self._chain = Chain(max(self._anchored, self._chain.number) + 1, START, b"")
+            self._closed()
+            self._fd, self._size = -1, 0
+        self.note(why or f"accepted by the person: {what}")
         self.checkpoint()
 
     def records(self) -> Iterator[tuple[int, Record]]:
@@ -202,7 +219,7 @@ class AuditLog:
     def _go_on(self) -> None:
         """Find the end of the log, and look whether it is the one that was signed last."""
         there = _with_header(self.folder)
-        signed = list(self.anchor.checkpoints(self.store_id))[-1:]
+        signed = self._signed()
         heads: dict[int, bytes] = {0: START}
         if there:
             self._size = _without_torn_end(there[-1])
@@ -218,16 +235,29 @@ class AuditLog:
                 self.trouble = str(broken)
         else:
             self._chain = Chain(0, START, tie_key(self._keyring, 0))
-        for point in signed if not self.trouble else ():
+        for point in signed:
             self._anchored = point.number
+            if self.trouble:
+                break
             if point.number > self._chain.number:
                 self.trouble = f"{point.number} entries were signed, and {self._chain.number} are there"
             elif heads.get(point.number, bytes.fromhex(point.head)).hex() != point.head:
                 self.trouble = f"entry {point.number} isn't the one that was signed"
+            elif doubts := self._doubts(point.facts):
+                self.trouble, self._what = doubts, "store"
+
+    def newest_facts(self) -> Mapping[str, Any]:
+        """What the newest checkpoint said else; nothing where there is none."""
+        return next((point.facts for point in self._signed()), {})
+
+    def _signed(self) -> list[Checkpoint]:
+        """The newest checkpoint."""
+        # Not the last line but the highest number: an old line could have been written again behind it.
+        return sorted(self.anchor.checkpoints(self.store_id), key=lambda point: point.number)[-1:]
 
     def _write(self, sealed: bytes) -> None:
         if self.trouble:
-            raise StoreError(f"The audit log isn't what it was: {self.trouble}.", "Look at 'llmasos audit verify'.")
+            raise StoreError(self.alarm, "Look at 'llmasos audit verify'.")
         before = self._chain.number, self._chain.head, self._chain.key
         try:
             fd = self._open()
@@ -244,6 +274,12 @@ class AuditLog:
             ) from error
         self._size += len(line)
 
+    def _trim(self, new: int = 0) -> None:
+        """Let the oldest files go, so that there is room for so many new ones."""
+        there = files(self.folder)
+        for old in there[: max(0, len(there) + new - self._keep)]:
+            old.unlink()
+
     def _open(self) -> int:
         """The file to append to: the newest one, or a new one where that is full."""
         if self._fd >= 0 and self._size <= self._file_bytes:
@@ -255,8 +291,7 @@ class AuditLog:
         else:
             path, header = self.folder / f"{self._chain.number:012d}.log", b"%b\n" % self._chain.head.hex().encode()
             self._chain.key = tie_key(self._keyring, self._chain.number)
-            for old in there[: max(0, len(there) + 1 - self._keep)]:
-                old.unlink()
+            self._trim(1)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._closed = weakref.finalize(self, os.close, self._fd)
         if header:

@@ -16,25 +16,30 @@ from typing import BinaryIO
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel.store.database import Database
-from llmasos.core.kernel.store.scopes import Scope
+from llmasos.core.kernel.store.scopes import Scope, Scopes
+from llmasos.core.kernel.store.state import State
 
 PART_BYTES = 256 * 1024
 # The scope of blobs; no kind of a record, so that the two can't be taken for each other.
 KIND = "\0blob"
 _PLACE = Struct(">Q?")
+_PART = "SELECT last, edition, sealed, scope FROM blobs WHERE token = ? AND part = ?"
+_RESEAL = "UPDATE blobs SET scope = ?, edition = ?, sealed = ? WHERE token = ? AND part = ?"
 
 
 class Blobs:
     """The table of blobs. Who writes holds a transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, scopes: Scopes, state: State) -> None:
         self._db = db
+        self._scopes = scopes
+        self._state = state
 
     def write(self, scope: Scope, blob_id: str, data: bytes | BinaryIO) -> None:
         """Write a blob whole, in place of the one there was."""
         source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
         token, edition = scope.token(blob_id), secrets.token_bytes(8)
-        self._db.execute("DELETE FROM blobs WHERE token = ?", (token,))
+        self._drop(token)
         part, here = 0, source.read(PART_BYTES)
         while True:
             after = source.read(PART_BYTES) if here else b""
@@ -43,6 +48,7 @@ class Blobs:
                 "INSERT INTO blobs (token, part, last, scope, edition, sealed) VALUES (?, ?, ?, ?, ?, ?)",
                 (token, part, not after, scope.id, edition, sealed),
             )
+            self._state.part_in(token, part, edition)
             if not after:
                 return
             part, here = part + 1, after
@@ -56,23 +62,38 @@ class Blobs:
         part, first_edition = 0, None
         while True:
             with self._db.lock:
-                row = self._db.one(
-                    "SELECT last, edition, sealed FROM blobs WHERE token = ? AND part = ? AND scope = ?",
-                    (token, part, scope.id),
-                )
+                row = self._db.one(_PART, (token, part))
+                of = self._scopes.of_row(scope, row[3]) if row else scope
             if row is None and not part and not self._db.one("SELECT 1 FROM blobs WHERE token = ?", (token,)):
                 return
             if row is None or first_edition not in (None, row[1]):
                 raise StoreError("A stored file is cut off, or was replaced while it was read.", "Try again.")
-            last, first_edition, sealed = row
+            last, first_edition, sealed, _ = row
             try:
-                yield scope.cipher.open(sealed, scope.aad + token + first_edition + _PLACE.pack(part, last))
+                yield of.cipher.open(sealed, of.aad + token + first_edition + _PLACE.pack(part, last))
             except (TypeError, StructError):  # SQLite holds any type in any column
                 raise StoreError("A stored file was changed outside.", "Restore the latest backup.") from None
             if last:
                 return
             part += 1
 
+    def reseal(self, old: Scope, new: Scope, token: bytes) -> None:
+        """Seal a blob with a newer key: inside a transaction."""
+        edition = secrets.token_bytes(8)
+        for (part,) in self._db.all("SELECT part FROM blobs WHERE token = ? AND scope = ?", (token, old.id)):
+            last, before, sealed, _ = self._db.one(_PART, (token, part))
+            body = old.cipher.open(sealed, old.aad + token + before + _PLACE.pack(part, last))
+            again = new.cipher.seal(body, new.aad + token + edition + _PLACE.pack(part, last))
+            self._db.execute(_RESEAL, (new.id, edition, again, token, part))
+            self._state.part_out(token, part, before)
+            self._state.part_in(token, part, edition)
+
     def delete(self, scope: Scope, blob_id: str) -> bool:
         """Delete a blob; says whether there was one."""
-        return self._db.execute("DELETE FROM blobs WHERE token = ?", (scope.token(blob_id),)) > 0
+        return self._drop(scope.token(blob_id))
+
+    def _drop(self, token: bytes) -> bool:
+        gone = self._db.all("DELETE FROM blobs WHERE token = ? RETURNING part, edition", (token,))
+        for part, edition in gone:
+            self._state.part_out(token, part, edition)
+        return bool(gone)

@@ -5,6 +5,7 @@ It knows nothing of keys. An optional page cipher would be another `connect` her
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -83,6 +84,22 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._readable(error) from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """All rows, one after the other; nothing may be written meanwhile."""
+        try:
+            yield from self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._readable(error) from error
+
+    def sync(self) -> None:
+        """Make what is committed survive power loss too: the log that SQLite writes first is synced."""
+        with self.lock, contextlib.suppress(FileNotFoundError):  # without a log it is all in the file, and synced
+            fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:

@@ -6,6 +6,7 @@ from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store.database import Database
+from llmasos.core.kernel.store.state import State
 
 APPLICATION_ID = 0x4C4C4D53  # "LLMS", so that `file` and we know the file
 MODE = "aead/1"
@@ -42,10 +43,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (token, part))""",
         "CREATE INDEX blobs_by_scope ON blobs (scope)",
     ),
+    (
+        """CREATE TABLE state (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            revision INTEGER NOT NULL,
+            sealed BLOB NOT NULL)""",
+        # How often anything had been sealed when the scope was made.
+        "ALTER TABLE scopes ADD COLUMN began INTEGER NOT NULL DEFAULT 0",
+    ),
 )
+_DIGESTED = 2
+"""The version from which on there is a digest."""
 
 
-def prepare(db: Database, keyring: Keyring) -> None:
+def prepare(db: Database, keyring: Keyring, state: State) -> None:
     """Make a new store's tables, or check that this is this home's store, and bring it up to date.
 
     Raises:
@@ -66,6 +77,8 @@ def prepare(db: Database, keyring: Keyring) -> None:
                 db.execute(statement)
         if not version:
             db.execute("INSERT INTO header VALUES (1, ?, ?)", (MODE, check))
+        if version < _DIGESTED:
+            state.adopt()
         db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
 
 

@@ -13,6 +13,7 @@ from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Dek, Keyring
 from llmasos.core.kernel.store.database import Database
+from llmasos.core.kernel.store.state import State
 
 _VERSION = Struct(">Q")
 
@@ -22,17 +23,20 @@ class Scope:
 
     Attributes:
         id: Its number in the file.
-        cipher: Seals with a key of the subject.
+        version: Of the subject's key.
+        cipher: Seals with that key.
         aad: Format, store, subject, key version and kind: the first part of every record's associated data.
     """
 
-    __slots__ = ("_kind", "_names", "aad", "cipher", "id")
+    __slots__ = ("_kind", "_names", "aad", "cipher", "id", "subject", "version")
 
     def __init__(self, id: int, store_id: bytes, kind: bytes, dek: Dek) -> None:
         self.id = id
+        self.subject, self.version = dek.token, dek.version
         self.cipher = crypto.Cipher(crypto.derive(dek.key, "rec"))
         # Names are keyed by the subject's own key: once it is shredded, nobody can even test a guess of one.
-        self._names = crypto.Tagger(crypto.derive(dek.key, "idx"))
+        # By its first one, so that a record keeps its name when keys rotate.
+        self._names = crypto.Tagger(crypto.derive(dek.first, "idx"))
         self._kind = kind
         self.aad = b"llmasos/rec/1" + store_id + dek.token + _VERSION.pack(dek.version) + kind
 
@@ -44,9 +48,10 @@ class Scope:
 class Scopes:
     """The scopes of a store. Its caller holds the database lock."""
 
-    def __init__(self, db: Database, keyring: Keyring) -> None:
+    def __init__(self, db: Database, keyring: Keyring, state: State) -> None:
         self._db = db
         self._keyring = keyring
+        self._state = state
         self._kinds = crypto.Tagger(keyring.derive("kinds"))
         self._ready: dict[tuple[str, str], Scope] = {}
         self._by_id: dict[int, Scope] = {}
@@ -56,10 +61,12 @@ class Scopes:
         scope = self._ready.get((kind, subject))
         if scope is None:
             token = self._keyring.token(subject)
-            dek = self._keyring.find(token)
-            if dek is not None:
-                scope = self._find(self._kind(kind), dek)
-            if scope is not None:
+            for version in self._keyring.versions(token):  # while keys rotate, there may be none of the newest
+                dek = self._keyring.find(token, version)
+                scope = self._find(self._kind(kind), dek) if dek is not None else None
+                if scope is not None:
+                    break
+            if scope is not None and self._is_newest(scope):
                 self._ready[kind, subject] = scope
         return scope
 
@@ -67,21 +74,46 @@ class Scopes:
         """The scope, made where it is missing: inside a transaction."""
         scope = self._ready.get((kind, subject))
         if scope is None:
-            dek, tag = self._keyring.dek(subject), self._kind(kind)
-            values = (dek.token, dek.version, tag)
-            self._db.execute("INSERT OR IGNORE INTO scopes (subject, key_version, kind) VALUES (?, ?, ?)", values)
-            scope = self._find(tag, dek)
-            assert scope is not None
-            self._ready[kind, subject] = scope
+            scope = self._ready[kind, subject] = self._made(self._kind(kind), self._keyring.dek(subject))
         return scope
+
+    def newer(self, old: Scope) -> Scope:
+        """The scope of the same kind and subject under its newest key, made where it is missing."""
+        dek = self._keyring.find(old.subject)
+        assert dek is not None
+        (kind,) = self._db.one("SELECT kind FROM scopes WHERE id = ?", (old.id,))
+        return self._made(kind, dek)
+
+    def outdated(self) -> list[Scope]:
+        """The scopes of older keys: what is sealed with them waits to be sealed anew."""
+        self.refresh()
+        scopes = (self.by_id(id) for (id,) in self._db.all("SELECT id FROM scopes"))
+        return [scope for scope in scopes if scope is not None and not self._is_newest(scope)]
+
+    def of_row(self, scope: Scope, id: int) -> Scope:
+        """The scope that a row of this scope's kind and subject was sealed in: under an older or newer key.
+
+        Raises:
+            StoreError: There is no such scope.
+        """
+        other = scope if id == scope.id else self.by_id(id)
+        if other is None or other.subject != scope.subject:
+            raise StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
+        return other
+
+    def seals(self) -> int:
+        """How often the key that was used most can have been used: an upper bound."""
+        rows = self._db.all("SELECT subject, key_version, min(began) FROM scopes GROUP BY subject, key_version")
+        newest = [began for subject, version, began in rows if version in self._keyring.versions(subject)[:1]]
+        return self._state.read().seals - min(newest, default=self._state.read().seals)
 
     def of_kind(self, kind: str, subject: str | None) -> dict[int, Scope]:
         """The scopes of a kind by number, of one subject or of all."""
         if subject is not None:
-            self.refresh()
-            scope = self.known(kind, subject)
-            return {scope.id: scope} if scope is not None else {}
-        rows = self._db.all("SELECT id FROM scopes WHERE kind = ?", (self._kind(kind),))
+            whose = (self._kind(kind), self._keyring.token(subject))
+            rows = self._db.all("SELECT id FROM scopes WHERE kind = ? AND subject = ?", whose)
+        else:
+            rows = self._db.all("SELECT id FROM scopes WHERE kind = ?", (self._kind(kind),))
         # After the rows: a subject is in the keyring before it is in the store.
         self.refresh()
         found = (self.by_id(id) for (id,) in rows)
@@ -101,8 +133,10 @@ class Scopes:
             subject, version, kind = row
             if self._keyring.shredded(subject) >= version:
                 return None
-            dek = self._keyring.find(subject)
-            if dek is None or dek.version != version:
+            dek = self._keyring.find(subject, version)
+            if dek is None and self.refresh():  # another program gave it a key since we looked
+                dek = self._keyring.find(subject, version)
+            if dek is None:
                 raise StoreError(
                     f"The store {self._db.path} has records whose key isn't in the keyring.",
                     "Restore the newest keyring.json, or the backup of the store that belongs to this one.",
@@ -118,8 +152,13 @@ class Scopes:
         """
         for (id,) in self._db.all("SELECT id FROM scopes"):
             if self.by_id(id) is None:
-                self._db.execute("DELETE FROM records WHERE scope = ?", (id,))
-                self._db.execute("DELETE FROM blobs WHERE scope = ?", (id,))
+                for token, nonce in self._db.all(
+                    "DELETE FROM records WHERE scope = ? RETURNING token, substr(sealed, 1, 12)", (id,)
+                ):
+                    self._state.record_out(token, nonce)
+                gone = self._db.all("DELETE FROM blobs WHERE scope = ? RETURNING token, part, edition", (id,))
+                for token, part, edition in gone:
+                    self._state.part_out(token, part, edition)
                 self._db.execute("DELETE FROM scopes WHERE id = ?", (id,))
 
     def refresh(self) -> bool:
@@ -133,6 +172,18 @@ class Scopes:
         """Forget all scopes made ready: keys changed, or the transaction that made them was rolled back."""
         self._ready.clear()
         self._by_id.clear()
+
+    def _is_newest(self, scope: Scope) -> bool:
+        return self._keyring.versions(scope.subject)[:1] == [scope.version]
+
+    def _made(self, kind: bytes, dek: Dek) -> Scope:
+        scope = self._find(kind, dek)
+        if scope is None:
+            values = (dek.token, dek.version, kind, self._state.read().seals)
+            self._db.execute("INSERT INTO scopes (subject, key_version, kind, began) VALUES (?, ?, ?, ?)", values)
+            scope = self._find(kind, dek)
+        assert scope is not None
+        return scope
 
     def _find(self, kind: bytes, dek: Dek) -> Scope | None:
         row = self._db.one(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -19,17 +19,25 @@ from typing import Any, BinaryIO, NamedTuple
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
+from llmasos.core.kernel import crypto
 from llmasos.core.kernel.durable import locked, owner_only
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import blobs, schema
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
+from llmasos.core.kernel.store.snapshot import FOLDER as SNAPSHOTS
+from llmasos.core.kernel.store.snapshot import Snapshot
+from llmasos.core.kernel.store.state import State
 
 FILE = "store.db"
 LOCK = "store.lock"
 PERSON = "person"
 SCAN_STEP = 128
+WORN = 1 << 30
+"""Seals of one key from which rotation is suggested: a quarter of what random nonces are safe for."""
+REVISION, DIGEST = "store_revision", "store_digest"
+"""What the facts of a checkpoint call them."""
 
 _PLACE = Struct(">QQ")
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
@@ -41,10 +49,16 @@ _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
 _ADD = """INSERT INTO records (seq, token, scope, rev, sealed) VALUES (?, ?, ?, 1, ?)
     ON CONFLICT (token) DO NOTHING"""
-_AGAIN = "SELECT seq, rev + 1 FROM records WHERE token = ?"
+# The first 12 bytes of what is sealed are its nonce, which tells one writing of a record from all others.
+_AGAIN = "SELECT seq, rev + 1, substr(sealed, 1, 12) FROM records WHERE token = ?"
 _CHANGE = "UPDATE records SET scope = ?, rev = ?, sealed = ? WHERE seq = ?"
+_REMOVE = "DELETE FROM records WHERE token = ? RETURNING substr(sealed, 1, 12)"
 _POINT = "SELECT seq, scope, rev, sealed FROM records WHERE token = ?"
 _SEVERAL = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq IN (%s) ORDER BY seq"
+
+_THERE = "SELECT 1 FROM scopes WHERE id = ?"
+_OF_SCOPE = "SELECT token, seq, scope, rev, sealed FROM records WHERE scope = ? LIMIT ?"
+_FURTHER = "SELECT token, seq, scope, rev, sealed FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 class Record(NamedTuple):
@@ -79,8 +93,9 @@ class Store:
         self.home = db.path.parent
         self.keyring = keyring
         self._db = db
-        self._scopes = Scopes(db, keyring)
-        self._blobs = Blobs(db)
+        self._state = State(db, keyring)
+        self._scopes = Scopes(db, keyring, self._state)
+        self._blobs = Blobs(db, self._scopes, self._state)
         self._next_seq = 0
 
     @classmethod
@@ -102,8 +117,8 @@ class Store:
                 path.chmod(0o600)
             db = Database(path)
             try:
-                schema.prepare(db, keyring)
                 store = cls(db, keyring)
+                schema.prepare(db, keyring, store._state)
                 with store.transaction():
                     store._scopes.sweep()
             except BaseException:
@@ -142,7 +157,9 @@ class Store:
         sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, 1))
         added = self._db.execute(_ADD, (seq, token, scope.id, sealed))
         self._next_seq = seq + added
-        if not added:
+        if added:
+            self._state.record_in(token, sealed)
+        else:
             self._put_again(scope, token, body)
 
     def _put_again(self, scope: Scope, token: bytes, body: bytes) -> bool:
@@ -150,9 +167,11 @@ class Store:
         row = self._db.one(_AGAIN, (token,))
         if row is None:
             return False
-        seq, rev = row
+        seq, rev, nonce = row
         sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
         self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
+        self._state.record_out(token, nonce)
+        self._state.record_in(token, sealed)
         return True
 
     def get(self, kind: str, id: str, *, subject: str = PERSON) -> Any:
@@ -179,7 +198,11 @@ class Store:
             scope = self._scopes.known(kind, subject)
             if scope is None:
                 return False
-            return self._db.execute("DELETE FROM records WHERE token = ?", (scope.token(id),)) > 0
+            token = scope.token(id)
+            gone = self._db.all(_REMOVE, (token,))
+            for (nonce,) in gone:
+                self._state.record_out(token, nonce)
+            return bool(gone)
 
     def scan(self, kind: str, *, subject: str | None = None, newest_first: bool = False) -> Iterator[Record]:
         """The records of a kind in order of insertion, of one subject or of all.
@@ -208,6 +231,24 @@ class Store:
                 if row[2] in wanted:
                     kind, id, of, value = self._open(wanted[row[2]], *row)
                     yield Record(kind, id, of, value, row[1])
+
+    def all(self) -> Iterator[Record]:
+        """All records of all kinds and subjects, as `scan` gives them.
+
+        Raises:
+            StoreError: A record was changed outside.
+        """
+        at = -1
+        while True:
+            with self._db.lock:
+                self._scopes.refresh()
+                rows = self._db.all(_FURTHER, (at, SCAN_STEP))
+                opened = [(row[1], self._open(scope, *row)) for row in rows if (scope := self._scopes.by_id(row[2]))]
+            for seq, (kind, id, of, value) in opened:
+                yield Record(kind, id, of, value, seq)
+            if not rows:
+                return
+            at = rows[-1][1]
 
     def count(self, kind: str, *, subject: str | None = None) -> int:
         """How many records of a kind there are."""
@@ -268,10 +309,15 @@ class Store:
                 # With the write lock held nobody else inserts, and a key shredded elsewhere is known now.
                 self._next_seq = 0
                 self._scopes.refresh()
+                self._state.begin()
+            mark = self._state.mark()
             try:
                 yield
+                if outermost:
+                    self._state.end()
             except BaseException:
                 self._scopes.clear()
+                self._state.go_back(mark)
                 raise
 
     def shred(self, subject: str) -> bool:
@@ -288,6 +334,10 @@ class Store:
         with self._db.lock:
             if self._db.depth:
                 raise StoreError("A subject can't be shredded inside a transaction.")
+            if self._state.frozen:
+                raise StoreError(
+                    f"Nothing is erased from the store: {self._state.frozen}.", "See 'llmasos audit verify'."
+                )
             had_key = self.keyring.shred(subject)
             self._scopes.clear()
             with self.transaction():
@@ -296,11 +346,67 @@ class Store:
             self._db.all("PRAGMA wal_checkpoint(TRUNCATE)")
         return had_key
 
-    def verify(self) -> int:
-        """Check the file and open every record and blob; returns how many there are.
+    def rotate(self) -> int:
+        """Give every subject a new key, and seal with it all that there is; goes on where one was killed in the middle.
+
+        Others may use the store meanwhile: each record opens with the key that sealed it.
+
+        Returns:
+            How many records and blobs were sealed anew.
 
         Raises:
-            StoreError: Something is damaged or was changed outside.
+            StoreError: Nothing may be changed, or something was changed outside.
+        """
+        if self.frozen:
+            raise StoreError(f"Nothing is changed in the store: {self.frozen}.", "See 'llmasos audit verify'.")
+        with self._db.lock:
+            if not self._scopes.outdated():
+                self.keyring.rotate()
+                self._scopes.clear()
+            outdated = self._scopes.outdated()
+        return sum(self._reseal(scope) for scope in outdated)
+
+    def _reseal(self, old: Scope) -> int:
+        count = 0
+        while True:
+            with self.transaction():
+                # Anew each time: a subject may be shredded meanwhile.
+                scope = self._scopes.by_id(old.id) if self._db.one(_THERE, (old.id,)) else None
+                if scope is None:
+                    return count
+                rows = self._db.all(_OF_SCOPE, (old.id, SCAN_STEP))
+                tokens = self._db.all("SELECT DISTINCT token FROM blobs WHERE scope = ? LIMIT 1", (old.id,))
+                if not rows and not tokens:
+                    self._db.execute("DELETE FROM scopes WHERE id = ?", (old.id,))
+                    self._scopes.clear()
+                    return count
+                new = self._scopes.newer(scope)
+                for token, seq, scope_id, rev, sealed in rows:
+                    body = self._body(scope, token, seq, scope_id, rev, sealed)
+                    again = new.cipher.seal(body, new.aad + token + _PLACE.pack(seq, rev + 1))
+                    self._db.execute(_CHANGE, (new.id, rev + 1, again, seq))
+                    self._state.record_out(token, sealed)
+                    self._state.record_in(token, again)
+                for (token,) in tokens:
+                    self._blobs.reseal(scope, new, token)
+                count += len(rows) + len(tokens)
+
+    def outdated(self) -> bool:
+        """Whether something is still sealed with older keys: a rotation was killed in the middle."""
+        with self._db.lock:
+            return bool(self._scopes.outdated())
+
+    def seals(self) -> int:
+        """How often the key that was used most can have been used, at most; above `WORN` it should be rotated."""
+        with self._db.lock:
+            return self._scopes.seals()
+
+    def verify(self) -> int:
+        """Check the file, open every record and blob, and hold all to the digest; returns how many there are.
+
+        Raises:
+            StoreError: Something is damaged or was changed outside: also where a row was deleted, or put back as it
+                once was.
         """
         with self.transaction():
             (found,) = self._db.one("PRAGMA integrity_check(1)")
@@ -315,7 +421,57 @@ class Store:
             for token, scope_id in tokens:
                 for _ in self._blobs.parts(self._live(scope_id), token):
                     pass
+            if not self._state.fits():
+                raise StoreError(
+                    f"The store {self._db.path} isn't what was written: rows are missing, or are older ones.",
+                    "Restore the latest backup.",
+                )
             return len(places) + len(tokens)
+
+    def blob_bytes(self) -> int:
+        """Bytes of all blobs: above all of what undoing needs."""
+        with self._db.lock:
+            return int(self._db.one("SELECT coalesce(sum(length(sealed)), 0) FROM blobs")[0])
+
+    def facts(self) -> dict[str, JSON]:
+        """What tells this store from an older copy of it: its revision, and its digest as others may see it.
+
+        They survive power loss when this returns, so that what is signed elsewhere can't be newer than the disk.
+        """
+        with self._db.lock:
+            facts: dict[str, JSON] = {REVISION: self._state.read().revision, DIGEST: self._state.outside()}
+        self._db.sync()
+        return facts
+
+    def older_than(self, signed: Mapping[str, Any]) -> str:
+        """Why this store isn't the one of which these facts were signed, or what came of it; empty where it may be."""
+        there = signed.get(REVISION)
+        if not isinstance(there, int):
+            return ""
+        with self._db.lock:
+            revision, digest = self._state.read().revision, self._state.outside()
+        if revision < there:
+            return f"the store is older than the one that was signed: revision {revision}, not {there}"
+        if revision == there and digest != signed.get(DIGEST):
+            return f"the store isn't the one that was signed as revision {there}"
+        return ""
+
+    def freeze(self, why: str) -> None:
+        """From now on change nothing."""
+        self._state.frozen = why
+
+    @property
+    def frozen(self) -> str:
+        """Why nothing may be changed; empty where it may."""
+        return self._state.frozen
+
+    def snapshot(self, name: str, *, subject: str = PERSON) -> Snapshot:
+        """What is kept beside the store under a name, computed from it, and gone when its subject is shredded."""
+        with self._db.lock:
+            dek = self.keyring.dek(subject)
+        token = self.keyring.token(f"{subject}\n{name}")
+        cipher = crypto.Cipher(crypto.derive(dek.key, "snapshot"))
+        return Snapshot(self.home / SNAPSHOTS / token.hex(), cipher, self.keyring.store_id + token)
 
     def backup(self, path: Path) -> None:
         """Copy the store to a file, also while it is used. It stays sealed; the keyring is backed up apart.
@@ -340,13 +496,16 @@ class Store:
 
     def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
+        body = self._body(scope, token, seq, scope_id, rev, sealed)
+        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
+
+    def _body(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> bytes:
         try:
-            if scope_id != scope.id:
-                raise TypeError
-            body = scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
+            if scope_id != scope.id:  # sealed before or after the key was rotated
+                scope = self._scopes.of_row(scope, scope_id)
+            return scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
         except (TypeError, StructError):  # SQLite holds any type in any column
             raise self._changed() from None
-        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
 
     def _live(self, scope_id: int) -> Scope:
         scope = self._scopes.by_id(scope_id)
