@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sandbox.commands import BY_PURPOSE, IN_PLAIN_SIGHT, OF_ROOT, attacks, column_of_commands
+from benchmarks.sandbox.commands import PYTHON as PYTHON_OF_SYSTEM
 from benchmarks.sandbox.weakened import LAYERS
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import COMMAND_REMEDY, Command, CommandLayers, Launcher, Layers, Running, limits
@@ -261,6 +263,26 @@ print([hex(word) for word in sets], libc.prctl(39, 0, 0, 0, 0), [libc.prctl(23, 
     assert said.startswith(f"{['0x0'] * 6} {no_new_privileges} ")
     if ground.hidden or os.geteuid():
         assert said.strip().endswith(str(bounds))
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_no_attack_gets_more_than_a_command_is_for(way: str) -> None:
+    if not Path(PYTHON_OF_SYSTEM).exists():
+        pytest.skip("no Python of the system")
+    kind, machine = WAYS[way]
+    if kind is Somebodys and not PYTHON:
+        pytest.skip("no Python that an ordinary user can start")
+    launcher = kind(LAYERS)
+    launcher.machine = machine
+    layers = await launcher.commands()
+    if layers.lacking:
+        await launcher.close()
+        pytest.skip(layers.lacking)
+    found = await column_of_commands(launcher, owner=kind.owner)
+    as_root = OF_ROOT if kind is Mine and os.geteuid() == 0 else frozenset[str]()
+    assert set(found.won) - BY_PURPOSE - as_root == (set() if layers.hidden else IN_PLAIN_SIGHT), found.won
+    assert {"processes.fork", "files.write_its_own_code"} <= set(found.won), "what a command is for works"
+    assert len(found.won) + len(found.lost) == len(attacks())
 
 
 # Limits, and the end

@@ -16,6 +16,7 @@ KNOWN = 462
 _NAMESPACES = 0x7E020000  # CLONE_NEW*
 _CREATE = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE
 _SET_ID = 0o6000
+_OUT_OF_BAND = 1  # MSG_OOB
 _AF_UNIX, _STREAM = (1,), tuple(1 | cloexec | nonblock for cloexec in (0, 0o2000000) for nonblock in (0, 0o4000))
 _TO_TERMINALS = (0x5412, 0x541C, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCCONS
 _ITSELF = Argument(0, (0,))
@@ -140,6 +141,13 @@ TABLE: Table = {
     **_rows(MISSING, _LOOKED_FOR),
     # A pair of sockets that know each other only; one that sends datagrams could send them to anybody with a name.
     "socketpair": (53, 199, (Argument(0, _AF_UNIX), Argument(1, _STREAM))),
+    # Out-of-band data on such pairs has had holes, and nobody uses it.
+    "sendto": (44, 206, (Bits(((3, _OUT_OF_BAND),)),)),
+    "sendmsg": (46, 211, (Bits(((2, _OUT_OF_BAND),)),)),
+    "sendmmsg": (307, 269, (Bits(((3, _OUT_OF_BAND),)),)),
+    "recvfrom": (45, 207, (Bits(((3, _OUT_OF_BAND),)),)),
+    "recvmsg": (47, 212, (Bits(((2, _OUT_OF_BAND),)),)),
+    "recvmmsg": (299, 243, (Bits(((3, _OUT_OF_BAND),)),)),
     "clone": (56, 220, (Bits(((0, _NAMESPACES),)),)),
     "ioctl": (16, 29, (Unlike(1, _TO_TERMINALS),)),
     "prlimit64": (302, 261, (_ITSELF,)),
