@@ -37,10 +37,12 @@ from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.store.store import WORN
 from llmasos.core.kernel.swap import Swap
-from llmasos.core.kernel.syscall import SyscallTable, names
+from llmasos.core.kernel.syscall import Syscall, SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
 from llmasos.services.characters import Characters
+from llmasos.services.commands.service import Commands
+from llmasos.services.commands.typed import RUN
 from llmasos.services.devices import Devices
 from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
@@ -64,8 +66,8 @@ Hear = Callable[[Mapping[str, Any]], None]
 Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
 SERVICES = (
-    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Jobs, Apps,
-    Plugins,
+    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Commands,
+    Jobs, Apps, Plugins,
 )  # fmt: skip
 """The services that have syscalls."""
 FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
@@ -222,7 +224,7 @@ async def compose(
     person = settings.owner or login_name()
     async with contextlib.AsyncExitStack() as closing:
         # What starts the children of plugins: a process of its own, started before there are keys in this one.
-        launcher = Launcher(unconfined=settings.unconfined_plugins)
+        launcher = Launcher(unconfined=settings.unconfined_plugins, unconfined_commands=settings.unconfined_commands)
         closing.push_async_callback(launcher.close)
         launcher.start()
 
@@ -255,7 +257,7 @@ async def compose(
         policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
         kernel = Kernel(table, processes, policy, journal, store, clock)
 
-        auditor = Auditor(audit, table, clock, lambda: launcher.enforced)
+        auditor = Auditor(audit, table, clock, lambda row: layers_of(row, launcher))
         kernel.hooks.append(auditor.trapped)
         kernel.guards.append(auditor.ready)
 
@@ -302,6 +304,8 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
+        commands = Commands(launcher, store, private=(home,))
+        await commands.settle(journal)
         jobs = Jobs(store, clock, bell.note)
         roles = {SPEECH: speech, INTERPRETING: interpreting}
         system = System(lambda: facts(settings, kernel, roles), recorder, (speech, interpreting))
@@ -314,7 +318,7 @@ async def compose(
         ])  # fmt: skip
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, Processes(), system, jobs,
+            devices, Processes(), system, commands, jobs,
         ):  # fmt: skip
             table.add_service(service)
 
@@ -340,6 +344,10 @@ async def compose(
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
+        if settings.unconfined_commands and await launcher.runs_unconfined():
+            problems.append("Native commands run unconfined, as unconfined_commands is set: they can do what you can.")
+            with contextlib.suppress(StoreError):  # as above
+                audit.note("native commands run unconfined, as unconfined_commands is set")
         table.add_service(apps)
         table.add_service(installed)
 
@@ -364,6 +372,13 @@ async def compose(
 def own_rooms() -> frozenset[str]:
     """The rooms of the system's own syscalls, which no plugin may be called by; without building a system."""
     return frozenset(name.partition(".")[0] for service in SERVICES for name in names(service))
+
+
+def layers_of(row: Syscall, launcher: Launcher) -> str:
+    """What confines the code that a syscall runs, where that isn't ours."""
+    if row.plugin:
+        return launcher.enforced
+    return launcher.commands_enforced if row.name == RUN else ""
 
 
 def login_name() -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from benchmarks.sandbox.commands import BY_PURPOSE, OF_ROOT, column_of_commands
 from benchmarks.sandbox.matrix import LEVELS, Column, Weakened, column
+from llmasos.core.kernel.sandbox import Launcher
 
 
 async def _columns() -> dict[str, Column]:
-    return {level: await column(Weakened(layers)) for level, layers in LEVELS.items()}
+    columns = {level: await column(Weakened(layers)) for level, layers in LEVELS.items()}
+    return {**columns, "command": await column_of_commands(Launcher())}
 
 
 def main() -> None:
@@ -23,6 +26,8 @@ def main() -> None:
     for level in ("confined", "hidden"):
         for name, why in columns[level].unmet.items():
             print(f"unmet when {level}: {name}: {why}")
+    purpose = [name for name in columns["command"].won if name in BY_PURPOSE | OF_ROOT]
+    print(f"open to a command by its purpose: {', '.join(purpose)}")
     for name, why in columns["confined"].won.items():
         print(f"open when confined: {name}: {why}")
 

@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.sandbox.matrix import LEVELS, Weakened
-from llmasos.core.kernel.sandbox import Launcher, PluginHost
+from llmasos.core.kernel.sandbox import Command, Launcher, PluginHost
+from llmasos.core.kernel.sandbox.landlock import Place
 from llmasos.core.kernel.sandbox.worker import Worker
 from llmasos.core.kernel.syscall import Syscall
 
@@ -69,6 +70,14 @@ async def measure() -> dict[str, list[float]]:
             async with PluginHost(launcher=loading) as host:
                 await host.add(folder / "worker")
 
+        async def command() -> None:
+            about = folder.stat()
+            workspace = Place(str(folder), about.st_dev, about.st_ino)
+            running = await loading.run(Command(["/bin/true"], workspace, str(folder)))
+            await running.ended()
+            running.close()
+
+        await command()
         for _ in range(ROUNDS):
             for name, (rows, single) in (("sandbox", sandbox), ("unconfined", free)):
                 for _ in range(SINGLE_CALLS):
@@ -77,6 +86,7 @@ async def measure() -> dict[str, list[float]]:
                 for _ in range(CALLS):
                     await timed(f"{name}_worker_ms", lambda rows=rows: rows["worker"].run(None, text="x"))
             await timed("load_ms", load)
+            await timed("command_ms", command)
             began = time.perf_counter()
             subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)  # noqa: ASYNC221 - nothing else runs
             taken["spawn_ms"].append((time.perf_counter() - began) * 1000)

@@ -2,12 +2,12 @@
 
     -> {"hello": {"version", "workspace", "person", "yes"}}      <- {"welcome": {...}} or {"refused": error}
     -> {"id": 1, "do": "handle", ...}       <- {"of": 1, "event": "begun" | "before" | "after" | "words" | "read", ...}
-                                            <- {"of": 1, "ask": 7, "what": "consent" | "choose" | "explain", ...}
+                                            <- {"of": 1, "ask": 7, "what": "consent" | "choose" | "written" ..., ...}
     -> {"answer": 7, "value": ...}          <- {"id": 1, "done": ...} or {"id": 1, "failed": error}
     -> {"cancel": 1}                        <- {"told": {"title", ...}}
 
-Nothing here waits for a guest: what is shown is sent and forgotten, a guest that doesn't read is dropped, and one
-that goes away takes along only what it asked for.
+Nothing here waits for a guest but the native commands that it runs: what else is shown is sent and forgotten, a guest
+that doesn't read is dropped, and one that goes away takes along only what it asked for.
 """
 
 from __future__ import annotations
@@ -184,6 +184,10 @@ class GuestFront:
     async def words(self, piece: str) -> None:
         """Sent."""
         self.tell("words", piece=piece)
+
+    async def written(self, piece: str) -> None:
+        """Asked whether it was shown: a command waits for who reads what it writes, as in a pipe."""
+        await self._ask("written", piece=piece)
 
     async def consent(self, question: Consent) -> Answer | None:
         """Asked."""

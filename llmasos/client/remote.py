@@ -345,6 +345,8 @@ class RemoteClient:
                 await self._asked(message, front.choose(message["question"], message["options"]))
             case "explain":
                 await self._asked(message, front.explain(message["question"], message["options"]))
+            case "written":
+                await self._asked(message, front.written(message["piece"]))
 
     async def _asked(self, message: Message, question: Coroutine[Any, Any, Any]) -> None:
         """Put a question to the person; it is taken away where nobody is left who wants the answer."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, SyscallError
+from llmasos.core.base.errors import LlmasosError, NeedsAnswer, NotUnderstood, SyscallError, UsageError
 from llmasos.core.base.types import Call, Program, Result, to_records
 from llmasos.core.base.values import text
 from llmasos.core.kernel import program as programs
@@ -16,6 +16,7 @@ from llmasos.core.kernel.labels import PIPED
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.trap import Kernel
+from llmasos.services.commands.typed import RUN, typed
 from llmasos.services.files import cd, pwd
 from llmasos.services.interpreter import dialogue, names
 from llmasos.services.interpreter.conversations import Conversations
@@ -82,6 +83,9 @@ class Requests:
             NotUnderstood: Empty, too long, or nothing fits.
         """
         appended = appended.strip()
+        command = typed(line)
+        if command is not None:
+            return Reading((Call(RUN, {"command": command}),), 1.0), "call"
         written = written_call(line, self._kernel.table)
         if written:
             return Reading(written, 1.0), "call"
@@ -127,6 +131,9 @@ class Requests:
             NotUnderstood: Nothing fits.
             NeedsAnswer: It could mean two things, would change something, and nobody is there to say which.
         """
+        command = typed(line)
+        if command is not None:
+            return await self._commanded(process, session, line, command, appended)
         moved = await self._moved(session, line)
         if moved:
             return Outcome(Reading((), 1.0), (moved,), "habit")
@@ -167,6 +174,14 @@ class Requests:
             outcome = replace(outcome, kept=teaches)
         return outcome
 
+    async def _commanded(self, process: Process, session: Session, line: str, command: str, appended: str) -> Outcome:
+        """What came of a native command; it is no part of the conversation."""
+        if appended.strip():
+            raise UsageError("A native command gets nothing that is piped in.", "Put it into a file, and name that.")
+        call = Call(RUN, {"command": command})
+        result = await self._kernel.trap(process, session, call, request=line)
+        return Outcome(Reading((call,), 1.0), (result,), "call")
+
     def _dialogue(self, session: Session) -> Dialogue:
         """The memory of a session's conversation; in another folder than before, names of files mean others.
 
@@ -194,6 +209,8 @@ class Requests:
         order = self._order(session, line)
         if order is None:
             return None
+        if typed(order.rest) is not None:
+            raise UsageError("A native command runs where you wait for it, not in the background.", "Type it alone.")
         reading, _ = await self.understand(session, order.rest)
         if order.fits(reading.program, self._is_text) and reading.alternative is not None:
             reading, _ = await self._asked(session, reading)

@@ -16,6 +16,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import references
 from llmasos.core.kernel.syscall import Argument, Syscall
+from llmasos.services.commands.typed import SIGN
 from llmasos.services.files.place import TEMPORARY, key
 from llmasos.services.files.space import Space, names
 from llmasos.shell.safe import one_line
@@ -80,6 +81,12 @@ class ShellCompleter(Completer):
     ) -> AsyncGenerator[Completion, None]:
         """What can follow."""
         line = document.text_before_cursor.lstrip()
+        if line.startswith(SIGN):
+            word = last_word(line.removeprefix(SIGN))
+            if " " in line or "/" in word.text:  # which programs there are, it doesn't know
+                for completion in self._paths(word):
+                    yield completion
+            return
         head, space, rest = line.partition(" ")
         word = last_word(line)
         if not space:

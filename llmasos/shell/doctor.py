@@ -7,8 +7,10 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from llmasos.compose import LOG_FILE, Machine, compose, kept_words
@@ -18,7 +20,18 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
-from llmasos.core.kernel.sandbox import PROBE, REMEDY, Launcher, Plugin, PluginHost, limits, seccomp
+from llmasos.core.kernel.sandbox import (
+    COMMAND_REMEDY,
+    PROBE,
+    REMEDY,
+    Command,
+    Launcher,
+    Plugin,
+    PluginHost,
+    limits,
+    seccomp,
+)
+from llmasos.core.kernel.sandbox.landlock import Place
 from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
@@ -104,6 +117,7 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),
         Finding("plugins", "ok", ", ".join(map(_with_grants, machine.plugins.plugins)) or "none"),
         *await _confinement(machine.launcher),
+        await _commands(machine.launcher),
         *(Finding("problem", "note", problem) for problem in machine.problems),
     ]
     try:
@@ -167,6 +181,50 @@ async def _confinement(launcher: Launcher) -> list[Finding]:
         Finding("namespaces", "ok", f"not used: {layers.unhidden}" if layers.unhidden else "nothing else is visible"),
         await _probed(launcher),
     ]
+
+
+async def _commands(launcher: Launcher) -> Finding:
+    """What confines native commands, and whether one gets out all the same."""
+    try:
+        layers = await launcher.commands()
+        if await launcher.runs_unconfined():
+            what = f"NONE: a command can do what you can, as unconfined_commands is set. {layers.lacking}"
+            return Finding("commands", "note", what)
+        if layers.lacking:
+            return Finding("commands", "note", f"'!' runs no command here. {layers.lacking} {COMMAND_REMEDY}")
+        ways = await _ways_out(launcher)
+    except LlmasosError as error:
+        return Finding("commands", "broken", str(error))
+    if ways:
+        return Finding("commands", "broken", f"A command can {', '.join(ways)}. Type none that you don't trust.")
+    seen = "nothing else is visible" if layers.hidden else "what else there is can be seen, and not read"
+    return Finding("commands", "ok", f"{layers.enforced}: tried from inside; it holds, {seen}")
+
+
+async def _ways_out(launcher: Launcher) -> list[str]:
+    """What a real command could do that it shouldn't, beside what it should."""
+    with tempfile.TemporaryDirectory() as top:
+        workspace, secret = Path(top).resolve() / "work", Path(top).resolve() / "secret"
+        workspace.mkdir()
+        secret.write_text("read it")
+        about = workspace.stat()
+        tried = "echo x > new; cat ../secret; echo x > ../new; kill -0 $1 && echo signalled"
+        argv = ["/bin/sh", "-c", tried, "sh", str(os.getpid())]
+        place = Place(str(workspace), about.st_dev, about.st_ino)
+        running = await launcher.run(Command(argv, place, str(workspace), {"PATH": "/usr/bin:/bin"}))
+        try:
+            said = b"".join([piece async for piece in running.output()])
+            await running.ended()
+        finally:
+            await running.end()
+            running.close()
+        tries = {
+            "read a file outside": b"read it" in said,
+            "write outside": (secret.parent / "new").exists(),
+            "signal another process": b"signalled" in said,
+            "not write in its workspace": not (workspace / "new").exists(),
+        }
+        return [way for way, works in tries.items() if works]
 
 
 async def _probed(launcher: Launcher) -> Finding:

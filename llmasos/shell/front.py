@@ -10,9 +10,11 @@ from rich.status import Status
 
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.session import Answer, Consent
+from llmasos.services.commands.typed import RUN
 from llmasos.services.interpreter.reading import Reading
 from llmasos.shell import keyboard, lines, questions, views
 from llmasos.shell.flow import Flow
+from llmasos.shell.safe import safe
 
 WORKING = "working"
 INTERRUPTED = "Interrupted."
@@ -36,6 +38,10 @@ class TerminalFront:
         self.console = console or Console(markup=False, emoji=False, highlight=False)
         self.yes = yes
         self._flow: Flow | None = None
+        self._wrote = False
+        """Whether a command shows what it writes."""
+        self._begun = False
+        """Whether it has begun a line that it hasn't ended."""
         self._spinner: Status | None = None
         self._soon: asyncio.TimerHandle | None = None
         self.begin()
@@ -68,7 +74,7 @@ class TerminalFront:
         self._running.append((call, line.plain))
         if call in self._agreed:  # shown with the question
             self._agreed.remove(call)
-        else:
+        elif call.syscall != RUN:  # else it is what was typed
             self.console.print(line, overflow="fold")
         self._wait(WORKING)
 
@@ -90,6 +96,15 @@ class TerminalFront:
         self._stop_waiting()
         self._flow = self._flow or Flow(self.console.width)
         self._write(self._flow.feed(piece))
+
+    async def written(self, piece: str) -> None:
+        """Show what a command writes, as it comes and line by line as it is."""
+        self._wrote = True
+        shown = safe(piece)
+        if shown:
+            self._stop_waiting()
+            self._write(shown)
+            self._begun = not shown.endswith("\n")
 
     async def consent(self, question: Consent) -> Answer | None:
         """Ask before an effect; no answer is a no."""
@@ -162,8 +177,12 @@ class TerminalFront:
     def _settle(self) -> bool:
         """Leave the spinner and the stream; whether there was a stream."""
         self._stop_waiting()
+        streamed, self._wrote = self._wrote, False
+        if self._begun:
+            self._begun = False
+            self._write("\n")
         if self._flow is None:
-            return False
+            return streamed
         self._write(self._flow.end())
         self._flow = None
         return True

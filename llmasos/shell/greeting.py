@@ -47,7 +47,8 @@ HELP_EXAMPLES = (
     ("what's 15% of 80", "sums"),
 )
 HELP_TAIL = (
-    "Written calls and shell habits work as well: files.read notes.md, ls, cd, cat, cp, mv, rm, mkdir.",
+    "Written calls and shell habits work as well: files.read notes.md, ls, cd, cat, cp, mv, rm, mkdir. "
+    "!sort notes.md runs a native command.",
     "undo takes back · history shows what was done · ps shows what runs",
     "Tab completes · Ctrl-R searches · Alt-Enter begins a line · Ctrl-C stops a request · Ctrl-D ends",
     "'system.help' lists all, '? files' one part of it.",

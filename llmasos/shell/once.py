@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from llmasos.client import Client
@@ -59,8 +59,14 @@ async def run_lines(settings: Settings, lines: Iterable[str], manner: Manner) ->
 
 
 def exit_code(results: Iterable[Result]) -> int:
-    """0 where all was done, else the code of the first failure."""
-    return next((CODES.get(result.error, 1) for result in results if not result.ok), 0)
+    """0 where all was done, else the code of the first failure; a command that ended with another code has failed."""
+    return next((code for code in map(_code, results) if code), 0)
+
+
+def _code(result: Result) -> int:
+    if not result.ok:
+        return CODES.get(result.error, 1)
+    return 1 if isinstance(result.value, Mapping) and result.value.get("exit") else 0
 
 
 async def _do(client: Client, sentence: str, manner: Manner, piped: str = "") -> int:
@@ -102,6 +108,11 @@ class _EventFront(Nobody):
 
     async def words(self, piece: str) -> None:
         _print_json({"event": "words", "text": piece})
+
+    async def written(self, piece: str) -> None:
+        if piece:
+            text = piece.encode(errors="surrogateescape").decode(errors="replace")
+            _print_json({"event": "output", "text": text})
 
 
 def _print_program(reading: Reading, output: str) -> None:

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.session import Answer, Consent
+from llmasos.services.commands.typed import RUN
 from llmasos.shell import plain
 from llmasos.shell.safe import safe
 
@@ -25,14 +26,17 @@ class PipeFront:
         self.yes = yes
         self._out = out or sys.stdout
         self._err = err or sys.stderr
+        self._wrote = False
 
     async def before(self, call: Call, shown: Mapping[str, str], effect: str) -> None:
-        """The call with resolved values."""
-        self._remark(plain.call(call.syscall, shown, effect))
+        """The call with resolved values; a command is what was typed."""
+        if call.syscall != RUN:
+            self._remark(plain.call(call.syscall, shown, effect))
 
     async def after(self, result: Result) -> None:
         """The result, and what is to be known beside it."""
-        said = plain.result(result)
+        said = "" if self._wrote else plain.result(result)
+        self._wrote = False
         if said:
             # A terminal is protected; a pipe gets the words as they are.
             self._out.write((safe(said) if self._out.isatty() else said) + "\n")
@@ -53,6 +57,15 @@ class PipeFront:
 
     async def words(self, piece: str) -> None:
         """Nothing: the whole text is in the result."""
+
+    async def written(self, piece: str) -> None:
+        """Passed on as it comes, byte for byte."""
+        self._wrote = True
+        if self._out.isatty() or not hasattr(self._out, "buffer"):
+            self._out.write(safe(piece))
+        else:
+            self._out.buffer.write(piece.encode(errors="surrogateescape"))
+        self._out.flush()
 
     def _remark(self, words: str) -> None:
         if words:

@@ -27,6 +27,7 @@ from rich.text import Text
 from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, ProcessKilled
 from llmasos.core.base.types import Call
+from llmasos.services.commands.typed import SIGN
 from llmasos.services.files import pwd
 from llmasos.shell import consents, greeting, keyboard, policies, questions, readings, views
 from llmasos.shell.completion import ShellCompleter
@@ -155,7 +156,8 @@ class Shell:
         """Do one line; whatever comes of it, the shell goes on."""
         word, _, rest = line.partition(" ")
         own = self._own_words.get(word) if self._is_own(word, rest.strip()) else None
-        self._front.begin(THINKING if self._client.glance().loaded else LOADING)
+        waiting = THINKING if self._client.glance().loaded else LOADING
+        self._front.begin("" if line.startswith(SIGN) else waiting)
         try:
             if own:
                 await own(rest.strip())

@@ -100,6 +100,22 @@ class Things:
             await caller.session.front.words(piece)
         return text("The lighthouse sleeps.", source="model")
 
+    @syscall("system.run", effect="write", spoken=False)
+    async def run(self, caller: Caller, command: str) -> dict[str, Any]:
+        """Run a native command; here it only writes.
+
+        Args:
+            command: Which.
+        """
+        for piece in ("", "one\n", "  tw", "o\x1b[2J"):
+            await caller.session.front.written(piece)
+        caller.prepare("tasks.remove", {"title": command})
+        code = len(command)
+        return {
+            **text("one\n  two\x1b[2J", source="system", note=f"exit code {code}" if code > 2 else ""),
+            "exit": code,
+        }
+
     @syscall("tasks.wait", effect="write")
     async def wait(self, caller: Caller) -> dict[str, Any]:
         """Take long."""

@@ -46,6 +46,14 @@ async def offered(stage: Stage, line: str, *, tab: bool = True) -> list[str]:
     return [line[: len(line) + c.start_position] + c.text async for c in found]
 
 
+async def test_names_of_files_behind_a_native_command(files: Path) -> None:
+    async with staged(files) as stage:
+        assert await offered(stage, "!cat no") == ["!cat notes.md"]
+        assert await offered(stage, "!cat x | sort my") == ['!cat x | sort "my notes/']
+        assert await offered(stage, "!./no") == ["!./notes.md"]
+        assert await offered(stage, "!hist") == []
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     work = tmp_path / "work"

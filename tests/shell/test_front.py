@@ -49,6 +49,34 @@ async def test_call_then_result(front: TerminalFront) -> None:
     assert seen(front) == ("files.move  tax.pdf → archive/tax.pdf\n✓ Moved tax.pdf to archive.  'undo' takes it back")
 
 
+RAN = Call("system.run", {"command": "make"})
+
+
+def of_command(note: str = "") -> Result:
+    return Result(RAN, value={**text("one\ntwo", source="system", note=note), "exit": 0})
+
+
+async def test_a_command_is_what_was_typed_and_its_output_as_it_comes(front: TerminalFront) -> None:
+    for pieces, note in ((("", "one\n", "two"), "exit code 2"), (("", "three\n"), ""), (("",), ""), (("", "four"), "")):
+        await front.before(RAN, {"command": "make"}, "write")
+        for piece in pieces:
+            await front.written(piece)
+        await front.after(of_command(note))
+    assert [line for line in seen(front).split("\n") if line] == ["one", "two", "— exit code 2", "three", "four"]
+
+
+async def test_a_pipe_gets_a_commands_bytes(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        front = PipeFront(out=out, err=err)
+        await front.before(RAN, {"command": "make"}, "write")
+        for piece in ("", "caf\udce9 \x1b[1m", "ü\n"):
+            await front.written(piece)
+        await front.after(of_command("exit code 2"))
+        await front.after(Result(RAN, error="EPERM", message="No."))
+    assert (tmp_path / "out").read_bytes() == b"caf\xe9 \x1b[1m" + "ü\n".encode()
+    assert (tmp_path / "err").read_text() == "exit code 2\nNo.\n"
+
+
 async def test_a_program_is_numbered(front: TerminalFront) -> None:
     find = Call("files.find", {"query": "tax"})
     front.begin()

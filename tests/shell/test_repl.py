@@ -102,6 +102,16 @@ async def test_short_words(tmp_path: Path, keys: PipeInput) -> None:
         assert "tasks.add title=milk" in told
 
 
+async def test_a_native_command(tmp_path: Path, keys: PipeInput) -> None:
+    async with shell(tmp_path) as stage:
+        told = await typed(stage, keys, "!make all\n! ls\n!\nundo\n")
+        assert (
+            "\none\n  two\ufffd[2J\n— exit code 8\none\n  two\ufffd[2J\n✗ There is no command behind the '!'." in told
+        )
+        assert "✓ Dropped 'ls'." in told
+        assert "system.run" not in told.partition("✗")[0]
+
+
 async def test_folders(tmp_path: Path, keys: PipeInput) -> None:
     async with shell(tmp_path) as stage:
         (stage.workspace / "taxes").mkdir()

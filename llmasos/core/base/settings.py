@@ -50,6 +50,7 @@ class Settings:
             is left when it ends.
         yes: Answer consent questions with yes.
         unconfined_plugins: Load plugins and apps even where this machine can't confine them.
+        unconfined_commands: Run native commands even where this machine can't confine them.
     """
 
     home: Path
@@ -74,6 +75,7 @@ class Settings:
     yes: bool = False
     record: bool = False
     unconfined_plugins: bool = False
+    unconfined_commands: bool = False
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:

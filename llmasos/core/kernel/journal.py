@@ -175,6 +175,28 @@ class Journal:
                 new=self._unstored(entry_id),
             )
 
+    def narrow_inverse(
+        self, entry_id: int, payload: JSON, *, blobs: Iterable[str] = (), released: Iterable[str] = ()
+    ) -> None:
+        """Keep less of what takes the effect back, now that it is known what it was.
+
+        Args:
+            entry_id: Whose inverse.
+            payload: Its argument from now on; None where there is nothing to take back.
+            blobs: The pre-images that it still needs.
+            released: Those that somebody else keeps from now on; put into the same `store.transaction()`. All
+                others are deleted.
+        """
+        with self._store.transaction():
+            entry, kept = self._read(entry_id)
+            needed, spared = set(blobs), set(released)
+            for blob in kept:
+                if blob not in needed and blob not in spared:
+                    self._store.delete_blob(blob)
+            inverse = None if payload is None or entry.inverse is None else {**entry.inverse, "payload": payload}
+            left = [blob for blob in kept if blob in needed]
+            self._write(replace(entry, inverse=inverse), left, new=self._unstored(entry_id))
+
     def done(self, entry_id: int, message: str = "") -> None:
         """The effect happened."""
         self._decide(entry_id, "done", message)

@@ -78,6 +78,9 @@ class FrontEnd(Protocol):
     async def words(self, piece: str) -> None:
         """A piece of streamed text that belongs to the running call."""
 
+    async def written(self, piece: str) -> None:
+        """A piece of what a native command writes, shown on return; bytes that are no text are surrogates."""
+
 
 class Nobody:
     """A front end without a person: shows nothing, answers nothing; with `yes`, consents to what policy asks about."""
@@ -106,6 +109,9 @@ class Nobody:
     async def words(self, piece: str) -> None:
         """Not shown; the whole text is in the result."""
 
+    async def written(self, piece: str) -> None:
+        """Not shown; its beginning is in the result."""
+
 
 class Inside(Nobody):
     """The front end of calls that are made inside another call: that one is shown, these aren't.
@@ -129,6 +135,10 @@ class Inside(Nobody):
     async def words(self, piece: str) -> None:
         """As outside."""
         await self._front.words(piece)
+
+    async def written(self, piece: str) -> None:
+        """As outside."""
+        await self._front.written(piece)
 
 
 @dataclass

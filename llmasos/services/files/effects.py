@@ -27,7 +27,13 @@ def temporary() -> str:
 
 
 def write_atomic(
-    place: Place, data: bytes, *, expected: os.stat_result | None, mode: int | None = None, mtime_ns: int = 0
+    place: Place,
+    data: bytes,
+    *,
+    expected: os.stat_result | None,
+    mode: int | None = None,
+    mtime_ns: int = 0,
+    sync: bool = True,
 ) -> None:
     """Put a file in place, new or instead of the old one; a crash leaves the old or the new, never half.
 
@@ -37,6 +43,7 @@ def write_atomic(
         expected: What was there when it was decided; None for nothing.
         mode: Permissions; the old file's or the usual ones where None.
         mtime_ns: When it was modified, for bringing an old file back; 0 for now.
+        sync: Whether it is on the disk on return; who writes many says so once at the end.
 
     Raises:
         SyscallError: EBUSY, something else is there by now.
@@ -56,7 +63,8 @@ def write_atomic(
                     os.fchmod(descriptor, mode)
                 if mtime_ns:
                     os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-                os.fsync(descriptor)
+                if sync:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             if expected is None:
@@ -67,7 +75,8 @@ def write_atomic(
         except BaseException:
             _unlink_quietly(folder, spare)
             raise
-        os.fsync(folder)
+        if sync:
+            os.fsync(folder)
 
 
 def append(place: Place, data: bytes, *, expected: os.stat_result) -> None:

@@ -31,13 +31,15 @@ WRITES = """
     jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
 """
 UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove "
+COMMANDS = "system.run "
+"""Native commands: a person's own, nobody else's."""
 FINAL = "memory.forget character.delete process.kill plugin.add plugin.grant"
 EXTERNAL = "device.turn_on device.turn_off device.set"
 
 # policy -> subject -> what it may, and what it is asked about
 TABLE = {
     "default": {
-        "user:ada": (READS + UNDOABLE, FINAL + " " + EXTERNAL),
+        "user:ada": (READS + UNDOABLE + COMMANDS, FINAL + " " + EXTERNAL),
         "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
         "character:Alice": (READS, ""),
         "plugin:weather": (
@@ -46,7 +48,7 @@ TABLE = {
         ),  # of these it can do what it was granted, and the grant is looked at first
     },
     "developer": {
-        "user:ada": (READS + UNDOABLE + EXTERNAL, FINAL),
+        "user:ada": (READS + UNDOABLE + COMMANDS + EXTERNAL, FINAL),
         "app:social": (READS + UNDOABLE + EXTERNAL, FINAL),
         "character:Alice": (READS + UNDOABLE + EXTERNAL, FINAL),
     },
@@ -98,11 +100,13 @@ CASES = [(policy, subject) for policy, subjects in TABLE.items() for subject in 
 
 # Said once more, one by one: what must never be possible there, under whatever name.
 NEVER = {
-    "child": ["*.delete", "*.kill", "memory.forget", "device.turn_*", "device.set", "files.move", "app.install*",
+    "child": ["*.delete", "*.kill", "system.run", "memory.forget", "device.turn_*", "device.set", "files.move", "app.install*",
               "app.remove*", "plugin.install", "model.use", "process.*op", "jobs.add", "character.import"],
     "kiosk": ["files.*", "memory.*", "search.*", "tasks.*", "schedule.*", "device.*", "process.*", "jobs.*",
-              "system.history", "system.undo", "character.show", "character.delete", "app.install", "plugin.install"],
-    "readonly": ["files.write", "files.delete", "memory.forget", "device.turn_on", "tasks.add", "system.undo"],
+              "system.history", "system.undo", "system.run", "character.show", "character.delete", "app.install",
+              "plugin.install"],
+    "readonly": ["files.write", "files.delete", "memory.forget", "device.turn_on", "tasks.add", "system.undo",
+                 "system.run"],
 }  # fmt: skip
 
 
@@ -152,6 +156,14 @@ def test_nothing_final_ever_runs_unasked(name: str) -> None:
     policy = loaded(name)
     for subject in ("user:ada", "app:social", "character:Alice", "plugin:x"):
         assert policy.decide(subject, "any.thing", "final", {}).verdict != "allow"
+
+
+@pytest.mark.parametrize("name", list(TABLE))
+@pytest.mark.parametrize("subject", ["app:social", "plugin:x", "character:Alice"])
+def test_nobody_but_a_person_runs_native_commands(name: str, subject: str) -> None:
+    decided = loaded(name).decide(subject, "system.run", "write", {"command": "ls"})
+    assert decided.verdict == "deny"
+    assert decided.rule != "no-rule", "said in so many words, so that a rule that allows more doesn't allow this"
 
 
 def test_the_documented_format_is_the_one_that_is_read(tmp_path: Path) -> None:

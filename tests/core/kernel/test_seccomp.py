@@ -9,26 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from llmasos.core.kernel.sandbox import seccomp
+from llmasos.core.kernel.sandbox import seccomp, seccomp_commands
 from llmasos.core.kernel.sandbox.seccomp import ALLOW, KILL, MISSING, NUMBERS, PRETEND, REFUSE, TABLE, WRITING, Argument
 
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+LOAD, EQUAL, AT_LEAST, SOME, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 X86, ARM = "x86_64", "aarch64"
 
 
-def verdict(machine: str, number: int, *arguments: int, audit: int | None = None, writes: bool = False) -> int:
+def verdict(
+    machine: str,
+    number: int,
+    *arguments: int,
+    audit: int | None = None,
+    writes: bool = False,
+    program: bytes | None = None,
+) -> int:
     """What the filter says to a call, as the kernel's machine would run it."""
     words = [word & (1 << 64) - 1 for word in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("<IIQ6Q", number, audit or NUMBERS[machine][0], 0, *words)
-    steps = list(struct.iter_unpack("<HBBI", seccomp.compiled(machine, writes=writes)))
+    steps = list(struct.iter_unpack("<HBBI", program or seccomp.compiled(machine, writes=writes)))
     at = accumulator = 0
     while True:
         operation, then, otherwise, operand = steps[at]
         at += 1
         if operation == LOAD:
             (accumulator,) = struct.unpack_from("<I", data, operand)
-        elif operation in (EQUAL, AT_LEAST):
-            at += then if (accumulator == operand if operation == EQUAL else accumulator >= operand) else otherwise
+        elif operation in (EQUAL, AT_LEAST, SOME):
+            holds = {EQUAL: accumulator == operand, AT_LEAST: accumulator >= operand, SOME: accumulator & operand}
+            at += then if holds[operation] else otherwise
         else:
             assert operation == RETURN
             return operand
@@ -222,17 +230,87 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
     theirs = dict(re.findall(pattern, HEADERS[machine].read_text(), re.MULTILINE))
     theirs |= {"newfstatat": theirs["fstatat"]} if "fstatat" in theirs else {}
     column = list(NUMBERS).index(machine)
-    ours = {
-        name: row[:2][column] for name, row in (TABLE | WRITING).items() if name != "fchmodat2"
-    }  # younger than some headers
+    every = {**TABLE, **WRITING, **seccomp_commands.table(hidden=False)}
+    young = {"fchmodat2", "statmount", "listmount"}  # than some headers
+    theirs.setdefault("name_to_handle_at", "264")  # those of aarch64 may lie behind a condition
+    theirs.setdefault("open_by_handle_at", "265")
+    ours = {name: row[:2][column] for name, row in every.items() if name not in young}
     assert {name: theirs.get(name) for name in ours} == {n: None if v is None else str(v) for n, v in ours.items()}
     assert int(theirs["seccomp"]) == NUMBERS[machine][1]
     known = set(theirs) | {"umount2"}
     assert set(FORBIDDEN) - known <= {"fork", "vfork", "memfd_secret", "kexec_load", "lookup_dcookie"}
 
 
+COMMANDS = [(machine, hidden) for machine in NUMBERS for hidden in (True, False)]
+NEVER = [
+    "socket", "connect", "bind", "listen", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "bpf",
+    "keyctl", "add_key", "request_key", "userfaultfd", "perf_event_open", "mount", "umount2", "pivot_root", "chroot",
+    "fsopen", "open_tree", "move_mount", "mount_setattr", "unshare", "setns", "open_by_handle_at", "init_module",
+    "finit_module", "kexec_load", "reboot", "swapon", "settimeofday", "clock_settime", "sethostname", "syslog", "shmat",
+    "semget", "msgget", "mq_open", "quotactl", "acct", "fanotify_init",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("machine", "hidden"), COMMANDS)
+def test_what_a_command_may_not(machine: str, hidden: bool) -> None:
+    table, program = seccomp_commands.table(hidden=hidden), seccomp_commands.compiled(machine, hidden=hidden)
+    column = list(NUMBERS).index(machine)
+
+    def said(name: str, *arguments: int) -> int:
+        found = table[name][:2][column]
+        assert found is not None
+        return verdict(machine, found, *arguments, program=program)
+
+    for name in NEVER:
+        assert said(name) == said(name, *[-1] * 6) == REFUSE, name
+    for name in ("clone3", "openat2", "io_uring_setup", "memfd_create"):
+        assert said(name) == MISSING
+    assert said("clone", 0x1200011) == said("clone", 0x3D0F00) == ALLOW
+    for namespace in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
+        assert said("clone", 0x1200011 | namespace) == REFUSE
+    assert said("socketpair", 1, 1) == ALLOW
+    assert said("socketpair", 1, 2) == said("socketpair", 1, 5) == said("socketpair", 2, 1) == REFUSE
+    assert said("ioctl", 0, 0x5401) == said("ioctl", 0, 0x5413) == ALLOW
+    assert said("ioctl", 0, 0x5412) == said("ioctl", 0, 0x541C) == said("ioctl", 0, 0x541D) == REFUSE
+    assert said("prlimit64", 0, 7) == said("setpriority", 0, 0, 5) == said("sched_setaffinity", 0) == ALLOW
+    assert said("prlimit64", 1) == said("setpriority", 0, 1) == said("setpriority", 2, 0) == REFUSE
+    assert said("sched_setaffinity", 1) == said("ioprio_set", 1, 1) == REFUSE
+    create, temporary, mode = 0o100, 0o20200000, 0o755
+    assert said("openat", -100, 0, create, mode) == said("openat", -100, 0, 0, 0o4755) == ALLOW
+    for flags in (create, create | 0o1, temporary):
+        for bits in (0o4000, 0o2000, 0o6000):
+            assert said("openat", -100, 0, flags, mode | bits) == REFUSE
+    assert said("mknodat", -100, 0, 0o100755) == ALLOW
+    assert said("mknodat", -100, 0, 0o104755) == REFUSE
+    if hidden:
+        assert said("fchmodat", -100, 0, 0o755) == said("fchmod", 3, 0o1777) == said("fchmodat2", -100, 0, 0) == ALLOW
+        assert (
+            said("fchmodat", -100, 0, 0o4755) == said("fchmod", 3, 0o2755) == said("fchmodat2", 3, 0, 0o4000) == REFUSE
+        )
+    else:
+        assert said("fchmodat", -100, 0, 0o755) == said("utimensat") == said("fchownat") == PRETEND
+        assert said("fsetxattr") & 0xFFFF == errno.ENOTSUP
+        assert said("setsid") == said("setpgid") == REFUSE
+
+
+@pytest.mark.parametrize(("machine", "hidden"), COMMANDS)
+def test_what_else_there_is_works_for_a_command_and_nothing_later(machine: str, hidden: bool) -> None:
+    table, program = seccomp_commands.table(hidden=hidden), seccomp_commands.compiled(machine, hidden=hidden)
+    named = {row[:2][list(NUMBERS).index(machine)] for row in table.values()}
+    for one in set(range(seccomp_commands.KNOWN + 1)) - named:
+        assert verdict(machine, one, *[-1] * 6, program=program) == ALLOW
+    for one in (seccomp_commands.KNOWN + 1, 512, 547, 0x3FFFFFFF):
+        assert verdict(machine, one, program=program) == MISSING
+    assert verdict(machine, 0, program=program, audit=0x40000003) == KILL
+    if machine == X86:
+        assert verdict(machine, 0x40000000, program=program) == KILL
+
+
 def test_a_filter_the_kernel_takes() -> None:
     for machine in NUMBERS:
-        steps = len(seccomp.compiled(machine)) // 8
-        assert 100 < steps < 4096
+        for program in (
+            seccomp.compiled(machine),
+            *(seccomp_commands.compiled(machine, hidden=h) for h in (True, False)),
+        ):
+            assert 100 < len(program) // 8 < 4096
     assert Argument(0, (1,)).wide is False

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel.audit.log import AuditLog, Record
-from llmasos.core.kernel.syscall import SyscallTable
+from llmasos.core.kernel.syscall import Syscall, SyscallTable
 from llmasos.core.kernel.trap import Trapped
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ class Auditor:
 
     Args:
         audit: The log.
-        table: Says which calls run a plugin's code.
+        table: The syscalls.
         clock: What dates them.
-        layers: What a plugin's code is confined with.
+        layers: What confined the code that a call ran, where that isn't ours; else empty.
     """
 
-    def __init__(self, audit: AuditLog, table: SyscallTable, clock: Clock, layers: Callable[[], str]) -> None:
+    def __init__(self, audit: AuditLog, table: SyscallTable, clock: Clock, layers: Callable[[Syscall], str]) -> None:
         self._audit = audit
         self._table = table
         self._clock = clock
@@ -45,7 +45,7 @@ class Auditor:
             outcome=result.error or "ok",
             entry=trapped.entry,
             labels=tuple(sorted(trapped.labels)),
-            layers=self._layers() if call.syscall in self._table and self._table[call.syscall].plugin else "",
+            layers=self._layers(self._table[call.syscall]) if call.syscall in self._table else "",
         )
         try:
             self._audit.append(record)

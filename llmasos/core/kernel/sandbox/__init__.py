@@ -10,6 +10,7 @@
     folders.py      the folders that they were granted, without links
     worker.py       one child with its channel: start, call, time out, end
     launcher.py     starts the zygote, learns what this machine can enforce, asks it for children
+    running.py      one native command: its output, how it ended, the ways to end it
 
     zygote.py       a process of its own that forks the children; imports nothing of llmasos but this part and the sdk
     confine.py      what is done to a child before a plugin's code runs, in order:
@@ -20,10 +21,15 @@
     seccomp.py        which system calls
     libc.py           how all of these reach the operating system
     runner.py       the child's life: is confined, loads the plugin, answers calls
+    command.py      the life of a native command, which a person typed: the same layers, wider in what it needs:
+    root.py           programs, a temporary folder and the workspace
+    crowd.py          the number of processes
+    seccomp_commands.py  which system calls it may not make
+    supervisor.py     waits for it, and leaves none of its processes behind
     probe/          a plugin that tries to get out, for 'llmasos doctor'
 
 Nothing that a child sends is trusted: lines have a cap, answers a schema, calls a time limit. Where a child can't be
-confined, no plugin is loaded.
+confined, no plugin is loaded and no command run.
 """
 
 from pathlib import Path
@@ -32,14 +38,15 @@ from llmasos.core.kernel.sandbox.capabilities import Capabilities
 from llmasos.core.kernel.sandbox.folders import Folders
 from llmasos.core.kernel.sandbox.grants import Grants
 from llmasos.core.kernel.sandbox.host import Discovered, Loaded, PluginHost, Problem
-from llmasos.core.kernel.sandbox.launcher import REMEDY, Launcher, Layers
+from llmasos.core.kernel.sandbox.launcher import COMMAND_REMEDY, REMEDY, CommandLayers, Launcher, Layers
 from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
+from llmasos.core.kernel.sandbox.running import Command, Running
 from llmasos.core.kernel.sandbox.wheels import Packaged
 
 PROBE = Path(__file__).parent / "probe"
 """The folder of the plugin that tries to get out."""
 
 __all__ = [
-    "PROBE", "REMEDY", "Capabilities", "Discovered", "Folders", "Grants", "Kind", "Launcher", "Layers", "Loaded",
-    "Packaged", "Plugin", "PluginHost", "Problem",
+    "COMMAND_REMEDY", "PROBE", "REMEDY", "Capabilities", "Command", "CommandLayers", "Discovered", "Folders", "Grants",
+    "Kind", "Launcher", "Layers", "Loaded", "Packaged", "Plugin", "PluginHost", "Problem", "Running",
 ]  # fmt: skip

@@ -10,7 +10,9 @@ from .libc import call
 _FIRST, _HOW_MANY = 60_578, 600
 """User ids that distributions give to nobody. One each, so that not even two children are the same user."""
 
-_KEEP_CAPABILITIES = 8  # PR_SET_KEEPCAPS
+_KEEP_CAPABILITIES, _DROP_FROM_BOUNDS, _SECURE = 8, 24, 28  # PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_SECUREBITS
+_ROOT_IS_NOBODY = 0b11101111
+"""No privileges for being root, none raised or kept later, and all of this locked; but for PR_SET_KEEPCAPS itself."""
 _VERSION = 0x20080522
 _READ, _BECOME = 1 << 2, (1 << 6) | (1 << 7)  # CAP_DAC_READ_SEARCH; CAP_SETGID and CAP_SETUID
 
@@ -30,6 +32,18 @@ def is_free() -> bool:
     with open("/proc/self/uid_map") as spans:  # noqa: PTH123 - pathlib costs 4 ms
         known = [(int(first), int(count)) for first, _, count in map(str.split, spans)]
     return any(first <= _FIRST and first + count >= _FIRST + _HOW_MANY for first, count in known)
+
+
+def forswear() -> None:
+    """Let no program that this process starts get a privilege, root's own programs neither. Comes before `drop`."""
+    try:
+        for capability in range(64):
+            call("prctl", _DROP_FROM_BOUNDS, capability, 0, 0, 0)
+    except PermissionError:
+        return  # it has none to give up
+    except OSError:  # the last one that this kernel knows
+        pass
+    call("prctl", _SECURE, _ROOT_IS_NOBODY, 0, 0, 0)
 
 
 def drop(*, own_user: bool, writes: bool = False) -> None:

@@ -10,14 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llmasos import sdk
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import landlock, seccomp, zygote
 from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
+from llmasos.core.kernel.sandbox.running import Command, Running
+
+Started = TypeVar("Started", bound="Child | Running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,43 @@ REMEDY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CommandLayers:
+    """What this machine has to confine a native command with.
+
+    Attributes:
+        layers: As for plugins.
+        hidden: Whether it gets namespaces, and a root folder with nothing but programs and the workspace.
+        uncounted: Why the number of its processes can't be limited; empty where it can.
+    """
+
+    layers: Layers
+    hidden: bool
+    uncounted: str
+
+    @property
+    def lacking(self) -> str:
+        """Why a command can't be confined here, in one sentence; empty where it can."""
+        if self.layers.lacking:
+            return self.layers.lacking
+        if not self.hidden and self.layers.landlock < landlock.SCOPES_ABI:
+            return f"There are no namespaces ({self.layers.unhidden}), and Landlock doesn't keep signals inside."
+        return self.uncounted
+
+    @property
+    def enforced(self) -> str:
+        """What it is confined with, in a word each, as the audit log keeps it."""
+        if self.lacking:
+            return "none"
+        return f"landlock {self.layers.landlock}, seccomp, limits{', hidden' if self.hidden else ''}"
+
+
+COMMAND_REMEDY = (
+    "It takes what plugins take, and namespaces or Linux 6.12; "
+    "or LLMASOS_UNCONFINED_COMMANDS=1, if you trust every command that you type."
+)
+
+
 class Child:
     """A process with one plugin.
 
@@ -76,6 +117,11 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(pidfd, self._end)
+
+    def discard(self) -> None:
+        """End it before it was used."""
+        self.channel.close()
+        self.kill()
 
     def kill(self) -> None:
         """End it; `ended` tells when it has."""
@@ -97,14 +143,17 @@ class Launcher:
 
     Args:
         unconfined: Start children even where they can't be confined.
+        unconfined_commands: The same of native commands.
     """
 
-    def __init__(self, *, unconfined: bool = False) -> None:
+    def __init__(self, *, unconfined: bool = False, unconfined_commands: bool = False) -> None:
         self._unconfined = unconfined
+        self._unconfined_commands = unconfined_commands
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket
         self._hindrance = ""  # why there is no process
         self._layers: Layers | None = None
+        self._commands: CommandLayers | None = None
         self._turn = asyncio.Lock()  # guards all of the above: one request at a time
 
     def start(self) -> None:
@@ -140,6 +189,11 @@ class Launcher:
     def unconfined(self) -> bool:
         """Whether the children that were started couldn't be confined."""
         return self._unconfined and self._layers is not None and bool(self._layers.lacking)
+
+    @property
+    def commands_enforced(self) -> str:
+        """What native commands are confined with, as the audit log keeps it; empty before the first one."""
+        return self._commands.enforced if self._commands else ""
 
     @property
     def enforced(self) -> str:
@@ -180,16 +234,39 @@ class Launcher:
             lacking = (await self._greeted()).lacking
             if lacking and not self._unconfined:
                 raise PluginError(f"Plugins can't be confined here. {lacking}", REMEDY)
-            asking = asyncio.ensure_future(self._ask(code, allowed, confined=not lacking))
-            try:
-                return await asyncio.shield(asking)
-            except asyncio.CancelledError:
-                # It answers in a moment, and nobody else would end that child.
-                with contextlib.suppress(PluginError):
-                    child = await asking
-                    child.channel.close()
-                    child.kill()
-                raise
+            return await _whole(self._child(code, allowed, confined=not lacking))
+
+    async def commands(self) -> CommandLayers:
+        """What native commands are confined with, and whether they can be.
+
+        Raises:
+            PluginError: There is no zygote on this system, or it doesn't start.
+        """
+        async with self._turn:
+            layers = await self._greeted()
+            if self._commands is None:
+                said, _ = await self._asked({"look": "commands"})
+                self._commands = CommandLayers(layers, said["hidden"], said["uncounted"])
+            return self._commands
+
+    async def runs_unconfined(self) -> bool:
+        """Whether native commands are run though they can't be confined."""
+        try:
+            return self._unconfined_commands and bool((await self.commands()).lacking)
+        except PluginError:  # then none is run at all
+            return False
+
+    async def run(self, command: Command) -> Running:
+        """Start a native command.
+
+        Raises:
+            PluginError: It can't be confined here, or not started.
+        """
+        lacking = (await self.commands()).lacking
+        if lacking and not self._unconfined_commands:
+            raise PluginError(f"Native commands can't be confined here. {lacking}", COMMAND_REMEDY)
+        async with self._turn:
+            return await _whole(self._running(command, confined=not lacking))
 
     async def close(self) -> None:
         """End the zygote, and with it all children."""
@@ -201,7 +278,7 @@ class Launcher:
         return [sys.executable, "-I", "-S", "-B", "-X", "utf8", zygote.__file__, str(control), sdk.__file__]
 
     async def _end(self) -> None:
-        process, self._process, self._layers = self._process, None, None
+        process, self._process, self._layers, self._commands = self._process, None, None, None
         if process:
             self._control.close()
             process.kill()
@@ -218,21 +295,30 @@ class Launcher:
             self._layers = Layers(**(await self._receive())[0])
         return self._layers
 
-    async def _ask(self, code: Path, allowed: Allowed, *, confined: bool) -> Child:
+    async def _child(self, code: Path, allowed: Allowed, *, confined: bool) -> Child:
         request = {
             "code": str(code), "confined": confined, "read": allowed.read, "write": allowed.write,
             "memory": allowed.memory, "names": dict(allowed.names),
         }  # fmt: skip
+        said, (channel, pidfd) = await self._asked(request, f"What {code} was granted has names that are too long.")
+        return Child(said["pid"], pidfd, socket.socket(fileno=channel), confined=confined)
+
+    async def _running(self, command: Command, *, confined: bool) -> Running:
+        request = {"command": {**asdict(command), "confined": confined}}
+        said, (channel, pidfd, output) = await self._asked(request, "The command is too long. Put it into a file.")
+        return Running(said["pid"], pidfd, socket.socket(fileno=channel), output)
+
+    async def _asked(self, request: dict[str, Any], too_long: str = "") -> tuple[dict[str, Any], list[int]]:
+        await self._greeted()
         line = json.dumps(request).encode()
         if len(line) > zygote.LONGEST:
-            raise PluginError(f"{code} was granted folders whose names are too long.")
+            raise PluginError(too_long)
         with contextlib.suppress(OSError):  # if it has ended, there is nothing to receive
             self._control.send(line)
         said, descriptors = await self._receive()
         if "error" in said:
             raise PluginError(f"No process can be started: {said['error']}.", "Try again when fewer are running.")
-        channel, pidfd = descriptors
-        return Child(said["pid"], pidfd, socket.socket(fileno=channel), confined=confined)
+        return said, descriptors
 
     async def _receive(self) -> tuple[dict[str, Any], list[int]]:
         loop = asyncio.get_running_loop()
@@ -240,10 +326,22 @@ class Launcher:
         loop.add_reader(self._control, ready.set)
         try:
             await ready.wait()
-            line, descriptors, _, _ = socket.recv_fds(self._control, zygote.LONGEST, 2, socket.MSG_CMSG_CLOEXEC)
+            line, descriptors, _, _ = socket.recv_fds(self._control, zygote.LONGEST, 3, socket.MSG_CMSG_CLOEXEC)
         finally:
             loop.remove_reader(self._control)
         if not line:
             await self._end()
             raise PluginError("The process that starts plugins has ended.", "It is started afresh with the next call.")
         return json.loads(line), descriptors
+
+
+async def _whole(starting: Coroutine[Any, Any, Started]) -> Started:
+    """Wait for a child; where nobody waits any more, it is ended as soon as it is there."""
+    asking = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        # It answers in a moment, and nobody else would end that child.
+        with contextlib.suppress(PluginError):
+            (await asking).discard()
+        raise

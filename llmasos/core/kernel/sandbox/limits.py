@@ -14,9 +14,16 @@ FILE = 64 << 20
 THREADS, TASKS = 256, 8192
 """Threads that its user may have in all: where those are plugins' alone, and where the person's programs count too."""
 
+COMMAND_MEMORY, COMMAND_SPACE = 2 << 30, 8 << 30
+"""Bytes that one process of a command may write to, and of its address space: some programs reserve much of that."""
+COMMAND_CPU = 600
+COMMAND_FILE = 1 << 30
+"""Bytes of one file."""
+COMMAND_FILES = 1024
+
 
 def apply(*, alone: bool, memory: int = MEMORY, writes: bool = False) -> None:
-    """Set them for this process; none can be raised again.
+    """Set those of a plugin for this process; none can be raised again.
 
     Args:
         alone: Whether its user, or its user namespace, has nothing but plugins.
@@ -26,7 +33,7 @@ def apply(*, alone: bool, memory: int = MEMORY, writes: bool = False) -> None:
     Raises:
         OSError, ValueError: One couldn't be set.
     """
-    for what, most in (
+    _set(
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, CPU),
         (resource.RLIMIT_FSIZE, FILE if writes else 0),  # without a grant it can open no file for writing anyway
@@ -35,7 +42,33 @@ def apply(*, alone: bool, memory: int = MEMORY, writes: bool = False) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
-    ):
+    )
+
+
+def apply_to_command(*, beside: int) -> None:
+    """Set those of a native command.
+
+    Args:
+        beside: How many processes and threads its user, or its user namespace, has without it.
+
+    Raises:
+        OSError, ValueError: One couldn't be set.
+    """
+    _set(
+        (resource.RLIMIT_DATA, COMMAND_MEMORY),
+        (resource.RLIMIT_AS, COMMAND_SPACE),
+        (resource.RLIMIT_CPU, COMMAND_CPU),
+        (resource.RLIMIT_FSIZE, COMMAND_FILE),
+        (resource.RLIMIT_NOFILE, COMMAND_FILES),
+        (resource.RLIMIT_NPROC, beside + THREADS),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    )
+
+
+def _set(*limits: tuple[int, int]) -> None:
+    for what, most in limits:
         _, hard = resource.getrlimit(what)
         if hard != resource.RLIM_INFINITY:
             most = min(most, hard)

@@ -15,12 +15,14 @@ NAME = b"llmasos"
 """What the machine calls itself inside."""
 
 _FILES, _NAMES, _IPC, _USERS, _NETWORK = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000  # CLONE_NEW*
+_PROCESSES = 0x20000000
 _BIND, _RECURSIVE, _SLAVE = 0x1000, 0x4000, 1 << 19
 _NO_SETUID, _NO_DEVICES = 2, 4
 _DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _NEW = "/tmp"  # noqa: S108 - any folder will do; it is covered in our namespace only
-_OLD = "/old"
+OLD = "/old"
+"""Where the host's files are while a root folder is made."""
 
 
 def enter() -> None:
@@ -49,23 +51,48 @@ def hide_all_but(shown: Iterable[str]) -> None:
     Raises:
         OSError: The system doesn't allow it.
     """
-    places = [(path, _OLD + os.path.realpath(path)) for path in shown]  # links lead elsewhere in the new root
+    places = [(path, OLD + os.path.realpath(path)) for path in shown]  # links lead elsewhere in the new root
     call("unshare", _FILES)
-    call("mount", b"tmpfs", _NEW.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=755,size=64k")
-    os.mkdir(_NEW + _OLD)  # noqa: PTH102 - pathlib costs 4 ms, here and below
-    call("syscall", _PIVOT_ROOT[os.uname().machine], _NEW.encode(), (_NEW + _OLD).encode())
-    os.chdir("/")
+    begin_root()
     places = [(path, source) for path, source in places if os.path.exists(source)]  # noqa: PTH110
     # All is made before anything is shown: inside a folder of the host nothing may be made.
     for path, source in places:
-        _make(path, folder=os.path.isdir(source))  # noqa: PTH112
+        make(path, folder=os.path.isdir(source))  # noqa: PTH112
     for path, source in sorted(places):  # what lies in another one comes after it, or it would be covered
-        call("mount", source.encode(), path.encode(), None, _BIND | _RECURSIVE, None)
-    call("umount2", _OLD.encode(), _DETACH)
-    os.rmdir(_OLD)  # noqa: PTH106
+        bind(source, path)
+    end_root()
 
 
-def _make(path: str, *, folder: bool) -> None:
+def leave_processes() -> None:
+    """Leave the host's processes too: the next child is the first of its own, and all of them end with it.
+
+    Its IPC, network and names are others than those that plugins share.
+    """
+    call("unshare", _PROCESSES | _FILES | _IPC | _NETWORK | _NAMES)
+
+
+def begin_root() -> None:
+    """Make an empty folder the root of this process's mounts; what was the root is at `OLD` until `end_root`."""
+    call("mount", b"tmpfs", _NEW.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=755,size=64k")
+    os.mkdir(_NEW + OLD)  # noqa: PTH102 - pathlib costs 4 ms, here and below
+    call("syscall", _PIVOT_ROOT[os.uname().machine], _NEW.encode(), (_NEW + OLD).encode())
+    os.chdir("/")
+
+
+def end_root() -> None:
+    """Let go of what was the root."""
+    call("umount2", OLD.encode(), _DETACH)
+    os.rmdir(OLD)  # noqa: PTH106
+
+
+def bind(source: str, path: str) -> None:
+    """Show a file or folder, with what is mounted in it, at another place."""
+    call("mount", source.encode(errors="surrogateescape"), path.encode(errors="surrogateescape"), None,
+         _BIND | _RECURSIVE, None)  # fmt: skip
+
+
+def make(path: str, *, folder: bool) -> None:
+    """Make something that a file or folder can be shown at."""
     os.makedirs(path if folder else os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
     if not folder:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY))

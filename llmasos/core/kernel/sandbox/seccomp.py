@@ -31,8 +31,30 @@ class Argument(NamedTuple):
     wide: bool = False
 
 
-Verdict = int | tuple[Argument, ...]
-"""A number of seccomp's, or what all the arguments of an allowed call must be."""
+class Bits(NamedTuple):
+    """Bits of arguments that a call must not have, all together: `open` with O_CREAT and a mode that has setuid.
+
+    Attributes:
+        at: Argument -> bits of its lower half; the call is refused where each of them has one of its bits.
+    """
+
+    at: tuple[tuple[int, int], ...]
+
+
+class Unlike(NamedTuple):
+    """An argument that must be none of some values.
+
+    Attributes:
+        at: Which, from 0.
+        values: The values, of 32 bits.
+    """
+
+    at: int
+    values: tuple[int, ...]
+
+
+Verdict = int | tuple[Argument | Bits | Unlike, ...]
+"""A number of seccomp's, or what the arguments of an allowed call must and must not be."""
 
 ALLOW = 0x7FFF0000
 KILL = 0x80000000  # the whole process
@@ -54,8 +76,10 @@ _RECEIVING = (0, 0x2, 0x40, 0x42, 0x100)  # MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL
 NUMBERS = {"x86_64": (0xC000003E, 317), "aarch64": (0xC00000B7, 277)}
 """What the kernel calls an architecture (AUDIT_ARCH_*), and the number of seccomp itself."""
 
-# name: x86_64, aarch64 (None where it has none), verdict
-TABLE: dict[str, tuple[int | None, int | None, Verdict]] = {
+Table = Mapping[str, tuple[int | None, int | None, Verdict]]
+"""name: number on x86_64, on aarch64 (None where it has none), verdict."""
+
+TABLE: Table = {
     # Reading, and writing to what is open. Which files can be opened is Landlock's part.
     "read": (0, 63, ALLOW),
     "write": (1, 64, ALLOW),
@@ -179,7 +203,7 @@ TABLE: dict[str, tuple[int | None, int | None, Verdict]] = {
     "getrandom": (318, 278, ALLOW),
 }
 
-WRITING: dict[str, tuple[int | None, int | None, Verdict]] = {
+WRITING: Table = {
     # Where a folder was granted to write to; which files these reach is Landlock's part.
     "mkdir": (83, None, ALLOW),
     "mkdirat": (258, 34, ALLOW),
@@ -234,20 +258,31 @@ def load(program: bytes) -> None:
 
 
 def compiled(machine: str, *, writes: bool = False) -> bytes:
-    """The filter of an architecture, as a program of BPF.
+    """The filter of an architecture for a plugin.
 
     Args:
         machine: The architecture.
         writes: Whether it is for a child that may write somewhere.
     """
+    return program(machine, {**TABLE, **WRITING} if writes else TABLE)
+
+
+def program(machine: str, table: Table, *, unnamed: int = REFUSE, known: int = 0) -> bytes:
+    """A filter as a program of BPF.
+
+    Args:
+        machine: The architecture.
+        table: The system calls that it names.
+        unnamed: The verdict on those that it doesn't.
+        known: The last number that `unnamed` is about; what comes later, no table can have thought of.
+    """
     audit, _ = NUMBERS[machine]
     head = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
-    table = {**TABLE, **WRITING} if writes else TABLE
-    return b"".join(_STEP.pack(*step) for step in [*head, *_search(_spans(machine, table))])
+    return b"".join(_STEP.pack(*step) for step in [*head, *_search(_spans(machine, table, unnamed, known))])
 
 
 _STEP = struct.Struct("<HBBI")  # operation, jump if true, jump if false, operand
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _SOME, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # where they are in struct seccomp_data
 _X32 = 0x40000000  # numbers of a second ABI that x86_64 kernels may have
 
@@ -258,12 +293,13 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
 
 
-def _spans(machine: str, table: Mapping[str, tuple[int | None, int | None, Verdict]]) -> list[tuple[int, Verdict]]:
+def _spans(machine: str, table: Table, unnamed: int, known: int) -> list[tuple[int, Verdict]]:
     """Where each verdict begins; it ends where the next begins."""
     column = list(NUMBERS).index(machine)
     named = {row[:2][column]: row[2] for row in table.values()}
-    end = max(number for number in named if number is not None) + 1
-    every = [(number, named.get(number, REFUSE)) for number in range(end + 1)]
+    end = max(known, *(number for number in named if number is not None)) + 1
+    every = [(number, named.get(number, unnamed)) for number in range(end)]
+    every.append((end, MISSING if known else REFUSE))
     if machine == "x86_64":
         every.append((_X32, KILL))
     return [one for i, one in enumerate(every) if i == 0 or one[1] != every[i - 1][1]]
@@ -282,7 +318,20 @@ def _decide(verdict: Verdict) -> Iterator[tuple[int, int, int, int]]:
     if isinstance(verdict, int):
         yield _RETURN, 0, 0, verdict
         return
-    for at, values, wide in verdict:
+    for one in verdict:
+        if isinstance(one, Bits):
+            for left, (at, bits) in zip(range(len(one.at) - 1, -1, -1), one.at, strict=True):
+                yield _LOAD, 0, 0, _ARGUMENTS + 8 * at
+                yield _SOME, 0, 2 * left + 1, bits
+            yield _RETURN, 0, 0, REFUSE
+            continue
+        if isinstance(one, Unlike):
+            yield _LOAD, 0, 0, _ARGUMENTS + 8 * one.at
+            for left, value in zip(range(len(one.values) - 1, -1, -1), one.values, strict=True):
+                yield _EQUAL, left, 0 if left else 1, value
+            yield _RETURN, 0, 0, REFUSE
+            continue
+        at, values, wide = one
         where = _ARGUMENTS + 8 * at  # little endian, both of them: the lower half comes first
         if wide:
             yield from ((_LOAD, 0, 0, where + 4), (_EQUAL, 1, 0, 0), (_RETURN, 0, 0, REFUSE))

@@ -4,8 +4,9 @@
 
 CONTROL is the descriptor of a socket to the kernel. First the zygote tells which layers of confinement this machine
 has. Then, for each `{"code", "confined", "read", "write", "memory", "names"}`, it forks a child and answers `{"pid"}`
-with two descriptors, the kernel's end of the child's channel and a pidfd. It ends when the kernel does, and all
-children with it.
+with two descriptors, the kernel's end of the child's channel and a pidfd. For each `{"command"}` it does the same with
+a native command, whose output is a third descriptor; `{"look"}` asks what confines those. It ends when the kernel does,
+and all children with it.
 
 The kernel never forks itself: a copy of it would hold its keys, and copying its tables takes long. Started by path,
 with nothing of llmasos but this folder and the sdk's file; what is loaded here, no child has to load again.
@@ -28,7 +29,7 @@ if not __package__:  # started by path: this folder as a package without the one
     sys.modules[__package__] = ModuleType(__package__)
     sys.modules[__package__].__path__ = [os.path.dirname(__file__)]  # noqa: PTH120 - pathlib costs 4 ms
 
-from . import confine, identity, landlock, namespaces, runner, seccomp
+from . import command, confine, crowd, identity, landlock, namespaces, runner, seccomp, seccomp_commands
 
 LONGEST = 1 << 16
 """Bytes of a request."""
@@ -54,6 +55,7 @@ class Zygote:
         self._unhidden = _enter_namespaces(library.places) if complete else "they aren't confined"
         own_user = identity.is_free()  # asked in the namespaces
         self._how = confine.How(library, programs, os.getpid(), own_user, hidden=not self._unhidden)
+        self._means: command.Means | None = None
 
     def layers(self) -> dict[str, Any]:
         """What this machine has."""
@@ -71,38 +73,66 @@ class Zygote:
         self._answer(self.layers())
         gc.freeze()  # children share what is loaded by now
         while line := self._control.recv(LONGEST):
-            self._fork(json.loads(line))
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # a child that isn't reaped keeps its pid
+            try:
+                self._do(json.loads(line))
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
-    def _fork(self, request: dict[str, Any]) -> None:
+    def _do(self, request: dict[str, Any]) -> None:
+        try:
+            if "code" in request:
+                self._fork(request)
+                return
+            self._means = self._means or self._command_means()
+            if "look" in request:
+                lacking = crowd.lacking(counted=self._means.counted, hidden=self._means.hidden)
+                self._answer({"hidden": self._means.hidden, "uncounted": lacking})
+                return
+            heard, said = os.pipe2(os.O_CLOEXEC)
+            try:
+                self._fork(request, heard, said)
+            finally:
+                os.close(heard)
+                os.close(said)
+        except OSError as error:
+            self._answer({"error": error.strerror})
+
+    def _fork(self, request: dict[str, Any], heard: int = -1, said: int = -1) -> None:
+        """Fork a child and pass on what belongs to it; of a command too what is heard of it, by what it says."""
         ours, theirs = _socket.socketpair()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # a child that isn't reaped keeps its pid
         try:
             pid = os.fork()
             if not pid:
                 ours.close()
-                self._become(theirs.detach(), request)
+                self._become(theirs.detach(), said, request)
             pidfd = os.pidfd_open(pid)
-        except OSError as error:
-            self._answer({"error": error.strerror})
-            return
+            self._answer({"pid": pid}, ours.fileno(), pidfd, *([heard] if heard >= 0 else []))
+            os.close(pidfd)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            ours.close()
             theirs.close()
-        self._answer({"pid": pid}, ours.fileno(), pidfd)
-        ours.close()
-        os.close(pidfd)
 
-    def _become(self, channel: int, request: dict[str, Any]) -> NoReturn:
+    def _become(self, channel: int, output: int, request: dict[str, Any]) -> NoReturn:
         """Be the child, to the end."""
         try:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             self._control.close()
             os.setsid()
+            if self._means and "command" in request:
+                order = request["command"] | {"workspace": landlock.Place(*request["command"]["workspace"])}
+                command.run(channel, output, command.Order(**order), self._means)
             self._sdk._folders = request["names"]  # type: ignore[attr-defined]
             runner.run(channel, request["code"], self._sdk, lambda: self._confine(request))
         finally:
             os._exit(0)
+
+    def _command_means(self) -> command.Means:
+        """How native commands are confined; found out when the first one is wanted."""
+        hidden, known = self._how.hidden, bool(self._how.programs)
+        program = seccomp_commands.compiled(os.uname().machine, hidden=hidden) if known else b""
+        return command.Means(program, hidden, crowd.is_counted())
 
     def _confine(self, request: dict[str, Any]) -> None:
         if not request["confined"]:
