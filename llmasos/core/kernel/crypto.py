@@ -12,11 +12,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import urandom
+from struct import Struct
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher as Ciphers
+from cryptography.hazmat.primitives.ciphers import algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from llmasos.core.base.errors import StoreError
@@ -133,6 +137,25 @@ class Tagger:
     def verify(self, data: bytes, tag: bytes) -> bool:
         """Whether `tag` is the tag of `data`, compared in constant time."""
         return hmac.compare_digest(self.tag(data), tag)
+
+
+class Blocks:
+    """Keyed numbers for blocks of 16 bytes, many at once: AES as a pseudorandom function. Not for encrypting.
+
+    A million of them take as long as a thousand keyed hashes, for it is one call.
+    """
+
+    __slots__ = ("_aes",)
+
+    def __init__(self, key: bytes) -> None:
+        # ECB is AES itself: equal blocks give equal numbers, which is what is wanted here, and nobody sees them.
+        self._aes = Ciphers(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+
+    def total(self, blocks: Sequence[bytes]) -> int:
+        """The sum of the numbers of all blocks."""
+        numbers = Struct(f">{2 * len(blocks)}Q").unpack(self._aes.update(b"".join(blocks)))
+        high, low = sum(numbers[::2]), sum(numbers[1::2])
+        return int((high << 64) + low)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,3 +89,16 @@ def test_stretch_depends_on_everything() -> None:
 
 def test_the_default_cost_is_the_documented_one() -> None:
     assert crypto.Argon2Cost() == crypto.Argon2Cost(memory_kib=65536, iterations=3, lanes=4)
+
+
+def test_blocks_have_numbers_that_only_the_key_tells() -> None:
+    blocks = crypto.Blocks(b"k" * 32)
+    one, other = b"a" * 16, b"b" * 16
+    assert blocks.total([]) == 0
+    assert blocks.total([one, other, one]) == 2 * blocks.total([one]) + blocks.total([other])
+    assert 0 < blocks.total([one]) < 1 << 128
+    assert blocks.total([one]) != blocks.total([other])
+    assert blocks.total([one]) != crypto.Blocks(b"l" * 32).total([one])
+    # AES-256 of the FIPS 197 example, C.3.
+    key, plain = bytes(range(32)), bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert crypto.Blocks(key).total([plain]) == 0x8EA2B7CA516745BFEAFC49904B496089

@@ -48,7 +48,7 @@ class Blobs:
                 "INSERT INTO blobs (token, part, last, scope, edition, sealed) VALUES (?, ?, ?, ?, ?, ?)",
                 (token, part, not after, scope.id, edition, sealed),
             )
-            self._state.part_in(token, part, edition)
+            self._state.part_in(part, edition)
             if not after:
                 return
             part, here = part + 1, after
@@ -85,8 +85,8 @@ class Blobs:
             body = old.cipher.open(sealed, old.aad + token + before + _PLACE.pack(part, last))
             again = new.cipher.seal(body, new.aad + token + edition + _PLACE.pack(part, last))
             self._db.execute(_RESEAL, (new.id, edition, again, token, part))
-            self._state.part_out(token, part, before)
-            self._state.part_in(token, part, edition)
+            self._state.part_out(part, before)
+            self._state.part_in(part, edition)
 
     def delete(self, scope: Scope, blob_id: str) -> bool:
         """Delete a blob; says whether there was one."""
@@ -95,5 +95,5 @@ class Blobs:
     def _drop(self, token: bytes) -> bool:
         gone = self._db.all("DELETE FROM blobs WHERE token = ? RETURNING part, edition", (token,))
         for part, edition in gone:
-            self._state.part_out(token, part, edition)
+            self._state.part_out(part, edition)
         return bool(gone)

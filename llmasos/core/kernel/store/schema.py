@@ -51,8 +51,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # How often anything had been sealed when the scope was made.
         "ALTER TABLE scopes ADD COLUMN began INTEGER NOT NULL DEFAULT 0",
     ),
+    (),  # the digest is computed in another way
 )
-_DIGESTED = 2
+_DIGESTED = 3
 """The version from which on there is a digest."""
 
 

@@ -156,9 +156,9 @@ class Scopes:
                     "DELETE FROM records WHERE scope = ? RETURNING token, substr(sealed, 1, 12)", (id,)
                 ):
                     self._state.record_out(token, nonce)
-                gone = self._db.all("DELETE FROM blobs WHERE scope = ? RETURNING token, part, edition", (id,))
-                for token, part, edition in gone:
-                    self._state.part_out(token, part, edition)
+                gone = self._db.all("DELETE FROM blobs WHERE scope = ? RETURNING part, edition", (id,))
+                for part, edition in gone:
+                    self._state.part_out(part, edition)
                 self._db.execute("DELETE FROM scopes WHERE id = ?", (id,))
 
     def refresh(self) -> bool:
