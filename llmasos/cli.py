@@ -140,7 +140,10 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     )
     group.add_argument("--home", default=default, metavar="FOLDER", help="the folder of all state")
     group.add_argument(
-        "--model", default=default, metavar="NAME|FILE", help="the model that talks: a known name or a GGUF file"
+        "--model",
+        default=default,
+        metavar="NAME|FILE|openai:URL/NAME",
+        help="the model that talks: a known name, a GGUF file, or one on an OpenAI-compatible server",
     )
     group.add_argument(
         "--interpreter-model",
@@ -178,11 +181,6 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         print(f"llmasos {version('llmasos')}")
         return 0
-    if args.command == "model":
-        from llmasos.shell.models import show_models
-
-        named = args.name or args.model or os.environ.get("LLMASOS_MODEL", "")
-        return show_models(args.action, named, as_json=args.output == "json")
     if args.command == "bench":
         from llmasos.shell.bench import run_bench
 
@@ -190,7 +188,13 @@ def _dispatch(args: argparse.Namespace) -> int:
     from llmasos.core.base.settings import Settings
 
     said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes", "remember")}
+    if args.command == "model" and args.name:
+        said["model"] = args.name
     settings = Settings.load(**said)
+    if args.command == "model":
+        from llmasos.shell.models import show_models
+
+        return show_models(settings, args.action, as_json=args.output == "json")
     if args.command == "doctor":
         from llmasos.shell.doctor import run_doctor
 

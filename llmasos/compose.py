@@ -18,6 +18,7 @@ from llmasos.core.base.paths import anchor_file, private_dir, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder
+from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.audit import FOLDER as AUDIT
@@ -284,6 +285,15 @@ async def compose(
         problems: list[str] = [] if settings.remember else [NOTHING_KEPT]
         if store.seals() >= WORN:
             problems.append("The keys have sealed so often that new ones are due: 'llmasos keys rotate --data'.")
+        if is_remote(settings.model):
+            # Words that go to a server are out of this system's hands: said at each start; on record where they leave.
+            address = Address.named(settings.model)
+            problems.append(address.told)
+            if not address.stays:
+                with contextlib.suppress(StoreError):
+                    audit.note(address.told)
+            if settings.record:
+                problems.append("What a server writes can't be replayed, so it isn't recorded.")
         if audit.trouble:
             problems.append(
                 f"{audit.alarm} Until you have seen to it nothing is changed: 'llmasos restore' brings a backup back, "
@@ -398,7 +408,7 @@ def _scheduled(
         engine = await load()
         processes, meter = kernel.processes, kernel.instruments.meter(role)
         engine.set_queue(Scheduler(processes, engine, discipline, processes.ender(), [meter]))
-        engine.on_generated = hears(engine) if hears else None
+        engine.on_generated = hears(engine) if hears and engine.capabilities.replay else None
         return engine
 
     return load_and_join
@@ -415,9 +425,11 @@ def facts(settings: Settings, kernel: Kernel, slots: Mapping[str, EngineSlot]) -
     """What `system.status` tells of the engines, by role."""
     loaded = {role: slot.loaded for role, slot in slots.items()}
     figures = {role: of_engine(engine, role, kernel.instruments) for role, engine in loaded.items() if engine}
+    remote = Address.parse(settings.model) if is_remote(settings.model) else None
     return {
         "kept": kept_words(kernel.store),
         "model": settings.model,
+        **({"words": remote.whither} if remote else {}),
         "tokens/s": round(sum(figure["tokens/s"] for figure in figures.values()), 1),
         **{role: figures.get(role, "not loaded yet") for role in slots},
     }

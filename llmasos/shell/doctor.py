@@ -18,6 +18,7 @@ from llmasos.core.base.errors import LlmasosError, PluginError
 from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
+from llmasos.core.engine.openai.address import PROMPTS, is_remote
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
 from llmasos.core.kernel.sandbox import (
@@ -36,6 +37,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.system import resident_mb
 from llmasos.shell import keys
+from llmasos.shell.server_model import look
 
 State = Literal["ok", "note", "broken"]
 _MARKS: dict[State, str] = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
@@ -54,10 +56,12 @@ async def run_doctor(settings: Settings, *, as_json: bool) -> int:
     """Print what was found; exit code 1 where something is broken."""
     findings = [
         _checked("python", _python),
-        _checked("model", lambda: _model(settings)),
+        *([] if is_remote(settings.model) else [_checked("model", lambda: _model(settings))]),
         _checked("adapter", _adapter),
         _checked("disk", lambda: _disk(settings)),
     ]
+    if is_remote(settings.model):
+        findings += await _server(settings)
     try:
         machine = await compose(settings, ask=keys.asker())
     except LlmasosError as error:
@@ -90,6 +94,20 @@ def _python() -> tuple[State, str]:
 def _model(settings: Settings) -> tuple[State, str]:
     info = models.info(models.locate(settings.model))
     return "ok", f"{info.name} ({info.path})"
+
+
+async def _server(settings: Settings) -> list[Finding]:
+    """The server that talks, and what leaves for it."""
+    try:
+        seen = await look(settings)
+    except LlmasosError as error:
+        return [Finding("model", "broken", str(error))]
+    lacking = bool(seen.trouble) or seen.missing or not seen.address.name
+    return [
+        Finding("model", "broken" if lacking else "ok", f"{seen.address.name} at {seen.address.base}. {seen.state}"),
+        Finding("words", "ok" if seen.address.stays else "note", f"{seen.address.whither}, with {PROMPTS}"),
+        Finding("server key", "ok", seen.key),
+    ]
 
 
 def _adapter() -> tuple[State, str]:

@@ -16,6 +16,7 @@ from llmasos.core.base.errors import LlmasosError, NeedsAnswer
 from llmasos.core.base.paths import private_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
+from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.kernel.custody import Ask
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Sources
@@ -92,8 +93,12 @@ def _policy(settings: Settings) -> Settings:
 
 
 async def _try(settings: Settings, ask: Ask | None) -> int:
-    info = models.info(models.locate(settings.model))
-    _say(f"3. Model: {info.name}, on this machine. A first sentence: {SENTENCE!r} ...")
+    if is_remote(settings.model):
+        address = Address.named(settings.model)
+        where = f"{address.name} ({address.whither})"
+    else:
+        where = f"{models.info(models.locate(settings.model)).name}, on this machine"
+    _say(f"3. Model: {where}. A first sentence: {SENTENCE!r} ...")
     try:
         async with session(settings, Nobody(), ask=ask) as client:
             print(f"   {await _tried(client)}")

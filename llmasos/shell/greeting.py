@@ -24,11 +24,17 @@ FIRST = {
         "你的文件就是 {0} 里的文件。“?” 看帮助，undo 撤销，Ctrl-D 退出。",
     ),
 }
+AWAY = {
+    "en": "This is llmasos. Say what you want: it is read on this machine; answers and talk come from {0}.",
+    "zh": "这里是 llmasos。说出你想做的事：句子在本机读懂，回答和对话由 {0} 写出。",
+}
+"""The first line where the model that talks is on a server."""
 EXAMPLES = {
     "en": ("remind me to call Bob tomorrow at 9", "write a haiku about autumn"),
     "zh": ("明天早上九点提醒我给小雪打电话", "写一首关于秋天的诗"),
 }
 AGAIN = "llmasos · files in {0} · '?' helps"
+AGAIN_AWAY = "llmasos · files in {0} · words by {1} · '?' helps"
 RECOVERY = "Recovery code: {0}"
 RECOVERY_FOR = (
     "Write it down: it opens your data if this machine's key is lost. Shown once. "
@@ -64,9 +70,11 @@ def language(environment: Mapping[str, str] | None = None) -> str:
     return "en"
 
 
-def first(workspace: Path, spoken: str) -> RenderableType:
-    """Three lines for somebody who has never been here."""
+def first(workspace: Path, spoken: str, server: str = "") -> RenderableType:
+    """Three lines for somebody who has never been here; `server` is where the model that talks is, if on one."""
     what, examples, where = FIRST[spoken]
+    if server:
+        what = AWAY[spoken].format(one_line(server))
     one, two = EXAMPLES[spoken]
     head, tail = examples.split("{0}")
     between, end = tail.split("{1}")
@@ -74,9 +82,10 @@ def first(workspace: Path, spoken: str) -> RenderableType:
     return Group(Text(what, style="bold"), line, Text(where.format(one_line(str(workspace))), style="dim"))
 
 
-def again(workspace: Path) -> RenderableType:
-    """One line for somebody who knows."""
-    return Text(AGAIN.format(one_line(str(workspace))), style="dim")
+def again(workspace: Path, server: str = "") -> RenderableType:
+    """One line for somebody who knows; `server` as for `first`."""
+    line = AGAIN_AWAY if server else AGAIN
+    return Text(line.format(one_line(str(workspace)), one_line(server)), style="dim")
 
 
 def recovery(code: str) -> RenderableType:

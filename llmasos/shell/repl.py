@@ -27,6 +27,7 @@ from rich.text import Text
 from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, ProcessKilled
 from llmasos.core.base.types import Call
+from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.services.commands.typed import SIGN
 from llmasos.services.files import pwd
 from llmasos.shell import consents, greeting, keyboard, policies, questions, readings, views
@@ -274,7 +275,11 @@ class Shell:
 
     def _greet(self) -> None:
         workspace, code = self._client.session.workspace, self._client.recovery_code
-        self._print(greeting.first(workspace, greeting.language()) if code else greeting.again(workspace))
+        model = self._client.glance().model
+        server = Address.parse(model).authority if is_remote(model) else ""
+        self._print(
+            greeting.first(workspace, greeting.language(), server) if code else greeting.again(workspace, server)
+        )
         if code:
             self._print(greeting.recovery(code))
         for problem in self._client.problems:

@@ -6,6 +6,7 @@ import time
 
 from llmasos.client import Client
 from llmasos.client.base import Glance
+from llmasos.core.engine.openai.address import called, is_remote
 from llmasos.shell.safe import one_line, shortened
 
 LOADING = "loading the model…"
@@ -54,7 +55,7 @@ class Toolbar:
             return NO_MODEL
         if not glance.loaded:
             return LOADING
-        name = shortened(glance.model.rpartition("/")[2], 24)
+        name = shortened(called(glance.model), 40 if is_remote(glance.model) else 24)
         return f"{name}  {glance.speed:.0f} {SPEED}" if glance.speed else name
 
     def _where(self) -> str:

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from llmasos.core.engine.openai.address import called
 from llmasos.shell.safe import one_line, shortened
 from llmasos.shell.toolbar import BETWEEN, POLICY, PROCESSES, SPEED
 
@@ -70,7 +71,7 @@ class Overview:
         told = self._system
         calls = told.get("calls")
         return [
-            shortened(str(told["model"]).rpartition("/")[2], 32),
+            shortened(called(str(told["model"])), 40),
             f"{POLICY} {one_line(str(told['policy']))}",
             f"{UP} {told['uptime']}",
             f"{told['tokens/s']:,} {SPEED}",

@@ -154,6 +154,8 @@ async def test_hostile_arguments(tmp_path: Path, call: str, args: dict[str, str]
         ("SmolLM2-1.7B.gguf", False),
         ("gemma-3-270m-it", True),
         ("qwen2.5-7b", False),
+        ("mistral-7b-instruct-v0.1", False),
+        ("tiny-0.1b", True),
         ("scripted", False),
     ],
 )

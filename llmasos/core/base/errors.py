@@ -8,7 +8,8 @@
     ├── SyscallError      (1)  a call failed; carries an errno-like code, also told to the model
     ├── ModelError        (1)  a model is missing, broken, or too large
     ├── EngineError       (1)  the model runs, but this request failed
-    │   └── StateError         a saved context can't be used
+    │   ├── StateError         a saved context can't be used
+    │   └── CutOff             the model broke off in the middle; what came before stands
     ├── StoreError        (1)  the encrypted store can't be opened or read
     └── PluginError       (1)  a plugin or app is broken; it is named and skipped
     ProcessKilled              a BaseException, so that no `except Exception` swallows a kill
@@ -117,6 +118,10 @@ class EngineError(LlmasosError):
 
 class StateError(EngineError):
     """A saved context is of another model, or damaged; it is computed anew from its text."""
+
+
+class CutOff(EngineError):
+    """The model broke off in the middle of an answer; what came before stands, and is no whole answer."""
 
 
 class StoreError(LlmasosError):

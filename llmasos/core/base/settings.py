@@ -28,7 +28,10 @@ class Settings:
     Attributes:
         home: The folder of all state.
         workspace: The folder whose files `files.*` sees; empty for the folder the program is started in.
-        model: The speaker: a GGUF file or a known name.
+        model: The speaker: a GGUF file, a known name, or `openai:URL/NAME` for one on a server.
+        openai_key_file: The file with the key to that server, which only you can read; LLMASOS_OPENAI_KEY comes before
+            it. The key itself is no setting: it stands in no settings.toml and on no command line.
+        openai_insecure: Let words go to it unencrypted through networks that aren't private.
         interpreter_model: A GGUF file that interprets instead of the shipped pair; empty for the shipped pair.
         quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0` or `as-shipped`.
         threads: Threads a model context may use; 0 lets the engine choose.
@@ -56,6 +59,8 @@ class Settings:
     home: Path
     workspace: str = ""
     model: str = "smollm2"
+    openai_key_file: str = ""
+    openai_insecure: bool = False
     interpreter_model: str = ""
     quantization: str = "q8_0"
     threads: int = 0

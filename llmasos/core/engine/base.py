@@ -20,12 +20,22 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do; the kernel adapts and says what is missing."""
+    """What a backend can do; the kernel adapts and says what is missing.
+
+    Attributes:
+        fork: `fork`.
+        save: `save` and `restore`.
+        grammar: `constrain`.
+        log_probs: Says how likely tokens and options were; else those of tokens are 0, and of options 0 for the one
+            that was taken and minus infinity for the others.
+        replay: The same seed, prompt and model draw the same tokens.
+    """
 
     fork: bool = True
     save: bool = True
     grammar: bool = True
     log_probs: bool = True
+    replay: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +238,7 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The sequence is closed, the context is full, or the backend failed.
+            CutOff: The backend failed after some pieces; the sequence keeps the prompt and what was written.
         """
 
     async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,12 +9,11 @@ import llguidance
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.grammar import GrammarConstraint, compile_lark
+from llmasos.core.engine.markers import MARKERS, TURN_END, parts
 
-MARKERS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-END = 256 + MARKERS.index("<|im_end|>")
+END = 256 + MARKERS.index(TURN_END)
 ENDS = frozenset({256, END})
 N_VOCAB = 256 + len(MARKERS)
-_SPLIT = re.compile("(" + "|".join(map(re.escape, MARKERS)) + ")")
 
 
 def tokenize(text: str, *, special: bool = False) -> list[int]:
@@ -23,7 +21,7 @@ def tokenize(text: str, *, special: bool = False) -> list[int]:
     if not special:
         return list(text.encode("utf-8", "replace"))
     tokens: list[int] = []
-    for part in _SPLIT.split(text):
+    for part in parts(text):
         tokens += [256 + MARKERS.index(part)] if part in MARKERS else part.encode("utf-8", "replace")
     return tokens
 

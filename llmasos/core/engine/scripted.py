@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from llmasos.core.base.errors import EngineError, StateError
+from llmasos.core.base.errors import EngineError
 from llmasos.core.engine import bytes_tokenizer as vocabulary
 from llmasos.core.engine.base import (
     GREEDY,
@@ -22,10 +19,9 @@ from llmasos.core.engine.base import (
     Piece,
     RunQueue,
     Sampling,
-    Usage,
 )
-from llmasos.core.engine.cells import Cells, CellTable
 from llmasos.core.engine.fifo import Fifo
+from llmasos.core.engine.ledger import Ledger, Place
 from llmasos.core.engine.text import TextStream
 from llmasos.core.engine.turns import Turns
 
@@ -34,13 +30,6 @@ Replies = Sequence[str] | Callable[[str], str]
 
 Chooser = Callable[[str, Sequence[str]], int]
 """Which option it takes: (text so far, options) -> index."""
-
-
-@dataclass(slots=True)
-class _Place:
-    live: LiveSequence
-    cells: Cells
-    busy: bool = False
 
 
 class ScriptedEngine:
@@ -79,12 +68,8 @@ class ScriptedEngine:
         self._replies = replies
         self._played = 0
         self._choose = choose or (lambda _text, _options: 0)
-        self._limit = n_seq
-        self._table = CellTable(n_ctx)
-        self._places: dict[int, _Place] = {}
+        self._ledger = Ledger(name, n_ctx=n_ctx, n_seq=n_seq)
         self._prefixes: list[list[int]] = []
-        self._next = 1
-        self._stopped = False
         self._turns = Turns(Fifo())
         self._counts = dict.fromkeys(
             ("steps", "decoded", "prefilled", "prefix_hits", "prefix_misses", "prefix_tokens_saved"), 0
@@ -112,14 +97,7 @@ class ScriptedEngine:
         Raises:
             EngineError: All sequences are in use.
         """
-        if self._stopped:
-            raise EngineError("The engine was shut down.")
-        if len(self._places) >= self._limit:
-            raise EngineError(f"All {self._limit} sequences of the model are in use.", "Close one.")
-        live = LiveSequence(self._next, owner=owner)
-        self._places[live.id] = _Place(live, np.zeros(0, np.int32))
-        self._next += 1
-        return live
+        return self._ledger.open(owner)
 
     async def generate(
         self,
@@ -136,7 +114,7 @@ class ScriptedEngine:
             EngineError: The sequence is closed or busy, or the context is full.
         """
         asked = time.monotonic()
-        place = self._enter(sequence)
+        place = self._ledger.enter(sequence)
         start = len(sequence.tokens)
         read = start + len(prompt)
         try:
@@ -158,7 +136,7 @@ class ScriptedEngine:
                 tokens = tokens[:room]
                 ended = not tokens or tokens[-1] in vocabulary.ENDS
                 tokens = [token for token in tokens if token not in vocabulary.ENDS]
-                self._append(place, tokens)
+                self._ledger.append(place, tokens)
                 self._counts["decoded"] += len(tokens)
                 sequence.usage.decoded += len(tokens)
                 written += len(tokens)
@@ -173,7 +151,7 @@ class ScriptedEngine:
                 self._turns.charge(sequence, max(1, len(tokens)))
                 yield Piece(out, tuple(tokens), (0.0,) * len(tokens), done)
         except EngineError:
-            self._cut(place, start)
+            self._ledger.cut(place, start)
             raise
         finally:
             place.busy = False
@@ -190,13 +168,13 @@ class ScriptedEngine:
         """
         if not options or not all(options):
             raise EngineError("There must be options, none of them empty.")
-        place = self._enter(sequence)
+        place = self._ledger.enter(sequence)
         start = len(sequence.tokens)
         try:
             await self._read(place, prompt)
             index = self._choose(self.detokenize(sequence.tokens), options)
         finally:
-            self._cut(place, start)
+            self._ledger.cut(place, start)
             place.busy = False
         return Choice(index, tuple(-0.1 if at == index else -5.0 for at in range(len(options))))
 
@@ -206,7 +184,7 @@ class ScriptedEngine:
         Raises:
             EngineError: As for `generate`.
         """
-        place = self._enter(sequence)
+        place = self._ledger.enter(sequence)
         try:
             await self._read(place, prompt)
         finally:
@@ -223,13 +201,7 @@ class ScriptedEngine:
         Raises:
             EngineError: The sequence is closed, or all are in use.
         """
-        source = self._find(sequence)
-        live = await self.open(owner)
-        live.tokens.extend(sequence.tokens)
-        copy = self._places[live.id]
-        copy.cells = source.cells.copy()
-        self._table.share(copy.cells)
-        return live
+        return self._ledger.fork(sequence, owner)
 
     async def save(self, sequence: LiveSequence) -> bytes:
         """The sequence's state.
@@ -237,12 +209,7 @@ class ScriptedEngine:
         Raises:
             EngineError: The sequence is closed or busy.
         """
-        place = self._find(sequence)
-        if place.busy:
-            raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
-        state = {"model": self.name, "tokens": sequence.tokens, "usage": asdict(sequence.usage)}
-        body = json.dumps(state).encode()
-        return zlib.crc32(body).to_bytes(4, "little") + body
+        return self._ledger.save(sequence)
 
     async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
@@ -251,26 +218,11 @@ class ScriptedEngine:
             StateError: The state is of another engine or damaged.
             EngineError: There is no room.
         """
-        if zlib.crc32(state[4:]).to_bytes(4, "little") != state[:4]:
-            raise StateError("The saved state is damaged.")
-        saved = json.loads(bytes(state[4:]))
-        if saved["model"] != self.name:
-            raise StateError("The saved state is of another model or adapter.")
-        live = await self.open(owner)
-        try:
-            self._append(self._places[live.id], saved["tokens"])
-        except EngineError:
-            await self.close(live)
-            raise
-        live.usage = Usage(**saved["usage"])
-        return live
+        return self._ledger.restore(state, owner)
 
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice is fine."""
-        place = self._places.pop(sequence.id, None)
-        if place:
-            self._table.drop(place.cells)
-            place.cells = place.cells[:0]
+        if self._ledger.close(sequence):
             self._turns.drop(sequence, EngineError(f"The sequence {sequence.id} was closed."))
 
     def set_queue(self, queue: RunQueue) -> None:
@@ -285,8 +237,8 @@ class ScriptedEngine:
     def stats(self) -> dict[str, float]:
         """Counters, as the contract names them."""
         return {
-            "sequences": len(self._places),
-            "cells_used": self._table.used,
+            "sequences": len(self._ledger),
+            "cells_used": self._ledger.used,
             "cells": self.n_ctx,
             "tokens_per_second": 0.0,
             "prefix_cells": 0,
@@ -295,25 +247,11 @@ class ScriptedEngine:
 
     async def shutdown(self) -> None:
         """Fail whoever waits and free everything."""
-        self._stopped = True
-        for place in list(self._places.values()):
+        self._ledger.stopped = True
+        for place in self._ledger:
             await self.close(place.live)
 
-    def _find(self, sequence: LiveSequence) -> _Place:
-        place = self._places.get(sequence.id)
-        if place is None:
-            raise EngineError(f"The sequence {sequence.id} is closed.")
-        return place
-
-    def _enter(self, sequence: LiveSequence) -> _Place:
-        place = self._find(sequence)
-        if place.busy:
-            busy = f"The sequence {sequence.id} is serving another request."
-            raise EngineError(busy, "Wait for it, or fork.")
-        place.busy = True
-        return place
-
-    async def _read(self, place: _Place, prompt: Sequence[int]) -> None:
+    async def _read(self, place: Place, prompt: Sequence[int]) -> None:
         live = place.live
         if not live.tokens and not prompt:
             raise EngineError("An empty sequence needs a prompt.")
@@ -324,28 +262,13 @@ class ScriptedEngine:
             reused = max((_common(prefix, prompt) for prefix in self._prefixes), default=0)
             self._counts["prefix_hits" if reused else "prefix_misses"] += 1
             self._counts["prefix_tokens_saved"] += reused
-        self._append(place, prompt)
+        self._ledger.append(place, prompt)
         live.usage.reused += reused
         live.usage.prefilled += len(prompt) - reused
         self._counts["prefilled"] += len(prompt) - reused
         if prompt:
             await self._turns.turn(live)
             self._turns.charge(live, len(prompt) - reused)
-
-    def _append(self, place: _Place, tokens: Sequence[int]) -> None:
-        if place.live.id not in self._places:
-            raise EngineError(f"The sequence {place.live.id} was closed.")
-        cells = self._table.take(len(tokens))
-        if cells is None:
-            full = f"The context is full: all {self.n_ctx:,} cells are in use."
-            raise EngineError(full, "Close a sequence.")
-        place.cells = np.concatenate([place.cells, cells])
-        place.live.tokens.extend(tokens)
-
-    def _cut(self, place: _Place, start: int) -> None:
-        self._table.drop(place.cells[start:])
-        place.cells = place.cells[:start]
-        del place.live.tokens[start:]
 
     def _reply(self, seen: str) -> str:
         if callable(self._replies):

@@ -14,6 +14,8 @@ from llmasos.core.engine.embed import Embedder, LexicalEmbedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.merge import merged
+from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.openai.key import Key
 from llmasos.core.engine.scripted import Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
@@ -36,7 +38,7 @@ class Engines(Protocol):
 
 
 class LlamaEngines:
-    """llama.cpp for both roles; one loaded file where they share the default model.
+    """llama.cpp for both roles, one loaded file where they share the default model; or a server for the one that talks.
 
     The files' headers are checked at once, so that a wrong `--model` is told before anything is typed; the weights are
     loaded by whoever needs them first.
@@ -46,14 +48,22 @@ class LlamaEngines:
         adapter: The interpreter's LoRA adapter; None or missing leaves the model as it is.
 
     Raises:
-        ModelError: A named model is missing, broken, or too large.
+        ModelError: A named model is missing, broken, or too large; an address or a key is none.
     """
 
     def __init__(self, settings: Settings, adapter: Path | None) -> None:
         self._settings = settings
         for named in (settings.model, settings.interpreter_model):
-            if named:
+            if named and not is_remote(named):
                 models.check(models.locate(named))
+        if is_remote(settings.interpreter_model):
+            raise ModelError(
+                f"{settings.interpreter_model} can't interpret: programs are decoded under a grammar, token by token.",
+                "Only the model that talks, --model, can be on a server.",
+            )
+        if is_remote(settings.model):
+            Address.named(settings.model)
+            Key.read(settings.openai_key_file)
         self._adapter = adapter if adapter and adapter.is_file() else None
         self._loading: dict[str, asyncio.Task[LlamaModel]] = {}
         self.notes: list[str] = []
@@ -62,8 +72,15 @@ class LlamaEngines:
         """The model that talks.
 
         Raises:
-            ModelError: Missing, broken, or too large.
+            ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
+        if is_remote(self._settings.model):
+            # Imported here: only who talks with a server pays for HTTP and TLS. It isn't asked yet: whether it is there
+            # is seen, and told, with each request.
+            from llmasos.core.engine.openai.engine import OpenAIEngine
+            from llmasos.core.engine.openai.server import Server
+
+            return OpenAIEngine(Server.of(self._settings))
         model = await self._model(self._settings.model)
         return await asyncio.to_thread(
             LlamaEngine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import LiveSequence, RunQueue
@@ -17,10 +18,12 @@ class Turns:
 
     Args:
         queue: Whom to ask.
+        room: How many may begin something at present, which is no step; None where each turn is one, and all may.
     """
 
-    def __init__(self, queue: RunQueue) -> None:
+    def __init__(self, queue: RunQueue, room: Callable[[], int] | None = None) -> None:
         self.queue = queue
+        self._room = room
         self._waiting: dict[int, tuple[LiveSequence, asyncio.Future[None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
@@ -70,7 +73,7 @@ class Turns:
         assert self._changed is not None
         while self._waiting:
             started = time.monotonic()
-            chosen = self.queue.select([live for live, _ in self._waiting.values()], len(self._waiting))
+            chosen = self._select([live for live, _ in self._waiting.values()])
             for live in chosen:
                 waiting = self._waiting.pop(live.id, None)
                 if waiting and not waiting[1].done():
@@ -79,11 +82,16 @@ class Turns:
                 # Twice: once for those who were chosen to go on, once for them to ask for their next turn.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-                self.queue.stepped(len(chosen), self._rows, time.monotonic() - started, self._first_tokens)
-                self._rows, self._first_tokens = 0, []
+                if self._room is None:
+                    self.queue.stepped(len(chosen), self._rows, time.monotonic() - started, self._first_tokens)
+                    self._rows, self._first_tokens = 0, []
                 continue
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), _IDLE)
             except TimeoutError:
                 continue
+
+    def _select(self, waiting: Sequence[LiveSequence]) -> Sequence[LiveSequence]:
+        room = len(waiting) if self._room is None else min(self._room(), len(waiting))
+        return self.queue.select(waiting, room) if room else ()

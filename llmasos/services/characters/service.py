@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
+from llmasos.core.base.errors import CutOff
 from llmasos.core.base.values import done, items, record, text
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
@@ -111,14 +112,22 @@ class Characters(CharacterApi, Undo):
         async def before(first: int) -> None:
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
-        said = ""
+        said = note = ""
         turn = self.conversations.turn(character, caller.session.person, message, before)
-        async with aclosing(turn) as pieces:
-            async for piece in pieces:
-                said += piece
-                await caller.session.front.words(piece)
-        note = ""
-        if speaks_chinese(character.card, message) and ability((await self._speaker.engine()).name).english_only:
+        try:
+            async with aclosing(turn) as pieces:
+                async for piece in pieces:
+                    said += piece
+                    await caller.session.front.words(piece)
+        except CutOff as error:
+            if not said.strip():
+                raise
+            note = str(error)
+        if (
+            not note
+            and speaks_chinese(character.card, message)
+            and ability((await self._speaker.engine()).name).english_only
+        ):
             note = f"The model in use writes English only. {CONFIGURE}"
         return text(said.strip(), source="character", ref=character.name, title=character.name, note=note)
 

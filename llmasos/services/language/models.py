@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TINY = re.compile(r"smollm2?|(?<![\d.])(?:0\.1|1[0-9][0-9]m|2[0-9][0-9]m|3[0-6][0-9]m)", re.IGNORECASE)
+_TINY = re.compile(r"smollm2?|(?<![\d.])(?:0\.1\d*b|1[0-9][0-9]m|2[0-9][0-9]m|3[0-6][0-9]m)", re.IGNORECASE)
 _BIG_SMOL = re.compile(r"1\.7b", re.IGNORECASE)
 ENGLISH_ONLY_CHINESE = "现在用的模型只会英文，读不懂中文。请用 --model 文件.gguf 换一个模型，或者用英文问。"
 CONFIGURE = "Name a larger model with '--model FILE.gguf'."

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.base.values import text
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.syscall import syscall
@@ -73,7 +73,7 @@ class Language:
             messages += [Message("user", last[0]), Message("assistant", last[1])]
         messages.append(Message("user", asked))
         # A tiny model is right at first, if at all, and rambles after that.
-        said = await self._words(
+        said, cut = await self._words(
             caller,
             "answer",
             messages,
@@ -82,7 +82,7 @@ class Language:
             sentences=4 if can.tiny else 0,
         )
         caller.session.state[_LAST] = (asked, said)
-        return text(said, source="model")
+        return text(said, source="model", note=cut)
 
     @syscall("content.write", effect="read")
     async def write(
@@ -112,7 +112,7 @@ class Language:
         chosen = forms.form(sort)
         asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
         opening = chosen.opening.replace("{topic}", forms.title(about))
-        said = await self._words(
+        said, cut = await self._words(
             caller,
             f"write {sort}"[:24],
             [Message("user", asked)],
@@ -123,7 +123,7 @@ class Language:
         )
         words = forms.shaped(chosen, said)
         heading = forms.title(about) if chosen.titled else ""
-        note = ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else ""
+        note = cut or (ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else "")
         return text(words, source="model", title=heading, note=note)
 
     @syscall("content.translate", effect="read")
@@ -148,8 +148,10 @@ class Language:
                 f"{CONFIGURE[:-1]}, one that knows {language}.",
             )
         asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
-        words = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
-        return _text(words, title=language)
+        words, cut = await self._words(
+            caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0
+        )
+        return _text(words, title=language, note=cut)
 
     @syscall("content.summarize", effect="read")
     async def summarize(self, caller: Caller, text: str) -> dict[str, Any]:
@@ -172,10 +174,10 @@ class Language:
         if engine is None or (has_chinese(whole) and ability(engine.name).english_only):
             return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
         asked = f"{whole}\n\nSummarize the text above in one or two short sentences."
-        words = await self._words(
+        words, cut = await self._words(
             caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False
         )
-        if _faithful(words, whole):
+        if not cut and _faithful(words, whole):
             return _text(words)
         return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
 
@@ -190,8 +192,8 @@ class Language:
         temperature: float = 0.7,
         sentences: int = 0,
         stream: bool = True,
-    ) -> str:
-        """What the model says, streamed to the person, computed by a process of its own."""
+    ) -> tuple[str, str]:
+        """What the model says, streamed to the person, by a process of its own; and why it broke off, if it did."""
         sampling = replace(SAMPLING, max_tokens=tokens, temperature=temperature)
         if not temperature:
             sampling = replace(sampling, repeat_penalty=1.0)
@@ -202,17 +204,24 @@ class Language:
             stop=("\nUser:",),
         )
         stable = 1 if messages[0].role == "system" else 0
+        said = cut = ""
+
+        async def heard(piece: str) -> None:
+            nonlocal said
+            said += piece
+            if stream:
+                await caller.session.front.words(piece)
+
         async with self._aside(caller, name) as process:
-            said = await self._speaker.say(
-                process,
-                messages,
-                voice,
-                stable=stable,
-                on_piece=caller.session.front.words if stream else None,
-            )
+            try:
+                await self._speaker.say(process, messages, voice, stable=stable, on_piece=heard)
+            except CutOff as error:
+                if not tidy(said.removeprefix(opening)):
+                    raise
+                cut = str(error)
         if not tidy(said.removeprefix(opening)):
             raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
-        return tidy(said)
+        return tidy(said), cut
 
     @asynccontextmanager
     async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:

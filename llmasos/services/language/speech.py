@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from llmasos.core.base.errors import EngineError, SyscallError
+from llmasos.core.base.errors import CutOff, EngineError, SyscallError
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.chat_template import ChatTemplate
 from llmasos.core.engine.slot import EngineSlot
@@ -35,6 +35,8 @@ USABLE = 0.95
 """Share of the engine's cells that speakers and idle conversations may hold; the rest is for kept prefixes."""
 PLACES = 16
 """Speakers at a time. More share each step of the model with more others, and all wait longer."""
+CUT = "…"
+"""Stands behind words that the engine broke off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Speaker:
             SyscallError: EBUSY, the process is stopped, or too many wait for the model; ECANCELED, it was killed
                 while it spoke.
             EngineError: The engine failed.
+            CutOff: It broke off; what it had said has come, with `CUT` behind it.
             ModelError: There is no model.
         """
         check_going(process, process.name)
@@ -234,14 +237,21 @@ async def _spoken(
     hygiene: Hygiene,
 ) -> AsyncGenerator[str, None]:
     finished = False
-    async with aclosing(engine.generate(live, tail, sampling=sampling, stop=stop)) as pieces:  # type: ignore[type-var]
-        async for piece in pieces:
-            words = hygiene.feed(piece.text)
-            if words:
-                yield words
-            if hygiene.stopped:
-                return
-            finished = piece.done == "stop"
+    try:
+        async with aclosing(engine.generate(live, tail, sampling=sampling, stop=stop)) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                words = hygiene.feed(piece.text)
+                if words:
+                    yield words
+                if hygiene.stopped:
+                    return
+                finished = piece.done == "stop"
+    except CutOff:
+        # The sentence in the middle of which it was is kept too.
+        words = hygiene.end(finished=True).rstrip()
+        if hygiene.said:
+            yield words + CUT
+        raise
     words = hygiene.end(finished=finished)
     if words:
         yield words

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.conversation import Conversations
@@ -114,6 +114,8 @@ class Talk:
             except SyscallError as error:
                 if error.code not in ("EBUSY", "ECANCELED"):
                     raise
+                yield Piece("", f"({error.what})")
+            except CutOff as error:
                 yield Piece("", f"({error.what})")
             finally:
                 if said.strip():
