@@ -316,6 +316,20 @@ async def test_nothing_runs_on_behind_its_back(ground: Ground) -> None:
 
 
 async def test_it_can_be_interrupted(ground: Ground) -> None:
+    await interrupt(ground)
+
+
+async def test_it_can_be_interrupted_where_llmasos_was_born_ignoring_that() -> None:
+    """As a program that a script starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        async with a_ground(Mine(LAYERS), None) as ground:
+            await interrupt(ground)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def interrupt(ground: Ground) -> None:
     running = await ground.start("trap 'echo bye; exit 5' INT; echo ready; while :; do sleep 0.05; done")
     pieces = running.output()
     assert await anext(pieces) == b"ready\n"

@@ -136,7 +136,8 @@ def _started(channel: int, output: int, order: Order, means: Means, temporary: s
 
 def _become(output: int, order: Order, means: Means, temporary: str) -> NoReturn:
     os.setsid()
-    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two
+    # Python ignores some, and who starts llmasos in the background others: a shell can't catch what it was born with.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     os.chdir(order.folder)
     nothing = os.open("/dev/null", os.O_RDONLY)
