@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff
-from llmasos.core.base.values import done, items, record, text
+from llmasos.core.base.values import Source, done, items, record, text
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, syscall
@@ -27,6 +27,9 @@ from llmasos.services.files.space import Space
 from llmasos.services.language.models import CONFIGURE, ability
 from llmasos.services.language.speech import Speaker
 from llmasos.services.memory.retrieval import Embedder
+from llmasos.services.safety import Notice
+from llmasos.services.safety.notice import without
+from llmasos.services.safety.service import note as held_back
 
 Name = Annotated[str, Kind("character")]
 
@@ -112,24 +115,32 @@ class Characters(CharacterApi, Undo):
         async def before(first: int) -> None:
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
-        said = note = ""
+        said = cut = ""
+        notices: list[Notice] = []
         turn = self.conversations.turn(character, caller.session.person, message, before)
         try:
             async with aclosing(turn) as pieces:
                 async for piece in pieces:
                     said += piece
+                    if isinstance(piece, Notice):
+                        notices.append(piece)
                     await caller.session.front.words(piece)
         except CutOff as error:
             if not said.strip():
                 raise
-            note = str(error)
+            cut = str(error)
+        if any(notice.kind == "crisis" for notice in notices):  # no character's words, and under nobody's name
+            return text(said.strip(), source="system", ref=character.name)
+        language = ""
         if (
-            not note
+            not cut
             and speaks_chinese(character.card, message)
             and ability((await self._speaker.engine()).name).english_only
         ):
-            note = f"The model in use writes English only. {CONFIGURE}"
-        return text(said.strip(), source="character", ref=character.name, title=character.name, note=note)
+            language = f"The model in use writes English only. {CONFIGURE}"
+        note = " ".join(filter(None, (held_back(caller, notices), cut, language)))
+        source: Source = "character" if without(said) or not said.strip() else "system"
+        return text(said.strip(), source=source, ref=character.name, title=character.name, note=note)
 
     @syscall("character.list", effect="read")
     async def list(self, caller: Caller) -> dict[str, Any]:

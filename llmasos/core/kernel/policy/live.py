@@ -101,10 +101,10 @@ class LivePolicy(Policy):
             return  # it is being written just now; the next look sees it whole
         self._signature = signature
         if policy:
+            level = f" Moderation is {policy.moderation} now." if policy.moderation != self._moderation else ""
             self._take(policy.rules, policy.moderation)
             self.name, self.problem = policy.name, ""
-            held = f"moderation is {policy.moderation}"
-            self._say(f"The policy {self.name!r} was changed. Rules in force now: {len(self.rules)}; {held}.")
+            self._say(f"The policy {self.name!r} was changed. Rules in force now: {len(self.rules)}.{level}")
         else:
             self.problem = f"The policy {self.name!r} was changed and isn't used: {mistake} What was in force stays so."
             self._say(self.problem)

@@ -13,7 +13,5 @@ UNSAID: Moderation = "mild"
 
 
 def strictest(said: Iterable[Moderation | None]) -> Moderation:
-    """The strictest of what the files of all tiers say: a lower tier can't loosen what a higher one says, nor the
-    other way round.
-    """
+    """The strictest of what the files of all tiers say: none can loosen what another says."""
     return max((level for level in said if level), key=LEVELS.index, default=UNSAID)
