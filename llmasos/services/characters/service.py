@@ -23,6 +23,7 @@ from llmasos.services.characters.erasure import erase_traces
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.prompt import speaks_chinese
 from llmasos.services.characters.undo import Undo
+from llmasos.services.files import origin
 from llmasos.services.files.space import Space
 from llmasos.services.language.models import CONFIGURE, ability
 from llmasos.services.language.speech import Speaker
@@ -87,10 +88,11 @@ class Characters(CharacterApi, Undo):
             创建一个叫阿岚的角色，性格温柔
         """
         said = {"personality": personality or "", "role": role or "", "language": language or ""}
-        card = Card.make(name, **said)
+        written_by = ", ".join(origin.of(caller, "personality", "role"))
+        card = Card.make(name, **said, written_by=written_by)
         known = self.cast.find(caller.session.person, card.name)
         if known:
-            changed = known.card.changed(**said)
+            changed = known.card.changed(**said, written_by=written_by)
             if changed is None:
                 return done(f"{known.name} is there already.", ref=known.name)
             return await self._revise(caller, "character.create", known, changed)
@@ -193,6 +195,7 @@ class Characters(CharacterApi, Undo):
             "role": card.role or None,
             "personality": card.text("personality", person=person) or None,
             "language": card.language or None,
+            "written by": card.written_by or None,
             "description": card.text("description", person=person)[:600] or None,
             "scenario": card.text("scenario", person=person)[:600] or None,
             "created": character.created,
@@ -201,7 +204,10 @@ class Characters(CharacterApi, Undo):
             "memories": len(log),
             "remembers": "\n".join(f"{speaker(event)}: {event.text}" for event in seen[-SHOWN:]) or None,
         }
-        return record(character.name, fields, ref=character.name)
+        made = {"character"} if any(event.speaker == character.id for event in seen[-SHOWN:]) else set[str]()
+        return record(
+            character.name, fields, ref=character.name, sources=made | set(card.written_by.split(", ")) - {""}
+        )
 
     @syscall("character.delete", effect="final", preview="delete_preview", bound=True)
     async def delete(self, caller: Caller, name: Name) -> dict[str, Any]:

@@ -59,11 +59,9 @@ class RoomService:
         """
         there = self._room(caller, room)
         inside = self._talk.inside(there)
-        fields = {
-            "here": ", ".join(character.name for character in inside) or "nobody",
-            "said": "\n".join(self._talk.lines(there, SHOWN)) or None,
-        }
-        return record(there.name, fields, ref=there.name)
+        said = "\n".join(self._talk.lines(there, SHOWN)) or None
+        fields = {"here": ", ".join(character.name for character in inside) or "nobody", "said": said}
+        return record(there.name, fields, ref=there.name, sources=["character"] if said else [])
 
     @syscall("room.invite", effect="write", spoken=False)
     async def invite(self, caller: Caller, who: Who, room: str = NAME) -> dict[str, Any]:
