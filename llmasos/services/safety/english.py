@@ -19,8 +19,12 @@ _BODY = r"(?:throat|neck|eyes?|eyeballs|heart|guts|head|tongue|fingers?|limbs?|i
 
 PHRASES = Phrases(
     re.compile(
-        r"kill|\bdie\b|\bkys\b|your(?:self| life| wrists?)|hang|murder|stab|shoot|shot|gun|burn|slit|strangle|punch|hurt|beat|choke"
-        r"|exterminat|eradicat|gas\b|gassed|slaughter|lynch|execut|strangl|wip(?:e|ed) out|get rid|suffer|vermin|subhuman|less than|parasit|animals|inferior|rats|cockroach|scum|trash|garbage|filth|disease|plague|cancer|worthless|lesser|vile|disgust|sicken|despic|degenerate|uncivil|savage|dirty|evil|criminals|rapists|a threat|brainless|despise|loathe|detest|hate|hatred|contempt|disdain|scorn|makes? me|belong|worth|value|obey|just world|death to|fuck|throat|bomb|molotov|explosive|grenade|sarin|ricin|nerve gas|chlorine|meth\b"
+        r"kill|know where|\bdie\b|\bkys\b|your(?:self| life| wrists?)|hang|murder|stab|shoot|shot|gun|burn|slit|strangle|punch|hurt|beat|choke"
+        r"|exterminat|eradicat|gas\b|gassed|slaughter|lynch|execut|strangl|wip(?:e|ed) out|get rid|suffer|vermin|subhuman|less than|parasit"
+        r"|animals|inferior|rats|cockroach|scum|trash|garbage|filth|disease|plague|cancer|worthless|lesser|vile|disgust|sicken|despic"
+        r"|can't stand|cages|put an end|not human|degenerate|uncivil|savage|dirty|evil|criminals|rapists|a threat|brainless|despise|loathe|detest|hate|hatred|contempt|disdain"
+        r"|scorn|makes? me|belong|worth|value|obey|just world|death to|fuck|throat|bomb|molotov|explosive|grenade|sarin|ricin|nerve gas"
+        r"|chlorine|meth\b"
         r"|bleach|poison|socket|outlet|roof|balcony|breath|lighter|matches|pills|weed|cocaine|heroin|crack|ecstasy|lsd|drunk|stoned"
         r"|secret|tell|photo|picture|pic\b|address|password|phone number|where do you live|alone|clothes|naked|bra\b|undress"
         r"|sleep with|thrust|moan|blood|guts|skinned|ripped|cut off|disembowel|decapitat|dismember|tortur|entrails|gouge"

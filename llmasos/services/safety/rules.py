@@ -14,8 +14,8 @@ from llmasos.services.safety.finding import COARSE, GRAVE, SEVERE, Finding
 from llmasos.services.script import has_chinese
 
 _FROM: Mapping[Moderation, int] = {"off": SEVERE + 1, "mild": GRAVE, "strict": COARSE}
-_NEAR = 3
-"""Words before and after one that may say how it is meant."""
+_NEAR, _ADDRESSED = 5, 3
+"""Words around one that may say how it is meant, and words before it in which somebody may be addressed by it."""
 _BREAKS = frozenset(
     {"the", "this", "that", "these", "those", "my", "his", "her", "their", "our", "its", "of", "in", "on", "at"}
 )
@@ -111,7 +111,7 @@ def _meant(meant: Sequence[Finding], words: Sequence[str], place: int) -> Iterat
             near = [*words[max(0, place - _NEAR) : place], *words[place + 1 : place + 1 + _NEAR]]
             cued = not table.sexual_cues.isdisjoint(near)
         elif not cued:
-            for word in reversed(words[max(0, place - _NEAR) : place]):
+            for word in reversed(words[max(0, place - _ADDRESSED) : place]):
                 cued = cued or word in table.insult_cues
                 if cued or word in _BREAKS:
                     break
