@@ -55,6 +55,6 @@ PHRASES = Phrases(
         phrase("insult", COARSE, rf"(?:^|[，。！？“])(?:你这(?:个|种))?{_FOOL}[！!]|(?:^|[，。！？“])(?:闭嘴|滚开|滚出去|滚蛋|给我滚|滚回去)|又胖又丑|又丑又胖|活着有什么用"),
         phrase("insult", COARSE, r"没(?:有)?人(?:会)?(?:喜欢|爱|在乎|想理)你|我(?:真|最|好)?恨你|你怎么不消失|(?:丑|胖|笨|蠢)死了你"),
         phrase("swearing", COARSE, r"(?:^|[，。！？“])妈的(?=[，！!,…又真什怎谁])"),
-        phrase("notice", COARSE, r"[\[〔(（](?:held back|此句)", guarded=False),
+        phrase("notice", GRAVE, r"[\[〔(（](?:held back|此句)", guarded=False),
     ),
 )  # fmt: skip

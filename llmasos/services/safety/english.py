@@ -90,6 +90,6 @@ PHRASES = Phrases(
         phrase("insult", COARSE, r"\b(?:nobody|no one|no-one) (?:likes|loves|wants|ever liked|ever loved) you\b|\byou (?:should|had) never (?:have )?been born"),
         phrase("insult", COARSE, r"\bi (?:really |fucking |so )?hate you\b(?!,? (?:\w+day|for being so))"),
         # A notice that only the system may give.
-        phrase("notice", COARSE, r"[\[〔(](?:held back|此句)", guarded=False),
+        phrase("notice", GRAVE, r"[\[〔(](?:held back|此句)", guarded=False),
     ),
 )  # fmt: skip
