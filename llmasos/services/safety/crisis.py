@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from llmasos.services.safety import fold
+from llmasos.services.safety.patterns import compiled
 from llmasos.services.script import has_chinese
 
 RECENT = 3
@@ -23,7 +24,7 @@ _NEAR = (
     r"(?:my|a) (?:best )?(?:friend|brother|sister|son|daughter|child|kid|mom|mum|mother|dad|father|wife|husband|partner|roommate|flatmate|classmate|girlfriend"
     r"|boyfriend|cousin|colleague|student)"
 )
-_SIGNS = re.compile(
+_SIGNS = (
     rf"\bi ?{_ADVERBS}{_WANT} {_ADVERBS}{_SELF}"
     rf"|\bi(?:'m| am| feel| have been|'ve been)? {_ADVERBS}(?:thinking|thought|dreaming|thoughts) (?:a lot )?(?:about|of) (?:suicide|dying|{_SELF})"
     rf"|\bi {_ADVERBS}(?:want to|wanna|wish i could|wish to|need to|hope to|hope i) {_ADVERBS}(?:die|not wake up|never wake up|be dead)\b"
@@ -44,7 +45,7 @@ _SIGNS = re.compile(
     r"|^kms\b|\b(?:gonna|going to|want to|wanna|might) kms\b"
     rf"|\b{_NEAR}\b[^.!?]{{0,40}}\b(?:kill (?:herself|himself|themselves|themself)|end (?:her|his|their) (?:own )?life|is suicidal|wants? to die|commit suicide)"
 )  # fmt: skip
-_SIGNS_CHINESE = re.compile(
+_SIGNS_CHINESE = (
     r"我(?:真的?|好|很|一直|每天|又|还是|就|有时候?|都|现在|只|总|经常|也|控制不住|忍不住|在|已经)*(?:想|要|打算|准备|想过|想着|想去|决定)(?:要|去|着)?"
     r"(?:自杀(?!式)|轻生|去死|寻死|上吊|跳楼|割腕|自残|伤害自己|结束(?:自己的?|我的|这条)?(?:生命|一切)|从(?:楼|阳台|楼顶|桥|窗)(?:上|户)?跳下去)"
     r"|(?:我|活着[^。！？]{0,6}[，,])(?:真的?|好|都|只|就|现在|太|很|也)*想死(?![你我他她它们])"
@@ -54,13 +55,13 @@ _SIGNS_CHINESE = re.compile(
     r"|我(?:又|刚|刚才|昨天|今天|已经|一直|经常)*(?:割腕|自残|割自己|自杀)(?:了|过)?|我(?:已经)?(?:写好|写了|在写)了?遗书|想(?:着)?自杀的事"
     r"|(?:朋友|同学|妹妹|姐姐|哥哥|弟弟|妈妈|爸爸|母亲|父亲|女儿|儿子|室友|老公|老婆|孩子|同事)[^。！？]{0,10}(?:想|要|说)[^。！？]{0,4}(?:自杀|轻生|跳楼|不想活)"
 )  # fmt: skip
-_AFTER = re.compile(
+_AFTER = (
     r"\b(?:nobody|no one|alone|pills?|knife|blade|rope|gun|bridge|roof|pointless|point|matter|goodbye|bye|tonight|tomorrow|now|ready|already|over|done|dead|die|dying"
     r"|hurts?|pain|tired|hopeless|worthless|sorry|yes|yeah|yep|can't|cannot|anymore)\b"
     r"|没有?人|意义|意思|算了|告别|再见|药|刀|楼|桥|今晚|现在|孤独|累|撑|疼|痛|绝望|死|对不起|是的|嗯|准备好"
 )
 _QUOTED = re.compile(r"\"[^\"]*\"|《[^》]*》|'[^']{3,}'(?!\w)")
-_REQUEST = re.compile(
+_REQUEST = (
     r"^(?:please )?(?:write|compose|draft|translate|summari[sz]e|find|search|remind|remember|save|play|sing|read|define|explain|tell me (?:a|the) (?:story|joke))\b[^.!?,;:]*"
     r"|^(?:请|帮我)?(?:写|翻译|总结|查|找|搜|提醒|记住|讲|解释)[^，。！？]*"
 )
@@ -115,12 +116,12 @@ def is_one(line: str, before: Iterable[str] = ()) -> bool:
     if _is_sign(line):
         return True
     recent = list(before)[-RECENT:]
-    return any(map(_is_sign, recent)) and bool(_AFTER.search(fold.plain(line)))
+    return any(map(_is_sign, recent)) and bool(compiled(_AFTER).search(fold.plain(line)))
 
 
 def _is_sign(line: str) -> bool:
-    folded = _REQUEST.sub("", _QUOTED.sub("", fold.plain(line)))
-    return bool(_SIGNS.search(folded) or (has_chinese(folded) and _SIGNS_CHINESE.search(folded)))
+    folded = compiled(_REQUEST).sub("", _QUOTED.sub("", fold.plain(line)))
+    return bool(compiled(_SIGNS).search(folded) or (has_chinese(folded) and compiled(_SIGNS_CHINESE).search(folded)))
 
 
 def answer(line: str, country: str | None = None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from llmasos.services.safety import english_hate
 from llmasos.services.safety.finding import COARSE, GRAVE, SEVERE
 from llmasos.services.safety.phrases import Phrases, phrase
@@ -18,7 +16,7 @@ _BODY = r"(?:throat|neck|eyes?|eyeballs|heart|guts|head|tongue|fingers?|limbs?|i
 
 
 PHRASES = Phrases(
-    re.compile(
+    (
         r"kill|know where|\bdie\b|\bkys\b|your(?:self| life| wrists?)|hang|murder|stab|shoot|shot|gun|burn|slit|strangle|punch|hurt|beat|choke"
         r"|exterminat|eradicat|gas\b|gassed|slaughter|lynch|execut|strangl|wip(?:e|ed) out|get rid|suffer|vermin|subhuman|less than|parasit"
         r"|animals|inferior|rats|cockroach|scum|trash|garbage|filth|disease|plague|cancer|worthless|lesser|vile|disgust|sicken|despic"
@@ -30,7 +28,7 @@ PHRASES = Phrases(
         r"|sleep with|thrust|moan|blood|guts|skinned|ripped|cut off|disembowel|decapitat|dismember|tortur|entrails|gouge"
         rf"|{_DULL}|{_FOOL}|shut up|(?:likes|loves) you|never been born|myself|held back|miss you|without you"
     ),
-    re.compile(
+    (
         r"\b(?:don't|dont|do not|didn't|never|not|no|nobody|mustn't|must not|shouldn't|should not|can't|cannot|won't|stop|avoid|without"
         r"|instead of|against|prevent|illegal|if (?:you|somebody|someone|anybody)(?: ever)?(?: are| is|'re)?"
         r"(?: want| feel| think| thinking| planning| ask)"

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from llmasos.services.safety.patterns import compiled
 from llmasos.services.script import has_chinese
 
 _QUOTES = str.maketrans("‘’“”「」『』", '\'\'""""""')
@@ -21,8 +22,8 @@ _SIMPLER = str.maketrans(
 _TOKEN = re.compile(r"[@$]?[^\W_][^\s\u3400-\u9fff\"().,:;?/\\_~-]*")
 _LETTER_RUN = re.compile(r"(?<![^\W_])[^\W\d_](?:[\s.,_*|/\\~-]{1,3}[^\W\d_]){2,}(?![^\W_])")
 _HYPHENED = re.compile(r"(?<![^\W_])[^\W_]{1,4}[.*_~-][^\W_]{1,6}(?![^\W_])")
-_BETWEEN = re.compile(r"(?<=[\u3400-\u9fff])[*.·・_~|/\\^+-]{1,3}(?=[\u3400-\u9fff])")
-_SPACED = re.compile(r"(?<![\u3400-\u9fff])[\u3400-\u9fff](?: [\u3400-\u9fff])+(?![\u3400-\u9fff])")
+_BETWEEN = r"(?<=[\u3400-\u9fff])[*.·・_~|/\\^+-]{1,3}(?=[\u3400-\u9fff])"
+_SPACED = r"(?<![\u3400-\u9fff])[\u3400-\u9fff](?: [\u3400-\u9fff])+(?![\u3400-\u9fff])"
 _STRETCHED = re.compile(r"(.)\1{2,}")
 MASKS = "*#@$%"
 
@@ -41,8 +42,8 @@ def plain(text: str) -> str:
 
 def together(text: str) -> str:
     """Chinese without what was put between the characters of a word."""
-    text = _BETWEEN.sub("", text)
-    return _SPACED.sub(lambda run: run[0].replace(" ", ""), text)
+    text = compiled(_BETWEEN).sub("", text)
+    return compiled(_SPACED).sub(lambda run: run[0].replace(" ", ""), text)
 
 
 def tokens(folded: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmasos.services.safety.finding import Finding, Reason
+from llmasos.services.safety.patterns import compiled
 
 _BEFORE = 48
 """Characters before a match in which it may be taken back."""
@@ -19,18 +20,18 @@ class Phrase:
 
     Attributes:
         finding: What it is about.
-        pattern: Over folded text.
+        pattern: A regular expression over folded text.
         guarded: Whether a "never" or "if you feel like" before it means the opposite.
     """
 
     finding: Finding
-    pattern: re.Pattern[str]
+    pattern: str
     guarded: bool = True
 
 
 def phrase(reason: Reason, grade: int, pattern: str, *, sure: bool = True, guarded: bool = True) -> Phrase:
     """A pattern from its parts."""
-    return Phrase(Finding(reason, grade, sure), re.compile(pattern), guarded)
+    return Phrase(Finding(reason, grade, sure), pattern, guarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,20 @@ class Phrases:
         table: The patterns.
     """
 
-    triggers: re.Pattern[str]
-    taken_back: re.Pattern[str]
+    triggers: str
+    taken_back: str
     table: Sequence[Phrase]
 
     def find(self, folded: str) -> Iterator[Finding]:
         """What a folded text says."""
-        if not self.triggers.search(folded):
+        if not compiled(self.triggers).search(folded):
             return
         for phrase in self.table:
-            for match in phrase.pattern.finditer(folded):
+            for match in compiled(phrase.pattern).finditer(folded):
                 if not (phrase.guarded and self._is_taken_back(folded, match.start())):
                     yield phrase.finding
                     break
 
     def _is_taken_back(self, folded: str, start: int) -> bool:
         before = folded[max(0, start - _BEFORE) : start]
-        return bool(self.taken_back.search(_CLAUSE.split(before)[-1]))
+        return bool(compiled(self.taken_back).search(_CLAUSE.split(before)[-1]))

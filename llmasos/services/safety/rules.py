@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from functools import cache
 from llmasos.core.kernel.policy import Moderation
 from llmasos.services.safety import chinese, english, fold, lists
 from llmasos.services.safety.finding import COARSE, GRAVE, SEVERE, Finding
+from llmasos.services.safety.patterns import compiled
 from llmasos.services.script import has_chinese
 
 _FROM: Mapping[Moderation, int] = {"off": SEVERE + 1, "mild": GRAVE, "strict": COARSE}
@@ -22,19 +22,19 @@ _BREAKS = frozenset(
 """Words across which an address doesn't reach: "you ride the ass" is about an animal."""
 _SPELLED = 4
 """Letters from which a word counts also inside of what is spelled out letter by letter."""
-_CHILD = re.compile(
+_CHILD = (
     r"\b(?:child|children|kids?|minors?|underage|toddlers?|little (?:girl|boy)s?|school ?(?:girl|boy)s?)\b"
     r"|\b(?:only|just|is|was) (?:[1-9]|1[0-7]|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen)\b"
     r"|\b(?:[1-9]|1[0-7])[- ]years?[- ]old"
     r"|小学生|初中生|幼女|萝莉|小女孩|小男孩|儿童|未成年"
 )
-_QUOTED = re.compile(
+_QUOTED = (
     r"\b(?:sa(?:y|ys|ying|id)|claim\w*|writ(?:e|es|ing|ten)|wrote)\b|\b(?:messages?|statements?|posts?)\b|\b(?:threatening|believed|taught)\b"
     r"|\bcall(?:s|ed|ing)? (?:me|them|him|her|people|somebody)\b|\b(?:racis[tm]|sexis[tm]|nazis?)\b"
     r"|\b(?:propaganda|myths?|stereotypes?|prejudices?|hurtful|unacceptable|wrong|not (?:okay|ok|acceptable|true))\b"
     r"|歧视|偏见|不正确|不对|错误|谣言|有人说|曾经认为"
 )
-_REPORTED = re.compile(
+_REPORTED = (
     r"\b(?:crime|illegal|law|police|court|convicted|arrested|sentenced|charged|report(?:ed)?|protect\w*|prevent\w*|victims?|abuse)\b"
     r"|犯罪|违法|警方|法院|判处|举报|保护|防止|受害"
 )
@@ -72,12 +72,12 @@ def _look(text: str) -> Iterator[Finding]:
     if has_chinese(folded):
         found.update(_chinese(folded, words))
         found.update(chinese.PHRASES.find(folded))
-    if _QUOTED.search(folded):  # who reports what is said of others, or objects to it, isn't saying it
+    if compiled(_QUOTED).search(folded):  # who reports what is said of others, or objects to it, isn't saying it
         found = {f for f in found if f.reason != "hate"}
     if (
         any(f.reason in ("sexual", "offensive") for f in found)
-        and _CHILD.search(folded)
-        and not _REPORTED.search(folded)
+        and compiled(_CHILD).search(folded)
+        and not compiled(_REPORTED).search(folded)
     ):
         found = {_about_child(f) for f in found}
     yield from found
