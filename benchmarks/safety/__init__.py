@@ -97,11 +97,14 @@ def _cost() -> list[dict[str, Any]]:
 
 
 async def _second() -> list[dict[str, Any]]:
-    right, wrong, each = await second.measure()
+    said = await second.measure()
+    share = 100 * len(said.over) / len(harmless())
+    bar = at_most(share, MOST_OVER["strict"])
     return [
-        row("judge_holds_what_it_should", 100 * right, "%", n=len(each), command=COMMAND),
-        row("judge_holds_what_it_should_not", 100 * wrong, "%", n=len(each), command=COMMAND),
-        row("judge_p50", statistics.median(each), "ms", n=len(each), command=COMMAND),
+        row("judge_holds_the_bad", 100 * statistics.mean(said.hold), "%", n=len(said.hold), command=COMMAND),
+        row("judge_holds_the_harmless", 100 * statistics.mean(said.say), "%", n=len(said.say), command=COMMAND),
+        row("over_refused_strict_judged", share, "%", n=len(harmless()), command=COMMAND, **bar),
+        row("judge_p50", statistics.median(said.each), "ms", n=len(said.each), command=COMMAND),
     ]
 
 
