@@ -1,5 +1,6 @@
 """The rules: what is found under whatever it is dressed up as, what isn't, and what the sets of sentences must keep to."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,12 @@ def test_nothing_is_lost_by_looking_for_triggers_first(phrases) -> None:  # type
     for case in (*bad(), *harmless()):
         folded = fold.plain(case.text)
         assert set(phrases.find(folded)) == set(all_of_them.find(folded)), case.text
+
+
+@pytest.mark.parametrize("phrases", [english.PHRASES, chinese.PHRASES])
+def test_no_pattern_reaches_over_a_whole_text(phrases) -> None:  # type: ignore[no-untyped-def]
+    for phrase in phrases.table:
+        assert not re.search(r"\][*+](?!\?)|(?<!\\)\.[*+]|\{\{", phrase.pattern), phrase.pattern
 
 
 # Disguises

@@ -95,11 +95,11 @@ class Language:
             return text(ENGLISH_ONLY_CHINESE, source="system")
         messages = [Message("system", SYSTEM)]
         # An earlier answer helps only where the question leans on it; otherwise a small model clings to it.
-        if last and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
+        if last and last[1] and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
             messages += [Message("user", last[0]), Message("assistant", last[1])]
         messages.append(Message("user", asked))
         # A tiny model is right at first, if at all, and rambles after that.
-        said, cut = await self._words(
+        said = await self._words(
             caller,
             "answer",
             messages,
@@ -138,7 +138,7 @@ class Language:
         chosen = forms.form(sort)
         asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
         opening = chosen.opening.replace("{topic}", forms.title(about))
-        said, cut = await self._words(
+        said = await self._words(
             caller,
             f"write {sort}"[:24],
             [Message("user", asked)],

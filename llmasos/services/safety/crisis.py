@@ -14,6 +14,8 @@ from llmasos.services.safety import fold
 from llmasos.services.safety.patterns import compiled
 from llmasos.services.script import has_chinese
 
+LONGEST = 2_000
+"""Characters of a line that are looked at."""
 RECENT = 3
 """Lines before one in which a sign makes smaller signs count."""
 
@@ -116,11 +118,11 @@ def is_one(line: str, before: Iterable[str] = ()) -> bool:
     if _is_sign(line):
         return True
     recent = list(before)[-RECENT:]
-    return any(map(_is_sign, recent)) and bool(compiled(_AFTER).search(fold.plain(line)))
+    return any(map(_is_sign, recent)) and bool(compiled(_AFTER).search(fold.plain(line[:LONGEST])))
 
 
 def _is_sign(line: str) -> bool:
-    folded = compiled(_REQUEST).sub("", _QUOTED.sub("", fold.plain(line)))
+    folded = compiled(_REQUEST).sub("", _QUOTED.sub("", fold.plain(line[:LONGEST])))
     return bool(compiled(_SIGNS).search(folded) or (has_chinese(folded) and compiled(_SIGNS_CHINESE).search(folded)))
 
 

@@ -53,8 +53,8 @@ PHRASES = Phrases(
                 r" (?:make|build|assemble|construct|prepare|cook|synthesi[sz]e|produce|brew)"
                 r" (?:an? |some |your own )?(?:\w+ )?(?:(?:pipe|nail|car|dirty|fertili[sz]er|home-?made|letter) bombs?|bombs?(?! (?:shelter|disposal|calorimeter|squad))"
                 r"|molotov|explosives?|grenades?|nerve gas|chlorine gas|mustard gas|sarin|ricin|napalm|meth|crystal meth|heroin|crack)\b"),
-        phrase("danger", SEVERE, r"\bmix(?:ing)? (?:the |some )?bleach (?:with|and) [^.!?]*\b(?:room|bottle|gas|him|her|them|acid)"),
-        phrase("danger", SEVERE, r"\bpoison (?:somebody|someone|him|her|them|your \w+)\b[^.!?]*\b(?:ricin|arsenic|cyanide|caught|undetected|antifreeze|thallium)"),
+        phrase("danger", SEVERE, r"\bmix(?:ing)? (?:the |some )?bleach (?:with|and) [^.!?]{0,80}\b(?:room|bottle|gas|him|her|them|acid)"),
+        phrase("danger", SEVERE, r"\bpoison (?:somebody|someone|him|her|them|your \w+)\b[^.!?]{0,80}\b(?:ricin|arsenic|cyanide|caught|undetected|antifreeze|thallium)"),
         phrase("danger", SEVERE, rf"{_URGE}(?:drink|swallow|try|have)(?: up)? (?:a (?:glass|cup|bottle|sip|shot) of |some |the |your )?(?:bleach|disinfectant|antifreeze|drain cleaner|gasoline|petrol)\b"),
         phrase("danger", GRAVE, rf"{_URGE}(?:put|stick|push|shove) (?:a|an|the|your) (?:fork|knife|finger|fingers|key|nail|paper ?clip|spoon)"
                 r" in(?:to)? (?:the |a |an )?(?:\w+ )?(?:socket|outlet|plug)"),
@@ -65,20 +65,20 @@ PHRASES = Phrases(
                 r" (?:some |a bit of |a |my )?(?:weed|pot|joint|cocaine|coke|heroin|meth|crack|ecstasy|mdma|lsd|acid|ketamine|molly)\b(?! (?:out|from|beds?|killer))"),
         phrase("drugs", COARSE, r"\b(?:let's|you should|wanna|want to|we can|come and) (?:all )?(?:get|be) (?:drunk|stoned|wasted|high|hammered)\b"),
         # What an adult with bad intentions says to a child.
-        phrase("secrets", COARSE, rf"\bdon't (?:you )?(?:ever )?tell (?:your )?{_GROWN_UPS}\b(?![^.!?]*\b(?:surprise|birthday|present|gift|party|christmas)\b)", guarded=False),
+        phrase("secrets", COARSE, rf"\bdon't (?:you )?(?:ever )?tell (?:your )?{_GROWN_UPS}\b(?![^.!?]{{0,80}}\b(?:surprise|birthday|present|gift|party|christmas)\b)", guarded=False),
         phrase("secrets", COARSE, rf"\b(?:keep|hide) (?:this|it|that|our \w+)(?: a)?(?: secret)? from (?:your )?{_GROWN_UPS}"),
         phrase("secrets", COARSE, r"\bsend (?:me )?(?:a |some |another )?(?:\w+ )?(?:photos?|pictures?|pics?|selfies?|nudes?) (?:of (?:you|yourself|your)|naked)"),
         phrase("secrets", COARSE, r"\b(?:what(?:'s| is)|tell me|give me|send me) your (?:home )?(?:address|phone number|password|real name|full name|credit card)"),
         phrase("secrets", COARSE, r"\bmeet me (?:all )?alone\b|\bare you (?:home )?alone(?: at home)?\?"),
         phrase("secrets", COARSE, r"\bwhere do you live\b", sure=False),
         # Sex and cruelty without a word of the lists.
-        phrase("sexual", COARSE, rf"\b(?:take|took|takes|taking|pull|pulled|slip|slipped) off {_OWN} (?:\w+ )?(?:clothes|shirt|bra|pants|panties|underwear|dress|top)\b(?=[^.!?]*"
+        phrase("sexual", COARSE, rf"\b(?:take|took|takes|taking|pull|pulled|slip|slipped) off {_OWN} (?:\w+ )?(?:clothes|shirt|bra|pants|panties|underwear|dress|top)\b(?=[^.!?]{{0,80}}"
                 r"\b(?:closer|against|bed|naked|body|show|slowly|me)\b)|\bslowly (?:took|taking|take|slipped|pulled) off (?:her|his|your|my) (?:bra|shirt|dress|panties|underwear)"),
         phrase("sexual", COARSE, r"\b(?:want|wants|wanted|wanna|like|going) to (?:sleep with|make love to|undress) (?:you|him|her|me)\b|\bsex with (?:me|you)\b|\bsend (?:me )?nudes\b"),
         phrase("sexual", GRAVE, r"\bthrust(?:s|ing)? (?:\w+ )?in(?:to|side) (?:her|him|me|you)\b"),
-        phrase("minors", SEVERE, r"\b(?:child|children|kids?|little (?:girl|boy)s?|schoolgirls?|schoolboys?|toddlers?)\b[^.!?]*\b(?:undress(?:es)?|naked|strip)\b[^.!?]*\b(?:for|with) me\b"),
+        phrase("minors", SEVERE, r"\b(?:child|children|kids?|little (?:girl|boy)s?|schoolgirls?|schoolboys?|toddlers?)\b[^.!?]{0,80}\b(?:undress(?:es)?|naked|strip)\b[^.!?]{0,80}\b(?:for|with) me\b"),
         phrase("cruelty", COARSE, rf"\b(?:ripped|tore|gouged|cut|hacked|carved|sliced|sawed|bit) (?:out |off |open )?{_OWN} {_BODY}(?: (?:out|off|open|one by one))?\b"
-                r"(?=[^.!?]*\b(?:scream|blood|laugh|crush|out|off|alive|floor|heel)\w*)"),
+                r"(?=[^.!?]{0,80}\b(?:scream|blood|laugh|crush|out|off|alive|floor|heel)\w*)"),
         phrase("cruelty", COARSE, r"\b(?:blood|guts|brains|intestines|entrails) (?:\w+ )?(?:spurted|sprayed|gushed|spilled|splattered|poured|oozed|squirted)"),
         phrase("cruelty", COARSE, r"\b(?:skinned|flayed|burned|buried|boiled|roasted) [^.!?]{0,30}\balive\b|\bdisembowel|\bdismember(?:ed|ing)|\btortur(?:ed|ing) (?:him|her|them) (?:to death|for)"),
         # Insults.

@@ -50,16 +50,16 @@ TABLE: tuple[Phrase, ...] = (
     phrase("hate", GRAVE, rf"\b{_GROUP} (?:like you )?belong (?:in|behind) (?:a |the |their )?(?:zoo|cages?|kitchens?|gutter|chains)"),
     phrase("hate", GRAVE, rf"\b{_WILL}\b(?: \w+){{0,3}} {_HARM} (?:(?:all|those|these|the|every|any|some|more|of|you|their|that) )*{_GROUP}"),
     phrase("hate", GRAVE, rf"(?:^|[.!?;:,\"]\s*|\b(?:to|and|then) )(?:exterminate|gas|kill|lynch|wipe out|eradicate|death to|fuck) (?:all |the |those |every |you )+{_GROUP}"),
-    phrase("hate", GRAVE, rf"\bin a just world,? (?:[\w']+ ){{0,2}}{_GROUP}[^.!?]*\bdead\b"),
+    phrase("hate", GRAVE, rf"\bin a just world,? (?:[\w']+ ){{0,2}}{_GROUP}[^.!?]{{0,80}}\bdead\b"),
     phrase("threat", COARSE, rf"\b(?:i'll|i will|i'm (?:just )?going to|i am (?:\w+ ){{0,3}}going to|i'm gonna|we'll|we will|we're going to|i want to|i would love to)"
            rf" (?:\w+ )?(?:{_HARM}|punch|hurt|choke|destroy|cut|beat|crush) {_SOMEBODY}\b{_SPORT}", guarded=False),
     phrase("threat", COARSE, r"\b(?:cut|slit) (?:your|his|her|their) (?:\w+ )?throats?\b"),
-    phrase("threat", GRAVE, r"\b(?:i|we) know where (?:you|your \w+) (?:live|lives|sleep|work|works|go|goes)\b[^.!?]*"
+    phrase("threat", GRAVE, r"\b(?:i|we) know where (?:you|your \w+) (?:live|lives|sleep|work|works|go|goes)\b[^.!?]{0,80}"
            r"\b(?:kill|find you|hurt|pay|get you|coming|better|regret)", guarded=False),
     phrase("threat", GRAVE, r"\bi(?:'ll| will) find you and (?:i(?:'ll| will) )?(?:kill|hurt|murder|destroy)", guarded=False),
     phrase("threat", GRAVE, r"\b(?:bring|take) (?:a|the|your) (?:gun|knife|rifle|weapon) to (?:school|work|the office|church)"),
     phrase("threat", GRAVE, r"\b(?:someone|somebody|we|you) (?:should|must|ought to) (?:just )?(?:shoot|kill|murder|stab|bomb|lynch)"
            r" (?:the|that|this|all|every|them)\b(?! (?:\w+ )?(?:process|program|job|task|server|zombie|orc|monster|dragon|light|weed|ball|film|movie|scene|enem|king|lamp))"),
     phrase("threat", GRAVE, r"\bburn (?:down )?(?:their|the|that|this|every|all) (?:\w+ )?(?:mosque|church|synagogue|temple|school|shelter|house)s?"
-           r"\b.*\b(?:inside|in it|asleep)"),
+           r"\b.{0,80}\b(?:inside|in it|asleep)"),
 )  # fmt: skip
