@@ -20,7 +20,7 @@ class Phrase:
 
     Attributes:
         finding: What it is about.
-        pattern: A regular expression over folded text; its gaps are bounded, so that a long sentence costs only its length.
+        pattern: A regular expression over folded text. Its gaps are bounded, so that a sentence costs only its length.
         guarded: Whether a "never" or "if you feel like" before it means the opposite.
     """
 
