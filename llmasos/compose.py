@@ -57,6 +57,7 @@ from llmasos.services.plugins import Collection, Plugins, Shelf, TableShelf
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
 from llmasos.services.rooms import RoomService
+from llmasos.services.safety import HeldBack, Moderation, Safety
 from llmasos.services.schedule import Schedule
 from llmasos.services.search import Place, Search, by_finding
 from llmasos.services.system import System
@@ -301,7 +302,10 @@ async def compose(
             )
         swap = Swap(state / SWAP, memory=settings.swap_memory << 20, disk=settings.swap_disk << 20)
         closing.callback(swap.close)
-        speaker = Speaker(speech, processes, seed=settings.seed, swap=swap)
+        # What a model says passes here on its way to a person, whoever lets it speak.
+        held = HeldBack(store, clock)
+        moderation = Moderation(lambda: policy.moderation, held)
+        speaker = Speaker(speech, processes, seed=settings.seed, swap=swap, moderation=moderation)
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
         files = Files(
@@ -328,7 +332,7 @@ async def compose(
         ])  # fmt: skip
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, Processes(), system, commands, jobs,
+            devices, Processes(), system, commands, jobs, Safety(held),
         ):  # fmt: skip
             table.add_service(service)
 
@@ -366,10 +370,10 @@ async def compose(
         kept = KeptReadings(store, clock, examples.__contains__)
         lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
-        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget]
+        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget]
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
-            conversations=conversations,
+            conversations=conversations, moderation=moderation,
         )  # fmt: skip
 
         return Machine(

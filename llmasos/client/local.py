@@ -157,6 +157,7 @@ class LocalClient:
                 files.append({"tier": source.tier, "path": str(source.path), "rules": count})
         return {
             "policy": self.machine.settings.policy, "name": policy.name, "files": files, "problem": policy.problem,
+            "moderation": policy.moderation,
         }  # fmt: skip
 
     async def listen(self, hear: Hear) -> None:

@@ -28,6 +28,7 @@ from llmasos.services.interpreter.reading import Reading, say
 from llmasos.services.jobs import Jobs
 from llmasos.services.jobs.orders import Order, plain_order
 from llmasos.services.outcome import OnReading, Outcome, Way
+from llmasos.services.safety import Moderation
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Requests:
         private: Folders that `cd` can't enter.
         jobs: Takes orders for the background; None where there are none.
         conversations: Where sessions go on with the one before; None where they don't.
+        moderation: Knows a person in a crisis; None where nothing looks.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Requests:
         private: Sequence[Path] = (),
         jobs: Jobs | None = None,
         conversations: Conversations | None = None,
+        moderation: Moderation | None = None,
     ) -> None:
         self._kernel = kernel
         self._interpreter = interpreter
@@ -67,6 +70,7 @@ class Requests:
         self._private = tuple(private)
         self._jobs = jobs
         self._conversations = conversations
+        self._moderation = moderation
 
     async def understand(
         self, session: Session, line: str, *, appended: str = "", before: tuple[str, Program] | None = None
@@ -145,7 +149,7 @@ class Requests:
         said, before = dialogue.meant(line), talk.before(line)
         # "No, I meant ..." is about the sentence before, and a second one about the same.
         corrected = (talk.corrected or talk.said) if said else ""
-        again = talk.again(line)
+        again = talk.again(line) or self._aid(line, talk.said)
         talk.begin(line, corrected)
         wanted = said if corrected else line
         way: Way = "habit"
@@ -181,6 +185,17 @@ class Requests:
         call = Call(RUN, {"command": command})
         result = await self._kernel.trap(process, session, call, request=line)
         return Outcome(Reading((call,), 1.0), (result,), "call")
+
+    def _aid(self, line: str, before: str) -> Program:
+        """The program for a line of a person in a crisis, which no model should read as an order; else empty."""
+        if (
+            self._moderation is None
+            or written_call(line, self._kernel.table)
+            or "assistant.answer" not in self._kernel.table
+        ):
+            return ()
+        aid = self._moderation.aid(line, [before])
+        return (Call("assistant.answer", {"question": line}),) if aid else ()
 
     def _dialogue(self, session: Session) -> Dialogue:
         """The memory of a session's conversation; in another folder than before, names of files mean others.

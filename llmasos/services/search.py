@@ -13,6 +13,7 @@ from typing import Any
 from llmasos.core.base.values import items
 from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
+from llmasos.services.memory.service import sources_of
 
 Look = Callable[[Caller, str], Awaitable[Sequence[dict[str, Any]]]]
 """Looks in one place; rows with `ref` and `text`, best first."""
@@ -66,12 +67,14 @@ class Search:
             )
             if decision.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):
-                    ranked.append(
-                        (1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]})
-                    )
+                    shown = {"ref": row["ref"], "where": place.name, "what": row["text"]}
+                    if row.get("source"):
+                        shown["source"] = row["source"]
+                    ranked.append((1 / (_RANK_OFFSET + rank), shown))
         ranked.sort(key=lambda pair: -pair[0])
         rows = [row for _, row in ranked[:SHOWN]]
-        return items("finding", rows, ["where", "what"], empty=f"Nothing found about {query!r}.")
+        empty = f"Nothing found about {query!r}."
+        return items("finding", rows, ["where", "what", "source"], empty=empty, sources=sources_of(rows))
 
 
 def by_finding(find: Callable[..., Awaitable[dict[str, Any]]], column: str) -> Look:

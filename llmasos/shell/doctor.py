@@ -162,7 +162,7 @@ async def _living(machine: Machine) -> list[Finding]:
 
 def _policy(policy: Policy) -> str:
     tiers = [f"{count} {tier}" for tier in TIERS if (count := sum(rule.tier == tier for rule in policy.rules))]
-    return f"{policy.name}, {len(policy.rules)} rules ({', '.join(tiers)})"
+    return f"{policy.name}, {len(policy.rules)} rules ({', '.join(tiers)}), moderation {policy.moderation}"
 
 
 def _with_grants(plugin: Plugin) -> str:

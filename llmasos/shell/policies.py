@@ -101,6 +101,7 @@ def _file(source: Source, found: Found, syscalls: Sequence[str] = ()) -> Json:
         "path": str(source.path),
         "rules": len(found.rules),
         "description": found.description,
+        "moderation": found.moderation or "",
         "mistakes": [{"line": m.line, "what": m.what, "remedy": m.remedy} for m in found.mistakes],
         "notes": [note for rule in found.rules for note in _notes(rule, syscalls)],
     }
@@ -146,7 +147,8 @@ def _about(file: Json) -> str:
     count = len(file["mistakes"])
     wrong = f"  {count} {'mistake' if count == 1 else 'mistakes'}: 'llmasos policy check'" if count else ""
     rules = f"{file['rules']:3} {'rule ' if file['rules'] == 1 else 'rules'}"
-    return f"{file['tier']:8} {rules}  {one_line(file['path'])}{wrong}"
+    level = f"  moderation {file['moderation']}" if file["moderation"] else ""
+    return f"{file['tier']:8} {rules}  {one_line(file['path'])}{level}{wrong}"
 
 
 def _checked(found: Json) -> list[str]:

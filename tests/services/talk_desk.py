@@ -22,6 +22,7 @@ from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.kernel import custody
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.policy import Moderation as Level
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.scheduler import Scheduler
@@ -34,6 +35,7 @@ from llmasos.services.files import Files
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.rooms import RoomService
+from llmasos.services.safety import HeldBack, Moderation, Safety
 
 
 class Person(Nobody):
@@ -73,6 +75,8 @@ class Desk:
     characters: Characters
     memory: Memory
     clock: MockClock
+    held: HeldBack
+    levels: list[Level]
     others: dict[str, tuple[Process, Session]] = field(default_factory=dict)
 
     async def do(self, syscall: str, *, as_: str = "", **args: str) -> Result:
@@ -119,6 +123,7 @@ def open_desk(
     *,
     engine: Engine | None = None,
     embedder: Any = None,
+    level: Level = "mild",
     **options: Any,
 ) -> Iterator[Desk]:
     """A desk in a home, new or as it was left."""
@@ -137,7 +142,10 @@ def open_desk(
         table = SyscallTable()
         processes = ProcessTable(clock, "ada")
         plays.set_queue(Scheduler(processes, plays))
-        speaker = Speaker(EngineSlot(load, "scripted"), processes, seed=1)
+        levels: list[Level] = [level]
+        held = HeldBack(store, clock)
+        moderation = Moderation(lambda: levels[0], held)
+        speaker = Speaker(EngineSlot(load, "scripted"), processes, seed=1, moderation=moderation)
         characters = Characters(store, clock, speaker, embedder, private=[home])
         memory = Memory(store, clock, embedder)
         native = plays.name not in ("smollm2", "scripted")
@@ -147,13 +155,15 @@ def open_desk(
             RoomService(store, clock, characters),
             Language(speaker, native=native),
             Files(private=[home]),
+            Safety(held),
         ):
             table.add_service(service)
         policy = Policy.load(shipped("policies") / "default.toml")
         kernel = Kernel(table, processes, policy, Journal(store, clock), store, clock)
         shell = processes.spawn(processes.init, name="shell", program="shell", subject="user:ada")
         person = Person()
-        yield Desk(kernel, Session("ada", top, person), shell, person, plays, speaker, characters, memory, clock)
+        session = Session("ada", top, person)
+        yield Desk(kernel, session, shell, person, plays, speaker, characters, memory, clock, held, levels)
 
 
 async def in_new_process(script: str, folder: Path, salt: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from llmasos.client.local import LocalClient
 from llmasos.compose import Machine, compose
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.settings import Settings
+from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import ScriptedEngines
 from llmasos.core.kernel.session import Lasting
 from llmasos.services.jobs import service
@@ -164,6 +166,15 @@ def test_in_the_background(there: Clocked) -> None:
     assert [row["state"] for row in there.jobs()] == ["done"]
     assert any("Job 1 is done" in note for note in there.told)
     assert there.seat.error("jobs.wait") == "ENOENT"
+
+
+def test_what_a_model_said_in_a_job_is_labelled(there: Clocked) -> None:
+    there.seat.ok(
+        "jobs.add", program=json.dumps([Call("assistant.answer", {"question": "why?"}).to_record()]), said="why"
+    )
+    there.settle()
+    shown = there.seat.ok("jobs.show", number="1")
+    assert (shown["text"], shown["source"], shown["sources"]) == ("Short.\n", "model", ["model"])
 
 
 def test_what_a_job_did_is_in_the_history_and_taken_back_by_its_number_only(there: Clocked) -> None:

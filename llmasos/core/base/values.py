@@ -10,7 +10,7 @@ Four shapes only, so that a shell, a server and a program need no case for each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 Source = Literal["file", "person", "model", "plugin", "system", "character"]
@@ -38,7 +38,14 @@ class Named(str):
         return str(self), self.things
 
 
-def items(kind: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str = "") -> dict[str, Any]:
+def items(
+    kind: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    empty: str = "",
+    sources: Iterable[str] = (),
+) -> dict[str, Any]:
     """A list of things.
 
     Args:
@@ -46,12 +53,21 @@ def items(kind: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], 
         rows: Each with a `ref` and the columns' values.
         columns: What to show, in order.
         empty: What to say where there are none.
+        sources: Whose words stand in them, as labels name it, where they aren't the person's or the system's.
     """
-    return {"type": "items", "kind": kind, "items": [dict(r) for r in rows], "columns": list(columns), "empty": empty}
+    shape = {"type": "items", "kind": kind, "items": [dict(r) for r in rows], "columns": list(columns), "empty": empty}
+    return {**shape, **_sources(sources)}
 
 
 def text(
-    words: str, *, source: Source, ref: str = "", title: str = "", format: str = "plain", note: str = ""
+    words: str,
+    *,
+    source: Source,
+    ref: str = "",
+    title: str = "",
+    format: str = "plain",
+    note: str = "",
+    sources: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Words.
 
@@ -62,13 +78,24 @@ def text(
         title: What to head it with.
         format: `plain` or `markdown`.
         note: What the person should know about it.
+        sources: Whose words stand in it besides; as for `items`.
     """
-    return {"type": "text", "text": words, "source": source, "ref": ref, "title": title, "format": format, "note": note}
+    shape = {
+        "type": "text",
+        "text": words,
+        "source": source,
+        "ref": ref,
+        "title": title,
+        "format": format,
+        "note": note,
+    }
+    return {**shape, **_sources(sources)}
 
 
-def record(title: str, fields: Mapping[str, Any], *, ref: str = "") -> dict[str, Any]:
-    """One thing with fields; None fields are left out."""
-    return {"type": "record", "title": title, "fields": {k: v for k, v in fields.items() if v is not None}, "ref": ref}
+def record(title: str, fields: Mapping[str, Any], *, ref: str = "", sources: Iterable[str] = ()) -> dict[str, Any]:
+    """One thing with fields; None fields are left out. `sources` as for `items`."""
+    shown = {k: v for k, v in fields.items() if v is not None}
+    return {"type": "record", "title": title, "fields": shown, "ref": ref, **_sources(sources)}
 
 
 def done(message: str, *, ref: str = "", note: str = "") -> dict[str, Any]:
@@ -100,6 +127,11 @@ def plain(value: Any) -> str:
         case "done":
             return str(value["message"])
     return str(dict(value))
+
+
+def _sources(sources: Iterable[str]) -> dict[str, list[str]]:
+    found = sorted(set(sources))
+    return {"sources": found} if found else {}
 
 
 def _field(content: Any) -> str:

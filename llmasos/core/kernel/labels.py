@@ -21,7 +21,7 @@ from llmasos.core.base.types import Call
 from llmasos.core.kernel.syscall import Syscall
 
 PIPED = "piped"
-_WRITTEN = frozenset({"file", "model", "character"})
+WRITTEN = frozenset({"file", "model", "character"})
 """Sources whose words are somebody else's."""
 
 
@@ -34,9 +34,11 @@ def of_call(row: Syscall, call: Call) -> frozenset[str]:
 def of_result(row: Syscall, call: Call, value: Any) -> frozenset[str]:
     """The labels of what a call returned."""
     own = {f"plugin:{row.plugin}"} if row.plugin else set()
+    if isinstance(value, Mapping):
+        own |= set(value.get("sources", ())) & WRITTEN
     if isinstance(value, Mapping) and value.get("type") == "text":
         source = str(value.get("source"))
-        own |= {source} & _WRITTEN
+        own |= {source} & WRITTEN
         if source == "plugin":
             own.add(f"plugin:{value.get('ref')}")
     return frozenset(own).union(*call.origins.values())

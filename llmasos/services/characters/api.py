@@ -119,7 +119,8 @@ class CharacterApi:
                 other = self.cast.get(hit.item.source)
                 words = f"{f'{other.name} ' if other else ''}to {character.name}: {hit.item.text}"
                 # Several were there when something was said in a room; it was said once.
-                rows.setdefault(
-                    (hit.item.at, hit.item.text), {"ref": character.name, "text": words, "score": hit.relevance}
-                )
+                row = {"ref": character.name, "text": words, "score": hit.relevance}
+                if other:
+                    row["source"] = "character"
+                rows.setdefault((hit.item.at, hit.item.text), row)
         return list(rows.values())

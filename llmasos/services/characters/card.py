@@ -44,10 +44,12 @@ class Card:
         self._outside = copy.deepcopy(dict(outside or {}))
 
     @classmethod
-    def make(cls, name: str, *, personality: str = "", role: str = "", language: str = "") -> Card:
-        """A card from a few words."""
+    def make(
+        cls, name: str, *, personality: str = "", role: str = "", language: str = "", written_by: str = ""
+    ) -> Card:
+        """A card from a few words; `written_by` says whose they are, where they aren't a person's."""
         card = cls({"name": name, "personality": personality})
-        card._own(role=role, language=language)
+        card._own(role=role, language=language, written_by=written_by)
         return card._checked()
 
     @classmethod
@@ -116,6 +118,11 @@ class Card:
         return str(self._extension().get("language", ""))
 
     @property
+    def written_by(self) -> str:
+        """Who wrote words of it, where that was no person: "model"; ours, and kept wherever the card goes."""
+        return str(self._extension().get("written_by", ""))
+
+    @property
     def talkativeness(self) -> float:
         """How readily it joins a talk, 0 to 1; 0.5 where the card doesn't say (SillyTavern's extension)."""
         extensions = self.data.get("extensions")
@@ -130,7 +137,9 @@ class Card:
         raw = _COMMENT.sub("", str(self.data.get(field, "")))
         return _MACRO.sub(lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
 
-    def changed(self, *, personality: str = "", role: str = "", language: str = "") -> Card | None:
+    def changed(
+        self, *, personality: str = "", role: str = "", language: str = "", written_by: str = ""
+    ) -> Card | None:
         """The next version with what is said differently now; None where nothing is."""
         wanted = {"personality": personality, "role": role, "language": language}
         now = {
@@ -143,7 +152,7 @@ class Card:
         card = Card(self.data, self._outside)
         if personality:
             card.data["personality"] = personality
-        card._own(role=role or self.role, language=language or self.language)
+        card._own(role=role or self.role, language=language or self.language, written_by=written_by or self.written_by)
         return card
 
     def renamed(self, name: str) -> Card:

@@ -17,6 +17,7 @@ from llmasos.services.characters.prompt import Company, compile_prompt
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.models import ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice, check_going
+from llmasos.services.safety.notice import without
 from llmasos.services.script import has_chinese
 
 Before = Callable[[int], Awaitable[None]]
@@ -86,7 +87,8 @@ class Conversations:
     async def reply(self, character: Character, company: Company, number: int) -> AsyncGenerator[str, None]:
         """What a character says to something it heard, piece by piece; nothing is kept.
 
-        Only what everybody present has witnessed can be in the prompt.
+        Only what everybody present has witnessed can be in the prompt. A piece that is a `Notice` is the system's: in
+        place of what was held back, or, alone, to a person in a crisis, whom no character answers.
 
         Args:
             character: Who speaks.
@@ -102,6 +104,11 @@ class Conversations:
         if not heard:
             return
         line = heard[0].text
+        said_before = [event.text for event in seen if event.speaker == company.person]
+        aid = self._speaker.moderation.aid(line, said_before) if heard[0].speaker == company.person else None
+        if aid:
+            yield aid
+            return
         if asks_if_human(line):
             yield truth(character.card.called, line)
             return
@@ -117,7 +124,7 @@ class Conversations:
         log = self._cast.log(character)
         recalled = await log.recall(line, *company.present, before=oldest if not tiny else number)
         prompt = compile_prompt(character.card, company, history, recalled[: 1 if tiny else 3], heard, guided=tiny)
-        own = [event.text for event in seen if event.speaker == character.id]
+        own = [without(event.text) for event in seen if event.speaker == character.id]
         if prompt.answer:
             yield prompt.answer
             return

@@ -12,7 +12,7 @@ from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import png
 from llmasos.services.characters.card import LARGEST, Card
-from llmasos.services.files import changes, effects, imprint
+from llmasos.services.files import changes, effects, imprint, origin
 from llmasos.services.files.place import Place
 from llmasos.services.files.resolve import existing, target
 from llmasos.services.files.space import Space
@@ -45,13 +45,15 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
     """
     space = Space.of(caller.session, private)
     place = export_place(space, path)
+    made_by = [label for label in card.written_by.split(", ") if label]
     if place.path.suffix.lower() != ".png":
-        await changes.write(changes.Room(caller, space), place, card.to_text() + "\n")
+        await changes.write(changes.Room(caller, space), place, card.to_text() + "\n", made_by)
     else:
         data = png.write(card)
         await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})
         with in_words(f"write {place.shown}"):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
+            origin.put(place, made_by)
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))
 
 

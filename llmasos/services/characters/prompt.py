@@ -15,6 +15,7 @@ from llmasos.services.characters.events import Event
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
 from llmasos.services.memory.retrieval import Hit
+from llmasos.services.safety.notice import without
 from llmasos.services.script import has_chinese
 
 CARD = 2_400
@@ -97,7 +98,9 @@ class Company:
             alone: Whether the person's lines are plain even where others are there.
         """
         plain = event.speaker == self.own or (event.speaker == self.person and (alone or not self.others))
-        return event.text if plain else f"{self.who(event.speaker)}: {event.text}"
+        # What was held back isn't in it, and the notice of that is no part of the talk.
+        words = event.text if event.speaker == self.person else without(event.text)
+        return words if plain or not words else f"{self.who(event.speaker)}: {words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def compile_prompt(
         told: dict[str, list[str]] = {}
         for hit in recalled:
             told.setdefault(company.who(hit.item.source), []).append(
-                f"“{hit.item.text}”" if chinese else f'"{hit.item.text}"'
+                f"“{without(hit.item.text)}”" if chinese else f'"{without(hit.item.text)}"'
             )
         glue, by_whom = ("；", _TOLD_CHINESE) if chinese else (" ", _TOLD)
         what = glue.join(by_whom.fill(who=who, quotes=glue.join(quotes)) for who, quotes in told.items())
@@ -251,6 +254,8 @@ def _turns(card: Card, company: Company, history: Sequence[Event], *, guided: bo
             turns += [Message("user", line.fill()), Message("assistant", said)]
     for event in history:
         said, role = company.label(event, alone=guided), "assistant" if event.speaker == company.own else "user"
+        if not said:  # all of it was held back
+            continue
         if turns and turns[-1].role == role:
             turns[-1] = Message(turns[-1].role, f"{turns[-1].content}\n{said}")
         elif role == "user":

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff
-from llmasos.core.base.values import done, items, record, text
+from llmasos.core.base.values import Source, done, items, record, text
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, syscall
@@ -23,10 +23,14 @@ from llmasos.services.characters.erasure import erase_traces
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.prompt import speaks_chinese
 from llmasos.services.characters.undo import Undo
+from llmasos.services.files import origin
 from llmasos.services.files.space import Space
 from llmasos.services.language.models import CONFIGURE, ability
 from llmasos.services.language.speech import Speaker
 from llmasos.services.memory.retrieval import Embedder
+from llmasos.services.safety import Notice
+from llmasos.services.safety.notice import without
+from llmasos.services.safety.service import note as held_back
 
 Name = Annotated[str, Kind("character")]
 
@@ -84,10 +88,11 @@ class Characters(CharacterApi, Undo):
             创建一个叫阿岚的角色，性格温柔
         """
         said = {"personality": personality or "", "role": role or "", "language": language or ""}
-        card = Card.make(name, **said)
+        written_by = ", ".join(origin.of(caller, "personality", "role"))
+        card = Card.make(name, **said, written_by=written_by)
         known = self.cast.find(caller.session.person, card.name)
         if known:
-            changed = known.card.changed(**said)
+            changed = known.card.changed(**said, written_by=written_by)
             if changed is None:
                 return done(f"{known.name} is there already.", ref=known.name)
             return await self._revise(caller, "character.create", known, changed)
@@ -112,24 +117,32 @@ class Characters(CharacterApi, Undo):
         async def before(first: int) -> None:
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
-        said = note = ""
+        said = cut = ""
+        notices: list[Notice] = []
         turn = self.conversations.turn(character, caller.session.person, message, before)
         try:
             async with aclosing(turn) as pieces:
                 async for piece in pieces:
                     said += piece
+                    if isinstance(piece, Notice):
+                        notices.append(piece)
                     await caller.session.front.words(piece)
         except CutOff as error:
             if not said.strip():
                 raise
-            note = str(error)
+            cut = str(error)
+        if any(notice.kind == "crisis" for notice in notices):  # no character's words, and under nobody's name
+            return text(said.strip(), source="system", ref=character.name)
+        language = ""
         if (
-            not note
+            not cut
             and speaks_chinese(character.card, message)
             and ability((await self._speaker.engine()).name).english_only
         ):
-            note = f"The model in use writes English only. {CONFIGURE}"
-        return text(said.strip(), source="character", ref=character.name, title=character.name, note=note)
+            language = f"The model in use writes English only. {CONFIGURE}"
+        note = " ".join(filter(None, (held_back(caller, notices), cut, language)))
+        source: Source = "character" if without(said) or not said.strip() else "system"
+        return text(said.strip(), source=source, ref=character.name, title=character.name, note=note)
 
     @syscall("character.list", effect="read")
     async def list(self, caller: Caller) -> dict[str, Any]:
@@ -182,6 +195,7 @@ class Characters(CharacterApi, Undo):
             "role": card.role or None,
             "personality": card.text("personality", person=person) or None,
             "language": card.language or None,
+            "written by": card.written_by or None,
             "description": card.text("description", person=person)[:600] or None,
             "scenario": card.text("scenario", person=person)[:600] or None,
             "created": character.created,
@@ -190,7 +204,10 @@ class Characters(CharacterApi, Undo):
             "memories": len(log),
             "remembers": "\n".join(f"{speaker(event)}: {event.text}" for event in seen[-SHOWN:]) or None,
         }
-        return record(character.name, fields, ref=character.name)
+        made = {"character"} if any(event.speaker == character.id for event in seen[-SHOWN:]) else set[str]()
+        return record(
+            character.name, fields, ref=character.name, sources=made | set(card.written_by.split(", ")) - {""}
+        )
 
     @syscall("character.delete", effect="final", preview="delete_preview", bound=True)
     async def delete(self, caller: Caller, name: Name) -> dict[str, Any]:

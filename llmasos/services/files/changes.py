@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.files import effects, imprint, seal, trash
+from llmasos.services.files import effects, imprint, origin, seal, trash
 from llmasos.services.files.place import TRASH, Place, folders, missing_folders
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
@@ -53,13 +54,20 @@ class Room:
             self.caller.prepare(inverse, {**payload, "blob": blob}, blobs=(blob,))
 
 
-async def write(room: Room, place: Place, content: str) -> dict[str, Any]:
-    """Create or overwrite a text file."""
+async def write(room: Room, place: Place, content: str, made_by: Sequence[str] = ()) -> dict[str, Any]:
+    """Create or overwrite a text file.
+
+    Args:
+        room: Where.
+        place: Which file.
+        content: The text.
+        made_by: Whose words it is, where no person's; the file is labelled so.
+    """
     data = _bounded(content.encode())
     status = check_writable(place)
     with in_words(f"write {place.shown}"):
         old = await in_thread(lambda _: _content(place)) if status else None
-        if old == data:
+        if old == data and (not made_by or origin.read(place)):
             return done(f"{place.shown} says that already.", ref=room.space.ref(place))
         made = missing_folders(place.parent)
         payload: dict[str, Any] = {"after": imprint.digest(data), "made": _listed(made)}
@@ -68,21 +76,24 @@ async def write(room: Room, place: Place, content: str) -> dict[str, Any]:
                 "before": imprint.digest(old),
                 "mode": stat.S_IMODE(status.st_mode),
                 "mtime": status.st_mtime_ns,
+                "made_by": list(origin.read(place)),
             }
         await room.keep("files.unwrite", place, payload, old)
         with folders(place.parent, made):
             await in_thread(lambda _: effects.write_atomic(place, data, expected=status))
+        label = origin.note(made_by, kept=origin.put(place, made_by))
     size = size_words(len(data))
     if status is None:
-        return done(f"Wrote {place.shown} ({size}).", ref=room.space.ref(place))
-    return done(f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note="Undo brings the old text back.")
+        return done(f"Wrote {place.shown} ({size}).", ref=room.space.ref(place), note=label)
+    note = f"Undo brings the old text back. {label}".strip()
+    return done(f"Overwrote {place.shown} ({size}).", ref=room.space.ref(place), note=note)
 
 
-async def append(room: Room, place: Place, content: str) -> dict[str, Any]:
-    """Add text at the end of a file, in its encoding, on a line of its own."""
+async def append(room: Room, place: Place, content: str, made_by: Sequence[str] = ()) -> dict[str, Any]:
+    """Add text at the end of a file, in its encoding, on a line of its own; `made_by` as in `write`."""
     status = check_writable(place)
     if status is None or not status.st_size:
-        result = await write(room, place, content)
+        result = await write(room, place, content, made_by)
         return {**result, "message": f"Added to {place.shown}."} if status else result
     with in_words(f"add to {place.shown}"):
         before = await in_thread(lambda _: imprint.file_digest(place))
@@ -95,15 +106,18 @@ async def append(room: Room, place: Place, content: str) -> dict[str, Any]:
                 "Text can't be added to it.",
             )
         data = _bounded(_line(place, content, text, tail))
+        known = origin.read(place)
         payload = {
             "size": status.st_size,
             "mtime": status.st_mtime_ns,
             "before": before,
             "added": imprint.digest(data),
+            "made_by": list(known),
         }
         await room.keep("files.unappend", place, {**payload, "length": len(data)})
         await in_thread(lambda _: effects.append(place, data, expected=status))
-    return done(f"Added to {place.shown}.", ref=room.space.ref(place))
+        label = origin.note(made_by, kept=bool(made_by) and origin.put(place, {*known, *made_by}))
+    return done(f"Added to {place.shown}.", ref=room.space.ref(place), note=label)
 
 
 async def copy(room: Room, source: Place, destination: Place) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.services.files import origin
 from llmasos.services.files.place import TEMPORARY, Place, check_ordinary, names_in, open_file
 
 _CHUNK = 1 << 20
@@ -247,6 +248,7 @@ def _copy_file(old: int, name: str, new: int, new_name: str, shown: str, stop: t
                 if stop.is_set():
                     raise SyscallError("ECANCELED", f"Copying {shown} was stopped; nothing is left of it.")
                 _write_all(target, chunk)
+            origin.put_on(target, origin.read_from(source))
             os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o1777)  # a copy is nobody's setuid program
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(target)

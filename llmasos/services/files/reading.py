@@ -11,6 +11,7 @@ from typing import Any
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import items, text
+from llmasos.services.files import origin
 from llmasos.services.files.place import Place, display
 from llmasos.services.files.space import Space
 from llmasos.services.files.text import SHOWN, decode, kind, size_words
@@ -94,7 +95,11 @@ def contents(space: Space, place: Place, most: int = SHOWN) -> dict[str, Any]:
         else "The file is empty."
     )
     format = "markdown" if place.name.lower().endswith((".md", ".markdown")) else "plain"
-    return text(words, source="file", ref=space.ref(place), title=place.shown, format=format, note=note)
+    made_by = origin.read(place)
+    note = " ".join(filter(None, (note, origin.NOTE if made_by else "")))
+    return text(
+        words, source="file", ref=space.ref(place), title=place.shown, format=format, note=note, sources=made_by
+    )
 
 
 def words_of(place: Place, most: int) -> tuple[str, int, bool]:

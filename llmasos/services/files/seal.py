@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.services.files import origin
 from llmasos.services.files.effects import remove_in, rename_new
 from llmasos.services.files.imprint import tree
 from llmasos.services.files.place import Place, open_file
@@ -53,12 +54,13 @@ def pack(place: Place, stop: threading.Event) -> bytes:
             else:
                 with os.fdopen(open_file(descriptor, below, place.shown), "rb") as file:
                     data = file.read(LIMIT - total + 1)
+                    made_by = origin.read_from(file.fileno())
                 total += len(data)
                 if total > LIMIT:
                     raise SyscallError(
                         "E2BIG", f"{place.shown} is growing while it is read.", "Say it again when it rests."
                     )
-                entry |= {"kind": "file", "size": len(data)}
+                entry |= {"kind": "file", "size": len(data), **({"made_by": made_by} if made_by else {})}
                 contents.append(data)
             entries.append(entry)
     # surrogateescape keeps names that are no text; JSON itself carries them as escapes
@@ -108,6 +110,7 @@ def _make(folder: int, spare: str, entry: dict[str, Any], data: bytes) -> None:
         with os.fdopen(os.open(path, _NEW_FILE, 0o600, dir_fd=folder), "wb") as file:
             file.write(data)
             file.flush()
+            origin.put_on(file.fileno(), entry.get("made_by", ()))
             os.fchmod(file.fileno(), entry["mode"])
             os.utime(file.fileno(), ns=times)
             os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from llmasos.core.base.values import text
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.syscall import Kind, syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.files import changes, reading
+from llmasos.services.files import changes, origin, reading
 from llmasos.services.files.changes import Room
 from llmasos.services.files.meaning import Embedder, Meaning
 from llmasos.services.files.place import Place
@@ -169,8 +169,14 @@ class Files(Undo):
         words, _, cut = await in_thread(lambda _: reading.words_of(place, _SUMMARIZED))
         summary = await asyncio.to_thread(extract.summarize, words)
         note = "The file is empty." if not summary else "From the file's beginning; the whole is larger." if cut else ""
+        made_by = origin.read(place)
         return text(
-            summary, source="file", ref=self._space(caller).ref(place), title=f"Summary of {place.shown}", note=note
+            summary,
+            source="file",
+            ref=self._space(caller).ref(place),
+            title=f"Summary of {place.shown}",
+            note=" ".join(filter(None, (note, origin.NOTE if made_by else ""))),
+            sources=made_by,
         )
 
     @syscall("files.write", effect="write", preview="preview_write", bound=True)
@@ -187,7 +193,7 @@ class Files(Undo):
             新建文件 愿望.txt，内容是 去看海
         """
         plan = self._targets.take(caller.call) or await self._writing(caller, path)
-        return await changes.write(self._room(caller), plan.place, content)
+        return await changes.write(self._room(caller), plan.place, content, origin.of(caller, "content"))
 
     async def preview_write(self, caller: Caller, path: str, content: str) -> dict[str, str]:
         """The whole path that would be written."""
@@ -207,7 +213,7 @@ class Files(Undo):
             在日记.txt末尾加上 今天很开心
         """
         plan = self._targets.take(caller.call) or await self._appending(caller, path)
-        return await changes.append(self._room(caller), plan.place, content)
+        return await changes.append(self._room(caller), plan.place, content, origin.of(caller, "content"))
 
     async def preview_append(self, caller: Caller, path: str, content: str) -> dict[str, str]:
         """The whole path that would be added to."""

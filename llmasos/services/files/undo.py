@@ -12,7 +12,7 @@ from typing import Any
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.syscall import inverse
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.files import effects, imprint, seal
+from llmasos.services.files import effects, imprint, origin, seal
 from llmasos.services.files.place import Place, drop_folders, folders, missing_folders
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.trouble import in_words
@@ -42,6 +42,7 @@ class Undo:
                 return f"Removed {place.shown}, which was new."
             old = _blob(caller, payload, place)
             effects.write_atomic(place, old, expected=status, mode=payload["mode"], mtime_ns=payload["mtime"])
+            origin.put(place, payload.get("made_by", ()))
         return f"{place.shown} has its old text again."
 
     @inverse("files.unappend")
@@ -57,6 +58,7 @@ class Undo:
             if len(added) != payload["length"] or imprint.digest(added) != payload["added"]:
                 raise _stale(place)
             effects.truncate(place, payload["size"], mtime_ns=payload["mtime"])
+            origin.put(place, payload.get("made_by", ()))
         return f"{place.shown} ends where it ended before."
 
     @inverse("files.uncopy")

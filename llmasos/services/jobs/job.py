@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,11 +26,13 @@ class Run:
         at: When it began, ISO 8601.
         state: How it went.
         output: What it said, call by call.
+        sources: Whose words stand in that, where they aren't the system's.
     """
 
     at: str
     state: State
     output: str = ""
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

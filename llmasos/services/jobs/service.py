@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
 from llmasos.core.base.types import Program, Result, from_records, to_records
-from llmasos.core.base.values import done, items, plain, text
+from llmasos.core.base.values import Source, done, items, plain, text
 from llmasos.core.kernel import program as programs
+from llmasos.core.kernel.labels import WRITTEN
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.core.kernel.session import Consent, Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -154,7 +155,9 @@ class Jobs:
         if job.last is None:
             return text("It hasn't run yet.", source="system", ref=str(number), title=job.said)
         note = f"{job.last.state}, {job.last.at[:16].replace('T', ' ')}"
-        return text(job.last.output or "It said nothing.", source="system", ref=str(number), title=job.said, note=note)
+        source: Source = "model" if {"model", "character"} & set(job.last.sources) else "system"
+        said = job.last.output or "It said nothing."
+        return text(said, source=source, ref=str(number), title=job.said, note=note, sources=job.last.sources)
 
     @syscall("jobs.wait", effect="read", spoken=False)
     async def wait(self, caller: Caller, number: Number | None = None) -> dict[str, Any]:
@@ -242,8 +245,8 @@ class Jobs:
     async def _run(self, kernel: Kernel, job: Job, process: Process, run: Run) -> None:
         state: State = "failed"
         output = ""
+        front = _Recorder()
         try:
-            front = _Recorder()
             session = Session(job.person, Path(job.workspace), front, cwd=job.cwd)
             kernel.consents.preset(session, job.allowed)
             try:
@@ -267,7 +270,11 @@ class Jobs:
         finally:
             await kernel.processes.exit(process, 0 if state == "done" else 1)
             if self._store.get(KIND, str(job.number)) is not None:  # else it was taken back meanwhile
-                self._put(self._job(job.number).ran(replace(run, state=state, output=output[-OUTPUT:])))
+                self._put(
+                    self._job(job.number).ran(
+                        replace(run, state=state, output=output[-OUTPUT:], sources=sorted(front.sources))
+                    )
+                )
             first = output.strip().partition("\n")[0]
             self._note(f"Job {job.number} {_ENDED[state]}: {job.said!r}" + (f"  {first[:120]}" if first else ""))
 
@@ -380,8 +387,10 @@ class _Recorder(Nobody):
     def __init__(self) -> None:
         super().__init__()
         self.output = ""
+        self.sources: set[str] = set()
 
     async def after(self, result: Result) -> None:
+        self.sources |= result.labels & WRITTEN
         said = plain(result.value) if result.ok else result.message
         self.note(said)
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmasos.services.script import has_chinese
+from llmasos.services.sentences import END
 
 Verdict = Literal["say", "skip", "stop"]
 
-_END = re.compile(r"(?:[.!?…]+[\"'”’)*]*(?=\s)|[。！？]+[”’」』）]*|\n+)\s*")
 _UNIT = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+(?:['’]\w+)?")
 _MODEL_TALK = re.compile(
     r"\bas an? (?:artificial|AI\b|language model|virtual|digital)|\blanguage model\b"
@@ -105,7 +105,7 @@ class Hygiene:
             return ""
         self._held += piece
         out = ""
-        while not self.stopped and (end := _END.search(self._held)):
+        while not self.stopped and (end := END.search(self._held)):
             sentence, self._held = self._held[: end.end()], self._held[end.end() :]
             out += self._judged(sentence)
         if not self.stopped and _loops(self._said[-200:], self._held):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmasos.core.base.errors import CutOff, SyscallError
-from llmasos.core.base.values import text
+from llmasos.core.base.values import Source, text
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
@@ -18,6 +18,8 @@ from llmasos.services.language.context import Message
 from llmasos.services.language.hygiene import Manners, tidy
 from llmasos.services.language.models import CONFIGURE, ENGLISH_ONLY_CHINESE, ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice
+from llmasos.services.safety import Notice, notice
+from llmasos.services.safety.service import note
 from llmasos.services.script import has_chinese
 
 SYSTEM = "You are a helpful assistant. Give short, plain answers."
@@ -33,6 +35,26 @@ _LEANS = re.compile(
 )
 _LAST = "assistant.last"
 _ENGLISH = frozenset({"", "english", "en", "英语", "英文"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the model said.
+
+    Attributes:
+        words: All of it, with a notice in place of each sentence that was held back.
+        notices: The notices.
+        cut: Why it broke off, where it did.
+    """
+
+    words: str
+    notices: Sequence[Notice]
+    cut: str = ""
+
+    @property
+    def source(self) -> Source:
+        """Whose words these are: the system's, where nothing of the model's was let through."""
+        return "model" if notice.without(self.words) else "system"
 
 
 class Language:
@@ -61,19 +83,23 @@ class Language:
             为什么海水是咸的
         """
         asked = _bounded(question, "question")
+        last = caller.session.state.get(_LAST)
+        aid = self._speaker.moderation.aid(asked, [last[0]] if last else [])
+        if aid:
+            caller.session.state[_LAST] = (asked, str(aid))
+            return text(aid, source="system")
         engine = await self._speaker.engine()
         can = ability(engine.name)
         if has_chinese(asked) and can.english_only:
             # What it would write has nothing to do with the question; that is worse than no answer.
             return text(ENGLISH_ONLY_CHINESE, source="system")
         messages = [Message("system", SYSTEM)]
-        last = caller.session.state.get(_LAST)
         # An earlier answer helps only where the question leans on it; otherwise a small model clings to it.
-        if last and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
+        if last and last[1] and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
             messages += [Message("user", last[0]), Message("assistant", last[1])]
         messages.append(Message("user", asked))
         # A tiny model is right at first, if at all, and rambles after that.
-        said, cut = await self._words(
+        said = await self._words(
             caller,
             "answer",
             messages,
@@ -81,8 +107,8 @@ class Language:
             temperature=0.3 if can.tiny else 0.7,
             sentences=4 if can.tiny else 0,
         )
-        caller.session.state[_LAST] = (asked, said)
-        return text(said, source="model", note=cut)
+        caller.session.state[_LAST] = (asked, notice.without(said.words))
+        return text(said.words, source=said.source, note=_noted(caller, said))
 
     @syscall("content.write", effect="read")
     async def write(
@@ -112,7 +138,7 @@ class Language:
         chosen = forms.form(sort)
         asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
         opening = chosen.opening.replace("{topic}", forms.title(about))
-        said, cut = await self._words(
+        said = await self._words(
             caller,
             f"write {sort}"[:24],
             [Message("user", asked)],
@@ -121,10 +147,10 @@ class Language:
             # What is put in shape afterwards is shown when it has it: nothing that was shown is taken back.
             stream=not (chosen.numbered or chosen.lines or chosen.prose or chosen.closing),
         )
-        words = forms.shaped(chosen, said)
+        words = forms.shaped(chosen, said.words)
         heading = forms.title(about) if chosen.titled else ""
-        note = cut or (ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else "")
-        return text(words, source="model", title=heading, note=note)
+        language_note = ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else ""
+        return text(words, source=said.source, title=heading, note=_noted(caller, said) or language_note)
 
     @syscall("content.translate", effect="read")
     async def translate(self, caller: Caller, text: str, language: str) -> dict[str, Any]:
@@ -148,10 +174,8 @@ class Language:
                 f"{CONFIGURE[:-1]}, one that knows {language}.",
             )
         asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
-        words, cut = await self._words(
-            caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0
-        )
-        return _text(words, title=language, note=cut)
+        made = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
+        return _text(made.words, source=made.source, title=language, note=_noted(caller, made))
 
     @syscall("content.summarize", effect="read")
     async def summarize(self, caller: Caller, text: str) -> dict[str, Any]:
@@ -174,11 +198,11 @@ class Language:
         if engine is None or (has_chinese(whole) and ability(engine.name).english_only):
             return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
         asked = f"{whole}\n\nSummarize the text above in one or two short sentences."
-        words, cut = await self._words(
+        made = await self._words(
             caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False
         )
-        if not cut and _faithful(words, whole):
-            return _text(words)
+        if not made.cut and not made.notices and _faithful(made.words, whole):
+            return _text(made.words)
         return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
 
     async def _words(
@@ -192,8 +216,8 @@ class Language:
         temperature: float = 0.7,
         sentences: int = 0,
         stream: bool = True,
-    ) -> tuple[str, str]:
-        """What the model says, streamed to the person, by a process of its own; and why it broke off, if it did."""
+    ) -> Said:
+        """What the model says, streamed to the person, computed by a process of its own."""
         sampling = replace(SAMPLING, max_tokens=tokens, temperature=temperature)
         if not temperature:
             sampling = replace(sampling, repeat_penalty=1.0)
@@ -205,10 +229,13 @@ class Language:
         )
         stable = 1 if messages[0].role == "system" else 0
         said = cut = ""
+        notices: list[Notice] = []
 
         async def heard(piece: str) -> None:
             nonlocal said
             said += piece
+            if isinstance(piece, Notice):
+                notices.append(piece)
             if stream:
                 await caller.session.front.words(piece)
 
@@ -221,7 +248,7 @@ class Language:
                 cut = str(error)
         if not tidy(said.removeprefix(opening)):
             raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
-        return tidy(said), cut
+        return Said(tidy(said), notices, cut)
 
     @asynccontextmanager
     async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:
@@ -234,6 +261,11 @@ class Language:
             await processes.exit(process)
             if caller.process.alive:
                 await processes.wait(caller.process, process.pid)
+
+
+def _noted(caller: Caller, said: Said) -> str:
+    """What the person should know beside what the model said."""
+    return " ".join(filter(None, (note(caller, said.notices), said.cut)))
 
 
 def _text(words: str, *, source: Any = "model", title: str = "", note: str = "") -> dict[str, Any]:

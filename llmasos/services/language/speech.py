@@ -25,6 +25,7 @@ from llmasos.core.kernel.process import Process, ProcessTable, State
 from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
+from llmasos.services.safety import Moderation, SecondOpinion
 
 SAMPLING = Sampling(
     temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200, log_probs=False
@@ -68,11 +69,22 @@ class Speaker:
         processes: Whose processes own the sequences.
         seed: Of all sampling; negative draws one each time.
         swap: Where idle conversations wait; None lets them go, to be computed anew.
+        moderation: What each sentence goes through on its way out; None holds nothing back.
     """
 
-    def __init__(self, slot: EngineSlot, processes: ProcessTable, *, seed: int = -1, swap: Swap | None = None) -> None:
+    def __init__(
+        self,
+        slot: EngineSlot,
+        processes: ProcessTable,
+        *,
+        seed: int = -1,
+        swap: Swap | None = None,
+        moderation: Moderation | None = None,
+    ) -> None:
         self._slot = slot
         self.processes = processes
+        self.moderation = moderation or Moderation(lambda: "off")
+        self._second_opinion = SecondOpinion()
         self._seed = seed
         self._pager = Pager(processes, swap)
         self._admission = Admission(PLACES)
@@ -108,6 +120,8 @@ class Speaker:
         self, process: Process, messages: Sequence[Message], voice: Voice = Voice(), *, stable: int = 0
     ) -> AsyncGenerator[str, None]:
         """A reply, piece by piece; nothing where the model found nothing fit to be said.
+
+        A piece that is a `Notice` is the system's, in place of a sentence that was held back.
 
         Args:
             process: Owns the computation.
@@ -156,6 +170,8 @@ class Speaker:
             seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
         if voice.opening:
             yield voice.opening
+        judge = self._second_opinion.of(engine, process.pid)
+        reply = self.moderation.reply(process.owner, process.name, judge)
         # Without forks the first attempt uses up the base.
         for attempt in range(voice.attempts if engine.capabilities.fork else 1):
             hygiene = Hygiene(voice.manners, opened=bool(voice.opening))
@@ -164,7 +180,10 @@ class Speaker:
             try:
                 async with aclosing(_spoken(engine, live, tail, sampling, voice.stop, hygiene)) as pieces:
                     async for piece in pieces:
-                        yield piece
+                        async for words in reply.passed(piece):
+                            yield words
+                        if reply.ended:
+                            break
             finally:
                 await self._back(process, engine, base, live)
             if hygiene.said or voice.opening or not process.alive:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items
 from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.labels import WRITTEN
 from llmasos.core.kernel.store import Snapshot, Store
 from llmasos.core.kernel.syscall import inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -78,6 +79,7 @@ class Memory:
             # Said again, it counts as new, though the record keeps its place in the store.
             "order": index.newest + 1,
             "vector": await index.embed(fact),
+            "sources": sorted(caller.call.origins.get("text", frozenset()) & WRITTEN),
         }
         # The inverse names the record and not its words: those live in one place only.
         caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})
@@ -100,9 +102,9 @@ class Memory:
             我的车停在哪里
         """
         hits = await self.find(caller.session.person, query)
-        rows = [_row(hit.item) for hit in hits]
+        rows = [self._row(hit.item) for hit in hits]
         empty = f"我不知道关于“{query}”的事。" if has_chinese(query) else f"I know nothing about {query!r}."
-        return items("memory", rows, ["text", "said"], empty=empty)
+        return items("memory", rows, ["text", "said", "source"], empty=empty, sources=sources_of(rows))
 
     @syscall("memory.forget", effect="final", preview="forget_preview", bound=True)
     async def forget(self, caller: Caller, query: str) -> dict[str, Any]:
@@ -165,7 +167,7 @@ class Memory:
     async def look(self, caller: Caller, query: str) -> Sequence[dict[str, Any]]:
         """Memories as rows of `search.find`."""
         hits = await self.find(caller.session.person, query)
-        return [{**_row(hit.item), "score": hit.relevance} for hit in hits]
+        return [{**self._row(hit.item), "score": hit.relevance} for hit in hits]
 
     async def _meant(self, caller: Caller, query: str) -> list[Item]:
         """What is to be forgotten: all that has every word of the query, else the one that is meant."""
@@ -186,6 +188,12 @@ class Memory:
             return near
         chosen = await caller.choose("Which should be forgotten?", [item.text for item in near])
         return [item for item in near if item.text == chosen]
+
+    def _row(self, item: Item) -> dict[str, Any]:
+        """A memory as it is shown, with whose words it is where they aren't the person's."""
+        source = ", ".join((self._store.get(KIND, item.id) or {}).get("sources", ()))
+        row = {"ref": item.text, "text": item.text, "said": _said(item.at), "at": item.at, "id": item.id}
+        return {**row, "source": source} if source else row
 
     def _index(self, person: str) -> Index:
         """A person's index, at first use from its snapshot, or built from the store where that is of another time."""
@@ -235,8 +243,9 @@ def _dated(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"at": value["at"], "order": value["order"]} if value else None
 
 
-def _row(item: Item) -> dict[str, Any]:
-    return {"ref": item.text, "text": item.text, "said": _said(item.at), "at": item.at, "id": item.id}
+def sources_of(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Whose words stand in rows that say so."""
+    return {source for row in rows for source in str(row.get("source", "")).split(", ") if source}
 
 
 def _said(at: str) -> str:

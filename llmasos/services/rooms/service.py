@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, record, text
+from llmasos.core.base.values import Source, done, record, text
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -22,6 +22,8 @@ from llmasos.services.characters.conversation import LINE
 from llmasos.services.characters.naming import named
 from llmasos.services.rooms.room import KIND, Room, load
 from llmasos.services.rooms.talk import Piece, Talk
+from llmasos.services.safety import Notice
+from llmasos.services.safety.service import note
 
 NAME = "social"
 """The room that is meant where none is named."""
@@ -57,11 +59,9 @@ class RoomService:
         """
         there = self._room(caller, room)
         inside = self._talk.inside(there)
-        fields = {
-            "here": ", ".join(character.name for character in inside) or "nobody",
-            "said": "\n".join(self._talk.lines(there, SHOWN)) or None,
-        }
-        return record(there.name, fields, ref=there.name)
+        said = "\n".join(self._talk.lines(there, SHOWN)) or None
+        fields = {"here": ", ".join(character.name for character in inside) or "nobody", "said": said}
+        return record(there.name, fields, ref=there.name, sources=["character"] if said else [])
 
     @syscall("room.invite", effect="write", spoken=False)
     async def invite(self, caller: Caller, who: Who, room: str = NAME) -> dict[str, Any]:
@@ -180,6 +180,7 @@ class RoomService:
     async def _told(self, caller: Caller, room: Room, pieces: AsyncGenerator[Piece, None]) -> dict[str, Any]:
         """What is said until it is done or overtaken, shown as it comes: a line for each who speaks."""
         said = ""
+        notices: list[Notice] = []
 
         async def tell() -> None:
             nonlocal said
@@ -187,6 +188,8 @@ class RoomService:
             async with aclosing(pieces):
                 async for piece in pieces:
                     words = piece.text
+                    if isinstance(words, Notice):
+                        notices.append(words)
                     if piece.speaker != speaker or not piece.speaker:
                         words = (
                             ("\n" if said and not said.endswith("\n") else "")
@@ -200,7 +203,9 @@ class RoomService:
         await caller.process.unless_called(tell())
         if said:
             await caller.session.front.words("\n")
-        return text(said, source="character", ref=room.name, title=room.name)
+        alone = len(notices) == 1 and said == notices[0]  # to a person in a crisis nobody else speaks
+        source: Source = "system" if alone else "character"
+        return text(said, source=source, ref=room.name, title=room.name, note=note(caller, notices))
 
     async def _change(self, caller: Caller, inverse: str, character: Character, room: Room) -> None:
         await change(caller, inverse, character.name, (KIND, room.id, room.to_json()))

@@ -16,6 +16,7 @@ from llmasos.services.characters.events import Event
 from llmasos.services.rooms import turns
 from llmasos.services.rooms.room import KIND, Room, load
 from llmasos.services.rooms.turns import Member
+from llmasos.services.safety import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Piece:
 
     speaker: str
     text: str
+
+    @property
+    def ends(self) -> bool:
+        """Whether nobody speaks after it: the person is in a crisis."""
+        return isinstance(self.text, Notice) and self.text.kind == "crisis"
 
 
 class Talk:
@@ -73,6 +79,8 @@ class Talk:
                 async for piece in pieces:
                     said += piece.text if piece.speaker else ""
                     yield piece
+                    if piece.ends:
+                        return
             spoken.append(speaker)
             called, speaker = turns.following(said, speaker, waiting, spoken, members)
             # Who was spoken to replies to that, who still waits to the person's line.
@@ -95,6 +103,8 @@ class Talk:
                 async for piece in pieces:
                     said += piece.text if piece.speaker else ""
                     yield piece
+                    if piece.ends:
+                        return
 
     async def _speak(self, room: Room, id: str, ago: int) -> AsyncGenerator[Piece, None]:
         """One character's reply to what was said so many turns ago, 1 for the last."""
@@ -109,6 +119,9 @@ class Talk:
             try:
                 async with aclosing(self._conversations.reply(character, company, number)) as pieces:
                     async for piece in pieces:
+                        if isinstance(piece, Notice) and piece.kind == "crisis":
+                            yield Piece("", piece)
+                            return
                         said += piece
                         yield Piece(name, piece)
             except SyscallError as error:

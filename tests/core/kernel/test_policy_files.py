@@ -12,6 +12,7 @@ from llmasos.core.base import paths
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import UsageError
 from llmasos.core.kernel.policy import LivePolicy, Rates, Sources
+from llmasos.core.kernel.policy.file import examine
 from llmasos.core.kernel.policy.sources import known
 
 Put = Callable[[str, str], Path]
@@ -213,3 +214,53 @@ def test_what_was_used_of_a_rate_outlives_a_change(put: Put, live: Callable[...,
     put("user/default", text + rule("more", "allow", "syscall = ['x']"))
     clock.advance(1)
     assert policy.decide("u", "files.read", "read", {}, rates=rates).rule == "b"
+
+
+# Moderation
+
+
+def level(text: str, said: str) -> str:
+    return f'moderation = "{said}"\n{text}'
+
+
+def test_mild_holds_where_nothing_is_said(put: Put, live: Callable[..., LivePolicy]) -> None:
+    assert live().moderation == "mild"
+
+
+@pytest.mark.parametrize(
+    ("bundled", "own", "admin", "holds"),
+    [
+        ("strict", "off", "", "strict"), ("off", "strict", "", "strict"), ("off", "", "", "off"), ("", "off", "", "off"),
+        ("", "off", "mild", "mild"), ("strict", "off", "mild", "strict"), ("off", "off", "off", "off"), ("", "", "strict", "strict"),
+    ],
+)  # fmt: skip
+def test_the_stricter_of_all_tiers_holds(
+    put: Put, live: Callable[..., LivePolicy], bundled: str, own: str, admin: str, holds: str
+) -> None:
+    for where, said in (("bundled/default", bundled), ("user/default", own), ("machine", admin)):
+        if said:
+            put(where, level(rule("b", "ask"), said))
+    assert live().moderation == holds
+
+
+def test_a_level_that_changes_holds_without_a_decision(
+    put: Put, live: Callable[..., LivePolicy], clock: MockClock
+) -> None:
+    told: list[str] = []
+    policy = live(tell=told.append)
+    put("user/default", level("", "strict"))
+    assert policy.moderation == "mild", "not a second has gone by"
+    clock.advance(1)
+    assert policy.moderation == "strict" and told[-1].endswith("Moderation is strict now.")
+    put("user/default", level("", "severe"))
+    clock.advance(1)
+    assert policy.moderation == "strict" and "isn't used" in policy.problem, "a mistake changes nothing"
+
+
+@pytest.mark.parametrize("said", ["severe", "Strict", "", "true"])
+def test_an_unknown_level_is_a_mistake_with_its_line(put: Put, live: Callable[..., LivePolicy], said: str) -> None:
+    path = put("user/default", f"description = 'x'\nmoderation = '{said}'\n" + rule("mine", "allow"))
+    (mistake,) = examine(path).mistakes
+    assert mistake.line == 2 and repr(said) in mistake.what and mistake.remedy == "There are: off, mild, strict."
+    with pytest.raises(UsageError, match="moderation"):
+        live()

@@ -19,11 +19,12 @@ from typing import Any, get_args
 
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.types import Effect
+from llmasos.core.kernel.policy.moderation import LEVELS, Moderation
 from llmasos.core.kernel.policy.rule import STRENGTH, Rate, Rule, Tier, listed
 
 LARGEST = 1 << 20
 """Bytes of a policy file; nobody writes that many rules by hand."""
-_FILE_KEYS = {"name", "description", "rule"}
+_FILE_KEYS = {"name", "description", "moderation", "rule"}
 _KEYS = {"id", "description", "subject", "syscall", "effect", "args", "labels", "rate", "decision"}
 _LISTS = ("subject", "syscall", "effect", "labels")
 _HEADER = re.compile(r"\s*\[\[\s*rule\s*\]\]")
@@ -46,12 +47,17 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is in a file; where there are mistakes the rules are only those without."""
+    """What is in a file; where there are mistakes the rules are only those without.
+
+    Attributes:
+        moderation: How much of what a model says is held back; None where the file doesn't say.
+    """
 
     name: str
     description: str
     rules: tuple[Rule, ...]
     mistakes: tuple[Mistake, ...] = ()
+    moderation: Moderation | None = None
 
 
 def read(path: Path, tier: Tier = "bundled") -> Found:
@@ -83,7 +89,7 @@ def examine(path: Path, tier: Tier = "bundled") -> Found:
         return Found(path.stem, "", (), (wrong,))
     raw = data.get("rule", [])
     if set(data) - _FILE_KEYS or not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
-        what = f"The policy {path} holds something else than a name, a description and rules."
+        what = f"The policy {path} holds something else than a name, a description, a moderation and rules."
         return Found(path.stem, "", (), (Mistake(0, what, "Write each rule as [[rule]]."),))
     lines = _lines(text, len(raw))
     rules: list[Rule] = []
@@ -97,7 +103,12 @@ def examine(path: Path, tier: Tier = "bundled") -> Found:
         if not wrong_here:
             rules.append(_rule(one, tier, f"{path}:{lines[number]}" if lines[number] else str(path)))
     name, description = (str(data.get(key, "")) for key in ("name", "description"))
-    return Found(name or path.stem, description, tuple(rules), tuple(mistakes))
+    level = data.get("moderation")
+    if level is not None and level not in LEVELS:
+        said = f"The policy {path} says moderation = {level!r}."
+        mistakes.append(Mistake(_line_of(text, "moderation"), said, f"There are: {', '.join(LEVELS)}."))
+        level = None
+    return Found(name or path.stem, description, tuple(rules), tuple(mistakes), level)
 
 
 def _text(path: Path) -> str:
@@ -121,6 +132,12 @@ def _lines(text: str, count: int) -> list[int]:
     """The line where each rule begins; zeros where they are written in another way than as [[rule]]."""
     found = [number for number, line in enumerate(text.splitlines(), 1) if _HEADER.match(line)]
     return found if len(found) == count else [0] * count
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line where a key of the file itself stands; 0 where that isn't known."""
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if re.match(rf"\s*{key}\s*=", line)), 0)
 
 
 def _mistakes(path: Path, number: int, line: int, raw: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -9,6 +9,7 @@ from typing import Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.types import Effect
+from llmasos.core.kernel.policy.moderation import Moderation
 from llmasos.core.kernel.policy.policy import Decision, Explanation, Policy
 from llmasos.core.kernel.policy.rates import Rates
 from llmasos.core.kernel.policy.rule import NO_LABELS
@@ -46,7 +47,13 @@ class LivePolicy(Policy):
         self._signature = sources.signature()
         self._looked = clock.monotonic()
         policy = sources.read()
-        super().__init__(policy.name, policy.rules)
+        super().__init__(policy.name, policy.rules, policy.moderation)
+
+    @property
+    def moderation(self) -> Moderation:
+        """As `Policy.moderation`, by the files as they are now."""
+        self.follow()
+        return self._moderation
 
     def decide(
         self,
@@ -94,9 +101,10 @@ class LivePolicy(Policy):
             return  # it is being written just now; the next look sees it whole
         self._signature = signature
         if policy:
-            self._take(policy.rules)
+            level = f" Moderation is {policy.moderation} now." if policy.moderation != self._moderation else ""
+            self._take(policy.rules, policy.moderation)
             self.name, self.problem = policy.name, ""
-            self._say(f"The policy {self.name!r} was changed. Rules in force now: {len(self.rules)}.")
+            self._say(f"The policy {self.name!r} was changed. Rules in force now: {len(self.rules)}.{level}")
         else:
             self.problem = f"The policy {self.name!r} was changed and isn't used: {mistake} What was in force stays so."
             self._say(self.problem)

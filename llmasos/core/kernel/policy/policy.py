@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel.policy.file import read
+from llmasos.core.kernel.policy.moderation import UNSAID, Moderation, strictest
 from llmasos.core.kernel.policy.rates import Rates
 from llmasos.core.kernel.policy.rule import NO_LABELS, STRENGTH, TIERS, Rule, Tier, Verdict, apart
 
@@ -70,19 +71,26 @@ class Policy:
     Args:
         name: What it is called.
         rules: In any order; tier and strength decide, not position.
+        moderation: How much of what a model says is held back.
     """
 
     problem = ""
     """What is wrong with its files as they are now; only a policy that follows them has one."""
 
-    def __init__(self, name: str, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, name: str, rules: tuple[Rule, ...], moderation: Moderation = UNSAID) -> None:
         self.name = name
-        self._take(rules)
+        self._take(rules, moderation)
 
-    def _take(self, rules: tuple[Rule, ...]) -> None:
+    def _take(self, rules: tuple[Rule, ...], moderation: Moderation) -> None:
         self.rules = rules
+        self._moderation = moderation
         self._tiers = [some for tier in TIERS if (some := [rule for rule in rules if rule.tier == tier])]
         self.rated = [rule for rule in rules if rule.rate]
+
+    @property
+    def moderation(self) -> Moderation:
+        """How much of what a model says is held back."""
+        return self._moderation
 
     def decide(
         self,
@@ -194,7 +202,7 @@ class Policy:
             UsageError: The file is missing or wrong; the message names the rule and the mistake.
         """
         found = read(path)
-        return Policy(found.name, found.rules)
+        return Policy(found.name, found.rules, strictest([found.moderation]))
 
 
 def _in_rate(rule: Rule, subject: str, rates: Rates | None) -> bool:

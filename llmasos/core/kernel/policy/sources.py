@@ -11,6 +11,7 @@ from llmasos.core.base import paths
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel.policy.file import Found, Mistake, examine, read
+from llmasos.core.kernel.policy.moderation import strictest
 from llmasos.core.kernel.policy.policy import Policy
 from llmasos.core.kernel.policy.rule import Rule, Tier
 
@@ -87,7 +88,7 @@ class Sources:
         """
         found = [read(source.path, source.tier) for source in self.used()]
         rules: tuple[Rule, ...] = tuple(rule for file in found for rule in file.rules)
-        policy = Policy(found[-1].name, rules)
+        policy = Policy(found[-1].name, rules, strictest(file.moderation for file in found))
         # What can't be asked isn't put in force: a decision must never fail.
         for subject in _PROBED:
             for effect in get_args(Effect):
