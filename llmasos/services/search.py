@@ -15,7 +15,7 @@ from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
 
 Look = Callable[[Caller, str], Awaitable[Sequence[dict[str, Any]]]]
-"""Looks in one place; rows with `ref` and `text`, best first."""
+"""Looks in one place; rows with `ref` and `text`, best first, and with `labels` where the words are others'."""
 
 SHOWN = 12
 _RANK_OFFSET = 60
@@ -60,18 +60,21 @@ class Search:
         """
         kernel, subject = caller.kernel, caller.process.subject
         ranked: list[tuple[float, dict[str, Any]]] = []
+        labels: dict[int, Sequence[str]] = {}
         for place in self._places:
             decision = kernel.policy.decide(
                 subject, place.syscall, "read", {"query": query}, labels=caller.labels, rates=kernel.rates
             )
             if decision.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):
-                    ranked.append(
-                        (1 / (_RANK_OFFSET + rank), {"ref": row["ref"], "where": place.name, "what": row["text"]})
-                    )
+                    found = {"ref": row["ref"], "where": place.name, "what": row["text"]}
+                    ranked.append((1 / (_RANK_OFFSET + rank), found))
+                    labels[id(found)] = row.get("labels", ())
         ranked.sort(key=lambda pair: -pair[0])
         rows = [row for _, row in ranked[:SHOWN]]
-        return items("finding", rows, ["where", "what"], empty=f"Nothing found about {query!r}.")
+        value = items("finding", rows, ["where", "what"], empty=f"Nothing found about {query!r}.")
+        others = sorted({label for row in rows for label in labels[id(row)]})
+        return {**value, "labels": others} if others else value
 
 
 def by_finding(find: Callable[..., Awaitable[dict[str, Any]]], column: str) -> Look:
