@@ -102,19 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     calendar.add_argument(
         "action", nargs="?", choices=("list", "add", "remove", "sync", "import", "export"), default="list"
     )
-    calendar.add_argument(
-        "what", nargs="?", default="", metavar="NAME|FILE", help="its name; or what to import or write"
-    )
+    calendar.add_argument("what", nargs="?", default="", metavar="NAME|FILE", help="its name; or the file")
     calendar.add_argument(
         "place",
         nargs="?",
         default="",
         metavar="FOLDER|ADDRESS",
-        help="add: where it is; asked for where it is left out",
+        help="add: where it is; asked for if left out",
     )
-    calendar.add_argument(
-        "--login", action="store_true", help="add: ask for the user and password that the server wants"
-    )
+    calendar.add_argument("--login", action="store_true", help="add: ask for user and password")
     calendar.add_argument("--from", dest="since", default="", metavar="WHEN", help="export: from when on")
     calendar.add_argument("--to", dest="until", default="", metavar="WHEN", help="export: until when")
     command("init", "set up keys, policy and model, in a minute; a first start does without")

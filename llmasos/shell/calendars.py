@@ -84,7 +84,7 @@ async def _calls(client: Client, wanted: Wanted, front: FrontEnd) -> list[Call]:
             place = wanted.place or await front.secret("Folder or address:", hidden=False) or ""
             if not place:
                 raise UsageError(
-                    "calendar add needs a place.", "A folder of the workspace, a file, or an https address."
+                    "calendar add needs a place.", "A folder or file of the workspace, or an https address."
                 )
             if _ADDRESS.match(place):
                 return [Call("calendar.subscribe", {**name, "address": place, "login": wanted.login})]

@@ -20,6 +20,7 @@ MOST_LINES, LONGEST_LINE = 2_000, 16_384
 """Lines of one component, and characters of one line: an attachment inside it is longer, and left out."""
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HIGH = re.compile(rb"[\x80-\xff]+")
 _ESCAPE = re.compile(r"\\([nN,;:\\])")
 
 
@@ -82,13 +83,10 @@ def decoded(data: bytes) -> tuple[str, str]:
         return data.decode(), ""
     except UnicodeDecodeError:
         pass
-    try:
-        text = data.decode("gb18030")
-    except UnicodeDecodeError:
-        text = ""
-    foreign = [c for c in text if c > "\x7f"]
-    if foreign and sum("\u4e00" <= c <= "\u9fff" for c in foreign) * 2 > len(foreign):
-        return text, "GB 18030"
+    # Chinese is two such bytes after another; in Western words one stands among letters.
+    runs = [len(run) for run in _HIGH.findall(data)]
+    if sum(length % 2 == 0 for length in runs) > 0.8 * len(runs):
+        return data.decode("gb18030", "replace"), "GB 18030"
     return data.decode("cp1252", "replace"), "Windows-1252"
 
 
@@ -140,7 +138,7 @@ def components(text: str, notes: Counter[str]) -> Iterator[Component]:
         elif head.startswith("END:"):
             name = head[4:].strip()
             if name == "VCALENDAR":  # what isn't closed by now never is
-                notes["parts that aren't closed"] += len(stack)
+                notes.update({"parts that aren't closed": len(stack)} if stack else {})
                 stack.clear()
             elif stack and stack[-1].name == name:
                 whole = stack.pop()

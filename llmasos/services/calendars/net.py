@@ -114,8 +114,8 @@ class Web:
                 _check_outside(connection.sock, url.netloc)
             connection.sock.settimeout(READING)
             connection.request(method, path, body or None, sent)
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, self._body(response, url.netloc, began), address)
+            with connection.getresponse() as response:
+                return Answer(response.status, response.headers, self._body(response, url.netloc, began), address)
         except ssl.SSLCertVerificationError as error:
             raise Refused(f"The certificate of {url.netloc} isn't valid: {error.verify_message}.") from None
         except socket.gaierror:

@@ -84,7 +84,7 @@ def taken(value: str, start: datetime, timed: bool) -> tuple[str, bool]:
         if recurrence.next_after(endless, start, start, inclusive=True) is None:
             raise NotFollowed
         first = recurrence.next_after(rule, start, start, inclusive=True)
-    except (ValueError, OverflowError, TypeError):  # a combination that dateutil knows to be none
+    except (ValueError, OverflowError):
         raise NotFollowed from None
     return rule, first == start
 

@@ -1,4 +1,4 @@
-"""calendar.*: calendars of other programs, imported, exported, or followed read-only."""
+"""calendar.*: calendars of other programs, imported, exported, or followed read-only; here those that are followed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import logging
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,18 +22,17 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.calendars import address as addresses
-from llmasos.services.calendars import folder, importing, reading, writing
+from llmasos.services.calendars import folder, reading
 from llmasos.services.calendars.background import Stop, in_background
+from llmasos.services.calendars.exchange import Exchange, PathArgument, counted
 from llmasos.services.calendars.followed import Calendar, Shelf
-from llmasos.services.calendars.importing import ICAL, Plan
-from llmasos.services.files import changes
+from llmasos.services.calendars.importing import Plan
 from llmasos.services.files.place import Place
-from llmasos.services.files.plan import Plans
-from llmasos.services.files.resolve import existing, target
+from llmasos.services.files.resolve import existing
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
-from llmasos.services.schedule import Schedule, words
-from llmasos.services.schedule.event import KIND, Event
+from llmasos.services.schedule import Schedule
+from llmasos.services.schedule.event import Event
 
 if TYPE_CHECKING:
     from llmasos.services.calendars import caldav
@@ -43,14 +41,11 @@ log = logging.getLogger(__name__)
 
 EVERY = 15 * 60.0
 """Seconds between two looks at the calendars that are followed."""
-STEP = 400
-"""Records that are written before anything else may run."""
-PathArgument = Annotated[str, Kind("path")]
 Name = Annotated[str, Kind("calendar")]
 Tell = Callable[[str], bool]
 
 
-class Calendars:
+class Calendars(Exchange):
     """Calendars of other programs.
 
     Args:
@@ -64,13 +59,9 @@ class Calendars:
     def __init__(
         self, store: Store, clock: Clock, schedule: Schedule, tell: Tell, *, private: Sequence[Path] = ()
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._schedule = schedule
+        super().__init__(store, clock, schedule, private)
         self._tell = tell
-        self._private = tuple(private)
         self._shelf = Shelf(store)
-        self._plans: Plans[tuple[Place, Plan]] = Plans()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, kernel: Kernel) -> None:
@@ -84,74 +75,6 @@ class Calendars:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
-
-    # Import and export
-
-    @syscall("calendar.import", effect="write", preview="preview_import", spoken=False, bound=True)
-    async def import_call(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
-        """Take the events of an iCalendar file, or of a folder of them, into the schedule.
-
-        Each event is taken once, in its newest version: importing the same file again changes nothing.
-
-        Args:
-            path: Which file or folder.
-        """
-        place, plan = self._plans.take(caller.call) or await self._planned(caller, path)
-        note = plan.noted
-        if not plan.changes:
-            return done(f"Nothing to import from {place.shown}: {plan.said}.", note=note)
-        await self._write(caller, place.shown, plan)
-        return done(f"Imported {place.shown}: {plan.said}.", note=note)
-
-    async def preview_import(self, caller: Caller, path: str) -> dict[str, str]:
-        """The whole path, and what would change."""
-        place, plan = self._plans.keep(caller.call, await self._planned(caller, path))
-        return {"path": place.shown, "events": plan.said}
-
-    @syscall("calendar.export", effect="write", preview="preview_export", spoken=False)
-    async def export_call(
-        self, caller: Caller, path: PathArgument, since: str | None = None, until: str | None = None
-    ) -> dict[str, Any]:
-        """Write the schedule to an iCalendar file, which other programs can import. Followed calendars aren't in it.
-
-        Args:
-            path: Which file.
-            since: From when on; all where it is left out.
-            until: Until when.
-        """
-        space = Space.of(caller.session, self._private)
-        place = _ics(target(space, path))
-        now = self._clock.now()
-        events = self._between(since, until, now)
-        known = {event.id: record for event in events if (record := self._store.get(ICAL, event.id))}
-        text = await in_thread(lambda _: writing.calendar(events, known, now))
-        await changes.write(changes.Room(caller, space), place, text)
-        return done(f"Wrote {_events(len(events))} to {place.shown}.", ref=space.ref(place))
-
-    async def preview_export(
-        self, caller: Caller, path: str, since: str | None = None, until: str | None = None
-    ) -> dict[str, str]:
-        """The whole path, and how much would be in it."""
-        now = self._clock.now()
-        count = len(self._between(since, until, now))
-        place = _ics(target(Space.of(caller.session, self._private), path))
-        return {"path": place.shown, "events": f"{count:,}"}
-
-    @inverse("calendar.take_back")
-    async def take_back(self, caller: Caller, payload: dict[str, Any]) -> str:
-        """Put all events of an import back as they were before."""
-        packed = self._store.get_blob(payload["blob"])
-        steps = json.loads(zlib.decompress(packed)) if packed else []
-        what = f"the import of {payload['what']}"
-        for kind, id, before, after in steps:
-            value = self._store.get(kind, id)
-            # That a reminder was shown meanwhile is no change of the event.
-            if kind in (KIND, ICAL) and value != before and importing.digest(value) != after:
-                raise SyscallError("ESTALE", f"Events of {what} have changed since.", "Change them again instead.")
-        await self._put_all([(kind, id, before) for kind, id, before, _ in steps])
-        return f"The schedule is as it was before {what}."
-
-    # Calendars that are followed
 
     @syscall("calendar.list", effect="read", spoken=False)
     async def list(self, caller: Caller) -> dict[str, Any]:
@@ -185,7 +108,7 @@ class Calendars:
         calendar = replace(calendar, parts=list(place.parts))
         caller.prepare("calendar.forget", {"id": calendar.id, "name": name})
         calendar = await self._read(calendar)
-        return done(f"Following {name!r}: {_events(calendar.events)}.", ref=name, note=calendar.note)
+        return done(f"Following {name!r}: {counted(calendar.events)}.", ref=name, note=calendar.note)
 
     async def preview_add(self, caller: Caller, name: str, path: str) -> dict[str, str]:
         """The whole path."""
@@ -214,7 +137,7 @@ class Calendars:
         if caller.decision.verdict == "ask":
             caller.kernel.consents.follow(caller, _following(name))
         note = " ".join(filter(None, [calendar.note, "It is read again at each start and every 15 minutes."]))
-        return done(f"Following {name!r}: {_events(calendar.events)}.", ref=name, note=note)
+        return done(f"Following {name!r}: {counted(calendar.events)}.", ref=name, note=note)
 
     async def preview_subscribe(self, caller: Caller, name: str, address: str, login: bool = False) -> dict[str, str]:
         """Which server will be asked, and how often."""
@@ -330,7 +253,7 @@ class Calendars:
         if calendar.trouble:
             self._tell(f"The calendar {calendar.name!r} can be read again.")
         changed = "it has changed" if after.state != calendar.state or not after.state else "nothing has changed"
-        return done(f"Read {after.name!r}: {_events(after.events)}, {changed}.", ref=after.name, note=after.note)
+        return done(f"Read {after.name!r}: {counted(after.events)}, {changed}.", ref=after.name, note=after.note)
 
     def _failed(self, calendar: Calendar, why: str) -> None:
         """Keep why a calendar couldn't be read; said once, and by `calendar.list` for as long as it lasts."""
@@ -407,58 +330,10 @@ class Calendars:
             raise SyscallError("EINVAL", "That can't be a user and a password.", "Type them again.")
         return replace(calendar, user=user, password=password)
 
-    async def _planned(self, caller: Caller, path: str) -> tuple[Place, Plan]:
-        space = Space.of(caller.session, self._private)
-        place = await existing(caller, space, path)
-        now = self._clock.now()
-        assert now.tzinfo is not None
-        zone = now.tzinfo
-
-        def work(stop: Stop) -> Plan:
-            found = reading.read(folder.files(place, "", stop.event).contents, zone, now, stop.event)
-            return importing.planned(found, self._store, now)
-
-        return place, await in_background(work)
-
-    # Writing
-
-    async def _write(self, caller: Caller, what: str, plan: Plan) -> None:
-        """Make all changes of an import, with what takes them back journaled first."""
-        steps = await in_thread(lambda _: importing.steps(plan.changes, self._store))
-        packed = zlib.compress(json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        with self._store.transaction():
-            blob = self._store.put_blob(packed)
-            caller.prepare("calendar.take_back", {"what": what, "blob": blob}, blobs=(blob,))
-        await self._put_all(plan.changes)
-
-    async def _put_all(self, changes: Sequence[tuple[str, str, Any]]) -> None:
-        """Write many records, some at a time, so that everything else goes on meanwhile.
-
-        Cut off in the middle it is undecided, as the journal tells; what takes it back puts both halves right.
-        """
-        for at in range(0, len(changes), STEP):
-            with self._store.transaction():
-                for kind, id, value in changes[at : at + STEP]:
-                    if value is None:
-                        self._store.delete(kind, id)
-                    else:
-                        self._store.put(kind, id, value)
-            await asyncio.sleep(0)
-        await self._schedule.all_changed()
-
     async def _forget(self, id: str) -> None:
         self._shelf.drop(id)
         self._schedule.mirror.remove(id)
         await self._schedule.all_changed()
-
-    def _between(self, since: str | None, until: str | None, now: datetime) -> Sequence[Event]:
-        """The person's own events of a stretch of time; all where none is said."""
-        own = [Event.from_json(record.value) for record in self._store.scan(KIND)]
-        if since is None and until is None:
-            return own
-        start = words.span(since, now)[0] if since else words.EARLIEST
-        end = words.span(until, now)[1] if until else words.LATEST
-        return [event for event in own if next(iter(event.within(start, end)), None) is not None]
 
     def _when(self, calendar: Calendar) -> str:
         return calendar.read[:16].replace("T", " ") if calendar.read else "never"
@@ -474,15 +349,3 @@ def _address(address: str) -> str:
 def _following(name: str) -> Pattern:
     """The consent to read a calendar again."""
     return Pattern("calendar.sync", {"name": [glob.escape(name)]})
-
-
-def _ics(place: Place) -> Place:
-    """Where a calendar is written; `.ics` where the name says nothing else."""
-    if place.is_folder():
-        raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
-    named = "." in place.name
-    return place if named else place.parent.child(f"{place.parts[-1]}.ics")
-
-
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count:,} events"

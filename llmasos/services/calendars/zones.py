@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # ships no types
-
 from llmasos.services.calendars.lines import Component
+from llmasos.services.schedule import expansion
 from llmasos.services.schedule.event import zone_name
 
 COMMON = (
@@ -133,12 +132,10 @@ def _offsets(definition: Component) -> list[_Change]:
         rule = values.get("RRULE", "")
         until = _UNTIL.search(rule)
         if rule and _RULE.fullmatch(rule) and not (until and int(until[1]) < _YEAR):
-            for year in (_YEAR - 1, _YEAR):
-                plain = ";".join(part for part in rule.split(";") if not part.startswith("UNTIL"))
-                found = rrulestr(plain, dtstart=start.replace(year=year, month=1, day=1))
-                onset = found.before(datetime(year, 12, 31, 23, 59, 59), inc=True)
-                if onset:
-                    changes.append(_Change(onset, before, after))
+            begin = datetime(_YEAR - 1, 1, 1, start.hour, start.minute, start.second)
+            plain = ";".join(part for part in rule.split(";") if part and not part.startswith("UNTIL"))
+            onsets = list(expansion.times(plain, begin, begin, datetime(_YEAR, 12, 31, 23, 59, 59)))
+            changes += [_Change(onset, before, after) for onset in onsets[:_OBSERVANCES]]
         else:
             onsets = [start, *_dates(part)]
             changes += [_Change(onset, before, after) for onset in onsets if onset.year <= _YEAR]

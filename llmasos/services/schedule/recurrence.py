@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # ships no types
-
+from llmasos.services.schedule import expansion
 from llmasos.services.schedule.parts import elapsed
 from llmasos.services.schedule.rrule import DAYS, WORKDAYS
 
@@ -40,48 +39,10 @@ def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool 
         last = min(last, datetime.strptime(fields["UNTIL"], "%Y%m%dT%H%M%S"))
     if last < since:
         return
-    if "COUNT" not in fields:  # which can't stand beside UNTIL
-        fields["UNTIL"] = f"{last:%Y%m%dT%H%M%S}"
-    naive = _forwarded(fields, naive, since)
-    for moment in rrulestr(";".join(f"{k}={v}" for k, v in fields.items()), dtstart=naive).xafter(since, inc=True):
-        if moment > last:
-            return
+    for moment in expansion.times(rule, naive, since, last):
         found = elapsed(moment.replace(tzinfo=start.tzinfo))
         if found > after or (inclusive and found == after):
             yield found
-
-
-def _forwarded(fields: dict[str, str], start: datetime, since: datetime) -> datetime:
-    """A later start of the same rule, shortly before a moment: years that are over needn't be walked through.
-
-    What the rule takes from its first time is put into its fields.
-    """
-    if "COUNT" in fields:
-        return start
-    every = int(fields.get("INTERVAL", 1))
-    parts = {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYEASTER"} & set(fields)
-    match fields["FREQ"]:
-        case "DAILY" | "WEEKLY":
-            days = every * (7 if fields["FREQ"] == "WEEKLY" else 1)
-            # A week of margin, since what is before the start in its own week doesn't count.
-            return start + timedelta(days=max((since - start).days - 7, 0) // days * days)
-        case "MONTHLY":
-            months = (since.year - start.year) * 12 + since.month - start.month - 1
-            if months < every:
-                return start
-            if not parts:
-                fields["BYMONTHDAY"] = str(start.day)
-            month = start.year * 12 + start.month - 1 + months // every * every
-            return start.replace(year=month // 12, month=month % 12 + 1, day=1)
-        case "YEARLY":
-            years = since.year - start.year - 1
-            if years < every:
-                return start
-            if not parts:
-                fields["BYMONTHDAY"] = str(start.day)
-                fields.setdefault("BYMONTH", str(start.month))
-            return start.replace(year=start.year + years // every * every, month=1, day=1)
-    return start
 
 
 def _elapsed_time(fields: dict[str, str], start: datetime, after: datetime, inclusive: bool) -> Iterator[datetime]:
