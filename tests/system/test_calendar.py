@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,16 @@ from calendar_desk import ICS, calendar, meeting, radicale
 FAR = meeting(title="Planning", day="20990105")
 
 
-def test_import_list_export_and_undo(program: Program) -> None:
+@pytest.fixture
+def carried(program: Program) -> Iterator[Program]:
+    """The program whose kernel runs in another one: what is typed goes through its socket."""
+    program.ok("up")
+    yield program
+    program.run("down")
+
+
+def test_import_list_export_and_undo(carried: Program) -> None:
+    program = carried
     (program.workspace / "google.ics").write_bytes((ICS / "google.ics").read_bytes())
     assert (
         program.ok("calendar", "import", "google.ics") == "Imported google.ics: 4 new, 1 cancelled by their author.\n"
@@ -33,7 +43,8 @@ def test_import_list_export_and_undo(program: Program) -> None:
     assert "Christmas" not in program.ok("-c", "schedule.list when='24 December 2026'")
 
 
-def test_a_folder_is_followed(program: Program) -> None:
+def test_a_folder_is_followed(carried: Program) -> None:
+    program = carried
     (program.workspace / "team").mkdir()
     (program.workspace / "team" / "a.ics").write_bytes(calendar(FAR))
     assert program.ok("calendar", "add", "team", "team") == "Following 'team': 1 event.\n"
@@ -46,7 +57,8 @@ def test_a_folder_is_followed(program: Program) -> None:
     assert "No calendar is followed" in program.ok("calendar")
 
 
-def test_a_server_is_followed_with_a_password_that_is_piped_in(program: Program, tmp_path: Path) -> None:
+def test_a_server_is_followed_with_a_password_that_is_piped_in(carried: Program, tmp_path: Path) -> None:
+    program = carried
     with radicale(tmp_path / "radicale") as server:
         assert server.send("PUT", "/ada/work/a.ics", calendar(FAR)) == 201
         address = f"{server.address}ada/work/"
