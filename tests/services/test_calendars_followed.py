@@ -413,7 +413,7 @@ async def test_answers_that_are_none(desk: CalendarDesk, body: bytes, said: str)
 
 
 async def test_answers_without_end_are_cut_off(desk: CalendarDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmasos.services.calendars.reading.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("llmasos.services.calendars.folder.MOST_BYTES", 1 << 20)
 
     def endless(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
@@ -16,9 +16,8 @@ from llmasos.core.base.values import done
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.calendars import folder, importing, reading, writing
+from llmasos.services.calendars import folder
 from llmasos.services.calendars.background import Stop, in_background
-from llmasos.services.calendars.importing import ICAL, Plan
 from llmasos.services.files import changes
 from llmasos.services.files.place import Place
 from llmasos.services.files.plan import Plans
@@ -27,6 +26,11 @@ from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.schedule import Schedule, words
 from llmasos.services.schedule.event import KIND, Event
+
+if TYPE_CHECKING:
+    from llmasos.services.calendars.importing import Plan
+
+# What reads and writes calendars is imported where it is used: every start would pay for it, and few sessions need it.
 
 STEP = 400
 """Records that are written before anything else may run."""
@@ -82,11 +86,13 @@ class Exchange:
             since: From when on; all where it is left out.
             until: Until when.
         """
+        from llmasos.services.calendars import importing, writing
+
         space = Space.of(caller.session, self._private)
         place = _ics(target(space, path))
         now = self._clock.now()
         events = self._between(since, until, now)
-        known = {event.id: record for event in events if (record := self._store.get(ICAL, event.id))}
+        known = {event.id: record for event in events if (record := self._store.get(importing.ICAL, event.id))}
         text = await in_thread(lambda _: writing.calendar(events, known, now))
         await changes.write(changes.Room(caller, space), place, text)
         return done(f"Wrote {counted(len(events))} to {place.shown}.", ref=space.ref(place))
@@ -103,13 +109,15 @@ class Exchange:
     @inverse("calendar.take_back")
     async def take_back(self, caller: Caller, payload: dict[str, Any]) -> str:
         """Put all events of an import back as they were before."""
+        from llmasos.services.calendars import importing
+
         packed = self._store.get_blob(payload["blob"])
         steps = json.loads(zlib.decompress(packed)) if packed else []
         what = f"the import of {payload['what']}"
         for kind, id, before, after in steps:
             value = self._store.get(kind, id)
             # That a reminder was shown meanwhile is no change of the event.
-            if kind in (KIND, ICAL) and value != before and importing.digest(value) != after:
+            if kind in (KIND, importing.ICAL) and value != before and importing.digest(value) != after:
                 raise SyscallError("ESTALE", f"Events of {what} have changed since.", "Change them again instead.")
         await self._put_all([(kind, id, before) for kind, id, before, _ in steps])
         return f"The schedule is as it was before {what}."
@@ -122,6 +130,8 @@ class Exchange:
         zone = now.tzinfo
 
         def work(stop: Stop) -> Plan:
+            from llmasos.services.calendars import importing, reading
+
             found = reading.read(folder.files(place, "", stop.event).contents, zone, now, stop.event)
             return importing.planned(found, self._store, now)
 
@@ -129,6 +139,8 @@ class Exchange:
 
     async def _write(self, caller: Caller, what: str, plan: Plan) -> None:
         """Make all changes of an import, with what takes them back journaled first."""
+        from llmasos.services.calendars import importing
+
         steps = await in_thread(lambda _: importing.steps(plan.changes, self._store))
         packed = zlib.compress(json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         with self._store.transaction():

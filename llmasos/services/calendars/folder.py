@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmasos.core.base.errors import SyscallError
-from llmasos.services.calendars.reading import MOST_BYTES
 from llmasos.services.files.place import Place, names_in, open_file
 from llmasos.services.files.trouble import in_words
 
 MOST_FILES = 5_000
+MOST_BYTES = 10 << 20
+"""Bytes of one calendar, all of its files together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,28 +31,22 @@ class Plan:
     Attributes:
         changes: Record by record.
         counts: How many events are new, changed, ...
-        notes: What was left out in reading.
+        noted: What was left out in reading, in words.
     """
 
     changes: list[Change] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
+    noted: str = ""
 
     @property
     def said(self) -> str:
         """The counts in words: "12 new, 3 unchanged"."""
         return ", ".join(f"{count:,} {what}" for what, count in self.counts.items() if count) or "no events"
 
-    @property
-    def noted(self) -> str:
-        """What was left out, in words."""
-        left = ", ".join(f"{what} ({count:,})" for what, count in self.notes.most_common(6) if count)
-        return f"Left out or read otherwise: {left}." if left else ""
-
 
 def planned(found: Found, store: Store, now: datetime) -> Plan:
     """What there is to be done with what was read."""
-    plan = Plan(notes=found.notes)
+    plan = Plan(noted=found.noted)
     whole = {entry.uid for entry in found.entries if not entry.occurrence}
     owners: dict[str, Event] = {}
     for entry in found.entries:

@@ -13,14 +13,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.services.calendars import rules
+from llmasos.services.calendars.folder import MOST_BYTES
 from llmasos.services.calendars.lines import Component, Line, components, decoded, parsed
 from llmasos.services.calendars.zones import Zones
 from llmasos.services.schedule.event import IMPORTED, Event, zone_of
 from llmasos.services.schedule.parts import elapsed
 from llmasos.services.schedule.planning import TITLE_LIMIT
 
-MOST_BYTES = 10 << 20
-"""Bytes of one calendar, all of its files together."""
 MOST_EVENTS = 50_000
 MOST_REPEATED = 1_000
 """Repeated events of one calendar that are followed; each costs a little every time the schedule is looked at."""
@@ -87,6 +86,12 @@ class Found:
 
     entries: list[Entry] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def noted(self) -> str:
+        """What was left out, in words."""
+        left = ", ".join(f"{what} ({count:,})" for what, count in self.notes.most_common(6) if count)
+        return f"Left out or read otherwise: {left}." if left else ""
 
 
 def read(files: Iterable[bytes], home: tzinfo, now: datetime, stop: threading.Event, *, scope: str = "") -> Found:

@@ -22,11 +22,10 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.calendars import address as addresses
-from llmasos.services.calendars import folder, reading
+from llmasos.services.calendars import folder
 from llmasos.services.calendars.background import Stop, in_background
 from llmasos.services.calendars.exchange import Exchange, PathArgument, counted
 from llmasos.services.calendars.followed import Calendar, Shelf
-from llmasos.services.calendars.importing import Plan
 from llmasos.services.files.place import Place
 from llmasos.services.files.resolve import existing
 from llmasos.services.files.space import Space
@@ -35,7 +34,7 @@ from llmasos.services.schedule import Schedule
 from llmasos.services.schedule.event import Event
 
 if TYPE_CHECKING:
-    from llmasos.services.calendars import caldav
+    from llmasos.services.calendars import caldav, reading
 
 log = logging.getLogger(__name__)
 
@@ -276,13 +275,14 @@ class Calendars(Exchange):
         zone = now.tzinfo
 
         def work(stop: Stop) -> tuple[str, reading.Found | None]:
+            from llmasos.services.calendars import reading
+
             fetched: caldav.Fetched | folder.Files
             if calendar.address:
-                # Here, for most homes follow no server, and each start would pay for it.
                 from llmasos.services.calendars import caldav
                 from llmasos.services.calendars.net import Web
 
-                web = Web(calendar.login, reading.MOST_BYTES, stop)
+                web = Web(calendar.login, folder.MOST_BYTES, stop)
                 fetched = caldav.fetch(web, calendar.address, calendar.state, now)
                 contents = fetched.files
             else:
@@ -299,8 +299,7 @@ class Calendars(Exchange):
             after = calendar.was_read(now, state, calendar.events, calendar.note)
         else:
             events = [entry.event for entry in found.entries if not entry.cancelled]
-            note = Plan(notes=found.notes).noted
-            after = calendar.was_read(now, state, len(events), note)
+            after = calendar.was_read(now, state, len(events), found.noted)
         known = self._shelf.by_id(calendar.id)
         if calendar.read and known is None:
             raise SyscallError("ECANCELED", f"The calendar {calendar.name!r} was removed meanwhile.")
