@@ -14,6 +14,7 @@ import pytest
 from calendar_desk import (
     ASKING,
     ICS,
+    NOW,
     CalendarDesk,
     Radicale,
     answer,
@@ -29,6 +30,7 @@ from llmasos.core.base.types import Call
 from llmasos.core.kernel.policy import Policy, Rule
 from llmasos.services.calendars.address import checked
 from llmasos.services.calendars.followed import KIND as FOLLOWED
+from llmasos.services.export import export
 
 READING = Policy("reading", (Rule("reads", "allow", effect=("read",)),))
 
@@ -232,6 +234,8 @@ async def test_user_and_password_are_nowhere_but_sealed(desk: CalendarDesk, dav:
     assert "s3cret-pass" not in told + journal + repr(desk.calendars._shelf.all())
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
     assert b"s3cret-pass" not in on_disk and b"Meeting" not in on_disk
+    await desk.ok("calendar.remove", name="work")  # what takes it back is kept too
+    assert "s3cret-pass" not in "".join(text for _, text in export(desk.desk.store.all(), NOW))
 
 
 async def test_a_wrong_password_and_none(desk: CalendarDesk, dav: Radicale) -> None:

@@ -66,10 +66,11 @@ def _event(event: Event, record: Mapping[str, Any], told: set[str], now: datetim
     """A VEVENT: what was imported with its own lines, as far as nothing was changed here."""
     was = record.get("was")
     changed = {name for name, value in essence(event).items() if not was or was[name] != value}
+    rule = event.rule if event.rule.startswith("FREQ=") else ""  # one by another calendar has no such form
     ours = {
         "SUMMARY": [f"SUMMARY:{escaped(event.title)}"],
         "LOCATION": [f"LOCATION:{escaped(event.place)}"] if event.place else [],
-        "RRULE": [f"RRULE:{rules.written(event.rule, event.zone, event.timed)}"] if event.rule else [],
+        "RRULE": [f"RRULE:{rules.written(rule, event.zone, event.timed)}"] if rule else [],
     }
     kept = dict.fromkeys(("title", "place", "rule"), False)
     names = {"title": "SUMMARY", "place": "LOCATION", "rule": "RRULE"}
