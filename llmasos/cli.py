@@ -98,6 +98,21 @@ def _parser() -> argparse.ArgumentParser:
     consents = command("consents", "what you agreed to for longer than once")
     consents.add_argument("action", nargs="?", choices=("list", "revoke"), default="list")
     consents.add_argument("number", nargs="?", default="", help="which one to revoke")
+    calendar = command("calendar", "calendars of other programs: import, export, follow one read-only")
+    calendar.add_argument(
+        "action", nargs="?", choices=("list", "add", "remove", "sync", "import", "export"), default="list"
+    )
+    calendar.add_argument("what", nargs="?", default="", metavar="NAME|FILE", help="its name; or the file")
+    calendar.add_argument(
+        "place",
+        nargs="?",
+        default="",
+        metavar="FOLDER|ADDRESS",
+        help="add: where it is; asked for if left out",
+    )
+    calendar.add_argument("--login", action="store_true", help="add: ask for user and password")
+    calendar.add_argument("--from", dest="since", default="", metavar="WHEN", help="export: from when on")
+    calendar.add_argument("--to", dest="until", default="", metavar="WHEN", help="export: until when")
     command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
@@ -217,6 +232,11 @@ def _dispatch(args: argparse.Namespace) -> int:
         from llmasos.shell.consents import run_consents
 
         return asyncio.run(run_consents(settings, args.action, args.number, as_json=args.output == "json"))
+    if args.command == "calendar":
+        from llmasos.shell.calendars import Wanted, run_calendar
+
+        wanted = Wanted(args.action, args.what, args.place, login=args.login, since=args.since, until=args.until)
+        return asyncio.run(run_calendar(settings, wanted, args.output or "text"))
     if args.command == "policy":
         from llmasos.shell.policies import run_policy
 

@@ -41,6 +41,7 @@ from llmasos.core.kernel.swap import Swap
 from llmasos.core.kernel.syscall import Syscall, SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
 from llmasos.services.apps import Apps
+from llmasos.services.calendars import Calendars
 from llmasos.services.characters import Characters
 from llmasos.services.commands.service import Commands
 from llmasos.services.commands.typed import RUN
@@ -136,6 +137,7 @@ class Machine:
     kept: KeptReadings
     characters: Characters
     schedule: Schedule
+    calendars: Calendars
     jobs: Jobs
     files: Files
     plugins: PluginHost
@@ -190,10 +192,11 @@ class Machine:
         return end
 
     async def keep_jobs(self) -> None:
-        """Run background jobs at their times, from now on; for a program that stays."""
+        """Run background jobs at their times and read followed calendars, from now on; for a program that stays."""
         if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
+            self.calendars.start(self.kernel)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -308,6 +311,7 @@ async def compose(
         speaker = Speaker(speech, processes, seed=settings.seed, swap=swap, moderation=moderation)
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
+        calendars = Calendars(store, clock, schedule, bell.note, private=(home, state))
         files = Files(
             private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash
         )  # fmt: skip
@@ -332,7 +336,7 @@ async def compose(
         ])  # fmt: skip
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, Processes(), system, commands, jobs, Safety(held),
+            devices, Processes(), system, commands, jobs, calendars, Safety(held),
         ):  # fmt: skip
             table.add_service(service)
 
@@ -355,6 +359,7 @@ async def compose(
             wheels.find, grants, home,
         )  # fmt: skip
         closing.push_async_callback(jobs.close)  # before what its calls need
+        closing.push_async_callback(calendars.close)
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
@@ -377,8 +382,9 @@ async def compose(
         )  # fmt: skip
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, jobs, files, hosts["plugin"],
-            launcher, speech, interpreting, embedder, keyring, bell, history, problems, closing.pop_all(),
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, jobs, files,
+            hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
+            closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

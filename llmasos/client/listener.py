@@ -205,6 +205,11 @@ class GuestFront:
             return None
         return answer if isinstance(answer, int | str) else None
 
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """Asked; the socket is this user's alone."""
+        answer = await self._ask("secret", question=question, hidden=hidden)
+        return answer if isinstance(answer, str) else None
+
     def tell(self, event: str, **what: Any) -> None:
         """Send an event."""
         self._connection.send({"of": _work.get(), "event": event, **what})

@@ -347,6 +347,8 @@ class RemoteClient:
                 await self._asked(message, front.explain(message["question"], message["options"]))
             case "written":
                 await self._asked(message, front.written(message["piece"]))
+            case "secret":
+                await self._asked(message, front.secret(message["question"], hidden=message["hidden"]))
 
     async def _asked(self, message: Message, question: Coroutine[Any, Any, Any]) -> None:
         """Put a question to the person; it is taken away where nobody is left who wants the answer."""

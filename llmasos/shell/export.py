@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llmasos.compose import HISTORY_FILE, HISTORY_PURPOSE
+from llmasos.core.base.clock import SystemClock
 from llmasos.core.base.errors import StoreError, UsageError
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import home
@@ -33,7 +34,7 @@ def run_export(settings: Settings, folder: Path) -> int:
     try:
         owner_only(folder)
         with Store.open(settings.home, keyring) as store:
-            for name, text in export(store.all()):
+            for name, text in export(store.all(), SystemClock().now()):
                 owner_only((folder / name).parent)
                 _write(folder / name, text)
                 count += 1

@@ -148,6 +148,12 @@ class TerminalFront:
             self.console.print(views.note(questions.OR_EXPLAIN))
         return None
 
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """Ask for something that isn't kept, and isn't shown while it is typed; an empty line is none."""
+        self._settle()
+        keyboard.forget_typed()
+        return await questions.ask(f"{question} ", hidden=hidden) or None
+
     def interrupted(self) -> None:
         """Say what an interrupted request has already done."""
         self._settle()

@@ -55,6 +55,10 @@ class PipeFront:
         """Nobody explains."""
         return None
 
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """Nobody types."""
+        return None
+
     async def words(self, piece: str) -> None:
         """Nothing: the whole text is in the result."""
 

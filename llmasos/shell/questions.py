@@ -57,15 +57,19 @@ class Interrupted(Exception):
     """Ctrl-C at a prompt; an ordinary exception, for KeyboardInterrupt would tear down the event loop."""
 
 
-async def ask(prompt: str) -> str:
+async def ask(prompt: str, *, hidden: bool = False) -> str:
     """One line from the person; empty at the end of input.
+
+    Args:
+        prompt: What stands before it.
+        hidden: Whether stars are shown instead of what is typed.
 
     Raises:
         CancelledError: Ctrl-C: the request that asks is over.
     """
     line: PromptSession[str] = PromptSession(interrupt_exception=Interrupted)
     try:
-        return (await line.prompt_async(prompt)).strip()
+        return (await line.prompt_async(prompt, is_password=hidden)).strip()
     except EOFError:
         return ""
     except Interrupted:

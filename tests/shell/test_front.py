@@ -216,3 +216,12 @@ async def test_pipe_leaves_bytes_alone_and_protects_a_terminal() -> None:
     await PipeFront(out=screen, err=io.StringIO()).after(Result(Call("files.read"), value=value))
     assert pipe.getvalue() == "\x1b[31mred\n"
     assert screen.getvalue() == "\ufffd[31mred\n"
+
+
+async def test_a_secret_is_typed_unseen_and_nothing_is_none(front: TerminalFront, keys: PipeInput) -> None:
+    keys.send_text("s3cret\r")
+    assert await soon(front.secret("Password:")) == "s3cret"
+    keys.send_text("\r")
+    assert await soon(front.secret("User:", hidden=False)) is None
+    assert "s3cret" not in seen(front)
+    assert await PipeFront().secret("Password:") is None

@@ -210,6 +210,20 @@ class Consents:
             if match(entry):
                 self._store.delete(KIND, record.id)
 
+    def follow(self, caller: Caller, pattern: Pattern) -> None:
+        """Keep a consent until it is revoked, of which the question that was just answered told in its own words."""
+        grant = replace(self._given(caller, caller.kernel.table[pattern.syscall]), args=pattern.args)
+        if not any(held.pattern == pattern and held.subject == grant.subject for held in self._kept(grant.person)):
+            with self._store.transaction():
+                grant = replace(grant, number=self._next())
+                self._store.put(KIND, str(grant.number), asdict(grant))
+
+    def unfollow(self, person: str, pattern: Pattern) -> None:
+        """End what `follow` kept."""
+        for grant in self._kept(person):
+            if grant.pattern == pattern:
+                self._store.delete(KIND, str(grant.number))
+
     def _keep(self, given: Grant, answer: Lasting, question: Consent, row: Syscall, shown: Mapping[str, str]) -> None:
         said = answer.pattern or question.pattern
         try:

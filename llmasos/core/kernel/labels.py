@@ -5,6 +5,7 @@
     model          what a model wrote
     character      what a character said
     plugin:NAME    whatever a plugin or an app answered, names of things too
+    calendar:NAME  what an event says that is in a calendar of others; `calendar:imported` of one that was imported
     piped          a text that was piped in behind a sentence
 
 A result has the labels of what made it and of all values that went into it. Of a call count the labels of its targets,
@@ -41,9 +42,11 @@ def of_result(row: Syscall, call: Call, value: Any) -> frozenset[str]:
         own |= {source} & WRITTEN
         if source == "plugin":
             own.add(f"plugin:{value.get('ref')}")
+    if isinstance(value, Mapping):  # a list can hold the person's own things and others' beside each other
+        own |= {label for label in value.get("labels", ()) if isinstance(label, str)}
     return frozenset(own).union(*call.origins.values())
 
 
 def of_names(labels: Iterable[str]) -> frozenset[str]:
     """The labels of the things that a result names: its words may be anybody's, but whose words they are is known."""
-    return frozenset(label for label in labels if label.startswith(("plugin:", "web:")))
+    return frozenset(label for label in labels if label.startswith(("plugin:", "web:", "calendar:")))

@@ -75,6 +75,9 @@ class FrontEnd(Protocol):
     async def explain(self, question: str, options: Sequence[str]) -> int | str | None:
         """The index of one of several readings of a sentence, other words for what was meant, or None."""
 
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """What the person types and nobody else may see, or None where nobody can; it isn't kept by the front end."""
+
     async def words(self, piece: str) -> None:
         """A piece of streamed text that belongs to the running call."""
 
@@ -106,6 +109,10 @@ class Nobody:
         """As for `choose`: who can't choose can't explain."""
         return await self.choose(question, options)
 
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """Nobody types."""
+        return None
+
     async def words(self, piece: str) -> None:
         """Not shown; the whole text is in the result."""
 
@@ -131,6 +138,10 @@ class Inside(Nobody):
     async def choose(self, question: str, options: Sequence[str]) -> int | None:
         """As outside."""
         return await self._front.choose(question, options)
+
+    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
+        """As outside."""
+        return await self._front.secret(question, hidden=hidden)
 
     async def words(self, piece: str) -> None:
         """As outside."""

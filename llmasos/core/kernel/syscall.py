@@ -216,7 +216,7 @@ def _shortened(value: Any) -> str:
 
 
 def syscall(
-    name: str, *, effect: Effect, preview: str = "", spoken: bool = True, bound: bool = False
+    name: str, *, effect: Effect, preview: str = "", spoken: bool = True, bound: bool = False, journaled: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a method as a syscall.
 
@@ -227,10 +227,11 @@ def syscall(
             argument name -> what to show; raises SyscallError where the call can't work.
         spoken: Whether a sentence can mean it.
         bound: Whether the method does what the preview found, and looks for nothing anew.
+        journaled: Whether it is written into the journal; what only brings something here, again and again, isn't.
     """
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(function, _MARK, (name, effect, preview, spoken, bound))
+        setattr(function, _MARK, (name, effect, preview, spoken, bound, journaled))
         return function
 
     return mark
@@ -248,7 +249,7 @@ def inverse(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
     """The table row of a marked, bound method."""
-    name, effect, preview, spoken, is_bound = getattr(bound, _MARK)
+    name, effect, preview, spoken, is_bound, journaled = getattr(bound, _MARK)
     doc = docstring.parse(bound.__doc__)
     hints = typing.get_type_hints(bound, include_extras=True)
     arguments = []
@@ -271,6 +272,7 @@ def from_method(bound: Callable[..., Any], owner: object) -> Syscall:
         examples=doc.examples,
         spoken=spoken,
         bound=is_bound,
+        journaled=journaled,
         source=inspect.getsourcefile(bound) or "",
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +18,10 @@ MORNING = 9
 """The hour at which a whole day is reminded of."""
 EVENING = 18
 """The hour for a whole day that was entered later than that."""
+FROM_CALENDAR = "calendar:"
+"""How labels of events begin that another program wrote."""
+IMPORTED = f"{FROM_CALENDAR}imported"
+"""The label of those that were imported, which are the person's own since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,10 @@ class Event:
         skipped: Starts that are left out of the repetition.
         said: The words for the time.
         created: When it was entered, UTC.
-        by: The subject that entered it.
+        by: The subject that entered it; `calendar:NAME` where it came from another program.
+        place: Where it is; empty where nothing was said.
+        added: Further starts beside those of the rule.
+        before: Seconds before its start at which it is reminded of, each once; None for the usual time.
     """
 
     id: str
@@ -48,6 +56,19 @@ class Event:
     said: str
     created: str
     by: str
+    place: str = ""
+    added: list[str] = field(default_factory=list)
+    before: list[int] | None = None
+
+    @property
+    def label(self) -> str:
+        """The label of its words, where they are others'; else empty."""
+        return self.by if self.by.startswith(FROM_CALENDAR) else ""
+
+    @property
+    def calendar(self) -> str:
+        """The calendar that it is mirrored from, where it can only be read; else empty."""
+        return "" if self.by == IMPORTED else self.label.removeprefix(FROM_CALENDAR)
 
     @staticmethod
     def new(
@@ -118,13 +139,22 @@ class Event:
 
     def occurrences(self, after: datetime, *, inclusive: bool = False) -> Iterator[datetime]:
         """Its starts after a moment, in order."""
-        if not self.rule:
-            if self.first > after or (inclusive and self.first == after):
-                yield self.first
+        starts: Iterator[datetime]
+        if self.rule:
+            regular = recurrence.occurrences(self.rule, self.first, after, inclusive=inclusive)
+            starts = (moment for moment in regular if _wall(moment) not in self.skipped)
+        else:
+            starts = iter([self.first] if _is_after(self.first, after, inclusive) else [])
+        if not self.added:
+            yield from starts
             return
-        for moment in recurrence.occurrences(self.rule, self.first, after, inclusive=inclusive):
-            if _wall(moment) not in self.skipped:
+        zone = zone_of(self.zone)
+        more = sorted(elapsed(datetime.fromisoformat(wall).replace(tzinfo=zone)) for wall in self.added)
+        last = None
+        for moment in heapq.merge(starts, (m for m in more if _is_after(m, after, inclusive))):
+            if moment != last:
                 yield moment
+            last = moment
 
     def within(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """The starts of its occurrences that touch a stretch of time."""
@@ -150,15 +180,27 @@ class Event:
         return morning if datetime.fromisoformat(self.created) < morning else evening
 
     def alarms(self, after: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """(alarm, start) of the occurrences whose alarm is after a moment."""
-        for start in self.occurrences(after - timedelta(days=1)):
-            alarm = self.alarm(start)
-            if alarm > after:
-                yield alarm, start
+        """(alarm, start) of the occurrences whose alarm is after a moment, in order of the alarms."""
+        if self.before is None:
+            for start in self.occurrences(after - timedelta(days=1)):
+                alarm = self.alarm(start)
+                if alarm > after:
+                    yield alarm, start
+        else:
+            yield from heapq.merge(*(self._alarms(seconds, after) for seconds in sorted(set(self.before))))
+
+    def _alarms(self, seconds: int, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The alarms so many seconds before each start."""
+        for start in self.occurrences(elapsed(after, seconds)):
+            yield elapsed(start, -seconds), start
 
     def shown(self, start: datetime | None = None) -> str:
         """When it is, for people: "Sun 22 Nov 2026 09:00–10:00"."""
         return shown(start or self.first, self.end_of(start or self.first), self.timed)
+
+
+def _is_after(moment: datetime, after: datetime, inclusive: bool) -> bool:
+    return moment > after or (inclusive and moment == after)
 
 
 def shown(start: datetime, end: datetime | None, timed: bool, *, zone: bool = False) -> str:

@@ -7,12 +7,15 @@ or ends; only hours and minutes run on elapsed time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # ships no types
-
+from llmasos.services.schedule import expansion
 from llmasos.services.schedule.parts import elapsed
 from llmasos.services.schedule.rrule import DAYS, WORKDAYS
+
+HORIZON = timedelta(days=366 * 9)
+"""How far ahead the next time is looked for: a 29 February comes every eight years at the latest. A rule that has none
+would be looked through to the year 9999."""
 
 
 def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool = False) -> Iterator[datetime]:
@@ -28,10 +31,15 @@ def occurrences(rule: str, start: datetime, after: datetime, *, inclusive: bool 
     if fields["FREQ"] in ("HOURLY", "MINUTELY"):
         yield from _elapsed_time(fields, start, after, inclusive)
         return
-    naive = rrulestr(rule, dtstart=start.replace(tzinfo=None))
-    since = after.astimezone(start.tzinfo).replace(tzinfo=None)
     # An hour of margin: where the clock is set back, wall-clock order is not the order of time.
-    for moment in naive.xafter(since - timedelta(hours=2), inc=True):
+    since = after.astimezone(start.tzinfo).replace(tzinfo=None) - timedelta(hours=2)
+    naive = start.replace(tzinfo=None)
+    last = min(max(since, naive), datetime.max - HORIZON) + HORIZON
+    if "UNTIL" in fields:
+        last = min(last, datetime.strptime(fields["UNTIL"], "%Y%m%dT%H%M%S"))
+    if last < since:
+        return
+    for moment in expansion.times(rule, naive, since, last):
         found = elapsed(moment.replace(tzinfo=start.tzinfo))
         if found > after or (inclusive and found == after):
             yield found
@@ -80,16 +88,30 @@ def said(rule: str) -> str:
         text += " on the last day"
     elif unit == "month" and "BYMONTHDAY" in fields:
         text += f" on day {fields['BYMONTHDAY'].split(',')[-1] if 'BYSETPOS' in fields else fields['BYMONTHDAY']}"
+    if "BYMONTH" in fields:
+        text += f" in {', '.join(_MONTHS[int(month) - 1] for month in fields['BYMONTH'].split(','))}"
     if "COUNT" in fields:
         text += f", {fields['COUNT']} times"
     if "UNTIL" in fields:
-        text += f" until {datetime.strptime(fields['UNTIL'], '%Y%m%dT%H%M%S').replace(tzinfo=UTC):%-d %b %Y}"
+        last = datetime.strptime(fields["UNTIL"], "%Y%m%dT%H%M%S")
+        text += f" until {last.day} {_MONTHS[last.month - 1]} {last.year}"
     return text
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_NTH = {"": "", "1": "1st ", "2": "2nd ", "3": "3rd ", "4": "4th ", "5": "5th ", "-1": "last "}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _named_day(code: str) -> str:
-    return _NTH[code[:-2]] + WEEKDAYS[DAYS.index(code[-2:])]
+    return _nth(code[:-2]) + WEEKDAYS[DAYS.index(code[-2:])]
+
+
+def _nth(number: str) -> str:
+    """The place of a day in its month: 1 is "1st ", -1 "last ", -2 "2nd last "."""
+    if not number:
+        return ""
+    place = abs(int(number))
+    ending = "th" if 10 < place % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    if int(number) > 0:
+        return f"{place}{ending} "
+    return "last " if place == 1 else f"{place}{ending} last "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from llmasos.core.base.clock import Clock
@@ -18,7 +19,7 @@ from llmasos.services.schedule.event import KIND, Event
 log = logging.getLogger(__name__)
 
 OnReminder = Callable[[dict[str, Any]], Awaitable[None] | None]
-"""Shows a reminder: `id title when start timed repeat missed count`."""
+"""Shows a reminder: `id title when start timed repeat missed count place calendar`."""
 
 TOLD = "event.told"
 """Up to when an event's reminders were shown; apart from the event, for showing one is no change of it."""
@@ -26,6 +27,8 @@ LATE = timedelta(minutes=2)
 """A reminder later than this was missed: the program was closed, or the machine asleep."""
 MOST_PASSED = 100_000
 """Occurrences of one event that are counted as missed."""
+STEP = 500
+"""Events that are looked at before anything else may run."""
 
 
 class Ringer:
@@ -37,16 +40,25 @@ class Ringer:
         on_reminder: Shows a reminder to the person.
         kind: Of the records that are events.
         told: Of the records that say up to when they rang.
+        others: Events that are kept elsewhere, by id.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, on_reminder: OnReminder | None, *, kind: str = KIND, told: str = TOLD
+        self,
+        store: Store,
+        clock: Clock,
+        on_reminder: OnReminder | None,
+        *,
+        kind: str = KIND,
+        told: str = TOLD,
+        others: Callable[[], Mapping[str, Event]] = dict,
     ) -> None:
         self._kind, self._told_kind = kind, told
         self._store = store
         self._clock = clock
         self._on_reminder = on_reminder
-        self._alarms = Alarms(self.ring_due)
+        self._others = others
+        self._alarms = Alarms(self._wake)
         self._next: dict[str, datetime] = {}
         self._ringing = False
 
@@ -64,26 +76,35 @@ class Ringer:
         """An event was added, moved or cancelled."""
         if not self._alarms.running:
             return
-        value = self._store.get(self._kind, id)
-        if value is None:
+        event = self._event(id)
+        if event is None:
             self._next.pop(id, None)
         else:
-            event = Event.from_json(value)
             self._note(event, self._told(event))
         self._set_alarm()
 
+    async def all_changed(self) -> None:
+        """Many events may have changed."""
+        if self._alarms.running:
+            await self._look_at_all()
+            self._set_alarm()
+
     async def ring_due(self) -> int:
-        """Ring all that is due by our clock, and set the next alarm; returns how many were rung."""
+        """Look at all events, ring what is due by our clock, and set the next alarm; returns how many were rung."""
+        return await self._rung(anew=True)
+
+    async def _wake(self) -> None:
+        """Ring what is due of what is known: this program alone carries the home, and is told of each change."""
+        await self._rung(anew=False)
+
+    async def _rung(self, *, anew: bool) -> int:
         if self._ringing:  # a heartbeat while a reminder is being shown
             return 0
         self._ringing = True
         try:
+            if anew:
+                await self._look_at_all()
             now = self._clock.now()
-            # Anew from the store each time: another program of this home may have changed it.
-            self._next.clear()
-            for record in self._store.scan(self._kind):
-                event = Event.from_json(record.value)
-                self._note(event, self._told(event))
             due = sorted((moment, id) for id, moment in self._next.items() if moment <= now)
             for _, id in due:
                 await self._ring(id, now)
@@ -92,12 +113,27 @@ class Ringer:
             self._ringing = False
             self._set_alarm()
 
-    async def _ring(self, id: str, now: datetime) -> None:
+    async def _look_at_all(self) -> None:
+        """When each event rings next; thousands of them may not hold up everything else."""
+        self._next.clear()
+        told = {
+            record.id: datetime.fromisoformat(record.value["until"]) for record in self._store.scan(self._told_kind)
+        }
+        own = (Event.from_json(record.value) for record in self._store.scan(self._kind))
+        for number, event in enumerate(chain(own, list(self._others().values()))):
+            self._note(event, told.get(event.id) or datetime.fromisoformat(event.created))
+            if number % STEP == STEP - 1:
+                await asyncio.sleep(0)
+
+    def _event(self, id: str) -> Event | None:
         value = self._store.get(self._kind, id)
-        if value is None:  # cancelled while another was shown
+        return Event.from_json(value) if value is not None else self._others().get(id)
+
+    async def _ring(self, id: str, now: datetime) -> None:
+        event = self._event(id)
+        if event is None:  # cancelled while another was shown
             self._next.pop(id, None)
             return
-        event = Event.from_json(value)
         # What came several times while nobody looked is told once, as its last time.
         passed: list[tuple[datetime, datetime]] = []
         for alarm, start in islice(event.alarms(self._told(event)), MOST_PASSED):
@@ -123,6 +159,8 @@ class Ringer:
             "repeat": recurrence.said(event.rule) if event.rule else "",
             "missed": missed,
             "count": count,
+            "place": event.place,
+            "calendar": event.calendar,
         }
         try:
             shown = self._on_reminder(reminder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from llmasos.services.asking import Once
 from llmasos.services.changes import Change, change, take_back
 from llmasos.services.schedule import recurrence, words
 from llmasos.services.schedule.event import KIND, WEEKDAYS, Event, shown
+from llmasos.services.schedule.mirror import Mirror
 from llmasos.services.schedule.planning import checked_title, moved, planned
 from llmasos.services.schedule.ringer import TOLD, OnReminder, Ringer
 
@@ -34,12 +36,16 @@ class Schedule:
         store: Where they are kept.
         clock: What times are counted from, and what decides what is due.
         on_reminder: Shows a reminder to the person.
+
+    Attributes:
+        mirror: Events of other calendars.
     """
 
     def __init__(self, store: Store, clock: Clock, on_reminder: OnReminder | None = None) -> None:
+        self.mirror = Mirror(store)
         self._store = store
         self._clock = clock
-        self._ringer = Ringer(store, clock, on_reminder)
+        self._ringer = Ringer(store, clock, on_reminder, others=self.mirror.events)
 
     async def start(self) -> int:
         """Tell what was missed while nobody listened, and ring from now on; returns how many were missed."""
@@ -100,25 +106,30 @@ class Schedule:
             明天有什么安排
         """
         now = self._clock.now()
-        events = self._events()
+        events = self._all()
         if when:
             start, end = words.span(when, now)
             rows = [(m, event) for event in events for m in islice(event.within(start, end), LIST_LIMIT)]
         else:
             rows = [(m, event) for event in events if (m := event.next(now)) is not None]
         rows.sort(key=lambda row: (row[0].astimezone(UTC), row[1].title))
-        refs = self._refs(events)
+        rows = rows[:LIST_LIMIT]
+        refs = self._refs([event for _, event in rows], events)
         shown_rows = [
             {
                 "ref": refs[event.id],
                 "when": event.shown(moment.astimezone(now.tzinfo) if event.timed else moment),
                 "title": event.title,
                 "repeat": recurrence.said(event.rule) if event.rule else "",
+                "place": event.place,
+                "calendar": event.calendar,
             }
-            for moment, event in rows[:LIST_LIMIT]
+            for moment, event in rows
         ]
         empty = f"Nothing is planned for {when}." if when else "Nothing is planned."
-        return items("event", shown_rows, ["when", "title", "repeat"], empty=empty)
+        more = [column for column in ("place", "calendar") if any(row[column] for row in shown_rows)]
+        value = items("event", shown_rows, ["when", "title", "repeat", *more], empty=empty)
+        return labelled(value, (event for _, event in rows))
 
     @syscall("schedule.move", effect="write", preview="preview_move")
     async def move(self, caller: Caller, title: Annotated[str, Kind("event")], when: str) -> dict[str, Any]:
@@ -212,21 +223,31 @@ class Schedule:
 
     async def look(self, caller: Caller, query: str) -> Sequence[dict[str, Any]]:
         """Events as rows of `search.find`."""
-        events = self._events()
-        refs = self._refs(events)
-        return [
-            {
-                "ref": refs[m.item.id],
-                "text": f"{m.item.title}, {self._described(m.item)}",
-                "score": m.score,
-            }
-            for m in matching.rank(query, events, lambda event: [event.title])
-        ]
+        events = self._all()
+        matches = matching.rank(query, events, lambda event: [event.title, *filter(None, [event.place])])[:LIST_LIMIT]
+        refs = self._refs([match.item for match in matches], events)
+        rows = []
+        for match in matches:
+            event = match.item
+            about = [f"{event.title}, {self._described(event)}", event.place]
+            about.append(f"in the calendar {event.calendar!r}" if event.calendar else "")
+            labels = [event.label] if event.label else []
+            text = ", ".join(filter(None, about))
+            rows.append({"ref": refs[event.id], "text": text, "score": match.score, "labels": labels})
+        return rows
+
+    async def all_changed(self) -> None:
+        """Many events were changed at once, here or in the mirror: ring by what there is now."""
+        await self._ringer.all_changed()
 
     # Reading
 
     def _events(self) -> list[Event]:
         return [Event.from_json(record.value) for record in self._store.scan(KIND)]
+
+    def _all(self) -> list[Event]:
+        """The person's own, then those of other calendars."""
+        return [*self._events(), *self.mirror.events().values()]
 
     def _planned(self, caller: Caller, title: str, when: str, repeat: str | None) -> tuple[Event, str]:
         """The event that a call describes, and a note."""
@@ -239,10 +260,14 @@ class Schedule:
         return event, found.note
 
     async def _meant(self, caller: Caller, title: str) -> Event:
-        """The event that a title means: one to come, else one that is over."""
+        """The event that a title means: one to come, else one that is over.
+
+        Raises:
+            SyscallError: ENOENT; EPERM, it belongs to another calendar.
+        """
         now = self._clock.now()
-        events = self._events()
-        refs = self._refs(events)
+        events = self._all()
+        titles = Counter(event.title for event in events)
 
         def names(event: Event) -> list[str]:
             start = event.next(now) or event.first
@@ -250,7 +275,7 @@ class Schedule:
             # "the dentist on Thursday", 周五的聚餐
             called = [
                 event.title,
-                refs[event.id],
+                self._ref(event, titles, now),
                 f"{event.title} {day}",
                 f"{event.title} {event.shown(start)}",
             ]
@@ -258,11 +283,17 @@ class Schedule:
 
         for some in ([event for event in events if event.next(now) is not None], events):
             group = matching.leading(matching.rank(title, some, names))
+            if group and all(match.item.calendar for match in group):
+                event = group[0].item
+                raise SyscallError(
+                    "EPERM", f"{event.title!r} is in the calendar {event.calendar!r}, which is only read here.",
+                    "Change it in the program where that calendar is kept.",
+                )  # fmt: skip
             if group:
                 return await matching.pick(
                     Once(caller),
                     title,
-                    [match.item for match in group],
+                    [match.item for match in group if not match.item.calendar],
                     names=names,
                     label=lambda event: f"{event.title} ({self._described(event)})",
                     what="event",
@@ -270,11 +301,14 @@ class Schedule:
         hint = "'schedule.list' shows what is planned."
         raise matching.missing(title, events, names=names, what="event", remedy=hint)
 
-    def _refs(self, events: list[Event]) -> dict[str, str]:
+    def _refs(self, some: Sequence[Event], events: Sequence[Event]) -> dict[str, str]:
         """Id -> what a later call names it by: its title, with the time where several have the same."""
-        titles = [event.title for event in events]
+        titles = Counter(event.title for event in events)
         now = self._clock.now()
-        return {e.id: e.title if titles.count(e.title) == 1 else f"{e.title} ({e.shown(e.next(now))})" for e in events}
+        return {event.id: self._ref(event, titles, now) for event in some}
+
+    def _ref(self, event: Event, titles: Counter[str], now: datetime) -> str:
+        return event.title if titles[event.title] == 1 else f"{event.title} ({event.shown(event.next(now))})"
 
     def _described(self, event: Event) -> str:
         text = _with_zone(event, event.next(self._clock.now()) or event.first)
@@ -286,13 +320,19 @@ class Schedule:
             return ""
         start = event.first
         end = max(event.end_of(start), start + MOMENT)
-        others = [other for other in self._events() if other.timed and other.id not in (event.id, without)]
+        others = [other for other in self._all() if other.timed and other.id not in (event.id, without)]
         found = [
-            f"{other.title!r} ({other.shown(moment)})"
+            f"{other.title!r} ({', '.join(filter(None, [other.shown(moment), other.calendar]))})"
             for other in others
             for moment in islice(other.within(start, end), 1)
         ]
         return f"At the same time: {', '.join(found[:3])}." if found else ""
+
+
+def labelled(value: dict[str, Any], events: Iterable[Event]) -> dict[str, Any]:
+    """A list of events, with the labels of those that others wrote."""
+    labels = sorted({event.label for event in events} - {""})
+    return {**value, "labels": labels} if labels else value
 
 
 def _with_zone(event: Event, start: datetime) -> str:

@@ -21,7 +21,7 @@ READS = """
     files.list files.find files.read files.summarize schedule.list tasks.list memory.recall search.find
     assistant.answer content.write content.translate content.summarize character.list character.show room.show
     device.list device.get process.list process.show system.status system.help system.replay system.history system.time
-    jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list safety.show
+    jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list safety.show calendar.list
 """
 CHILD_READS = READS.replace("safety.show", "")
 WRITES = """
@@ -30,12 +30,13 @@ WRITES = """
     character.create character.chat character.import character.export
     room.invite room.dismiss room.say room.go_on process.stop process.resume system.undo system.redo
     jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
+    calendar.import calendar.export calendar.add calendar.refresh
 """
-UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove "
+UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove calendar.remove "
 COMMANDS = "system.run "
 """Native commands: a person's own, nobody else's."""
 FINAL = "memory.forget character.delete process.kill plugin.add plugin.grant"
-EXTERNAL = "device.turn_on device.turn_off device.set"
+EXTERNAL = "device.turn_on device.turn_off device.set calendar.subscribe calendar.sync"
 
 # policy -> subject -> what it may, and what it is asked about
 TABLE = {
@@ -102,8 +103,9 @@ CASES = [(policy, subject) for policy, subjects in TABLE.items() for subject in 
 # Said once more, one by one: what must never be possible there, under whatever name.
 NEVER = {
     "child": ["*.delete", "*.kill", "system.run", "memory.forget", "device.turn_*", "device.set", "files.move", "app.install*",
-              "app.remove*", "plugin.install", "model.use", "process.*op", "jobs.add", "character.import"],
-    "kiosk": ["files.*", "memory.*", "search.*", "tasks.*", "schedule.*", "device.*", "process.*", "jobs.*",
+              "app.remove*", "plugin.install", "model.use", "process.*op", "jobs.add", "character.import",
+              "calendar.import", "calendar.add", "calendar.subscribe"],
+    "kiosk": ["files.*", "memory.*", "search.*", "tasks.*", "schedule.*", "device.*", "process.*", "jobs.*", "calendar.*",
               "system.history", "system.undo", "system.run", "character.show", "character.delete", "app.install",
               "plugin.install"],
     "readonly": ["files.write", "files.delete", "memory.forget", "device.turn_on", "tasks.add", "system.undo",
