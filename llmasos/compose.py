@@ -70,7 +70,7 @@ Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
 SERVICES = (
     Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Commands,
-    Jobs, Apps, Plugins,
+    Jobs, Apps, Plugins, Calendars, Safety,
 )  # fmt: skip
 """The services that have syscalls."""
 FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
