@@ -322,7 +322,7 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
-        commands = Commands(launcher, store, private=(home,))
+        commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
         await commands.settle(journal)
         jobs = Jobs(store, clock, bell.note)
         roles = {SPEECH: speech, INTERPRETING: interpreting}

@@ -59,7 +59,7 @@ class _Bounds:
 
     Attributes:
         workspace: Its real path.
-        closed: Folders in it that the command doesn't see.
+        closed: What lies in it and is none of a command's business.
         hidden: Whether it sees nothing of the machine but programs and the workspace.
     """
 
@@ -69,7 +69,7 @@ class _Bounds:
 
     @property
     def skipped(self) -> list[str]:
-        """The closed folders as paths from the top."""
+        """That as paths from the top."""
         return [str(path.relative_to(self.workspace)) for path in self.closed]
 
 
@@ -79,7 +79,7 @@ class Commands:
     Args:
         launcher: Starts them.
         store: Where pre-images are kept.
-        private: Folders that no command may see, the system's own home above all.
+        private: What no command may touch, the system's own home above all.
         seconds: How long a command may take.
     """
 
@@ -135,6 +135,8 @@ class Commands:
 
     async def settle(self, journal: Journal) -> None:
         """Look what commands had changed that an earlier kernel was killed over, before anything else is changed."""
+        if self._store.frozen:
+            return  # whoever may write again finds them
         for entry in journal.undecided():
             if entry.inverse and entry.inverse["name"] == INVERSE:
                 try:
@@ -158,7 +160,8 @@ class Commands:
             raise SyscallError(
                 "EPERM", f"No command is run in {space.root}: it may change all of its workspace.", "Start elsewhere."
             )
-        closed = [path for path in space.private if path.is_relative_to(space.root)]
+        inside = {path for path in space.private if path.is_relative_to(space.root) and path.exists()}
+        closed = sorted(path for path in inside if not inside & set(path.parents))
         hidden = layers.hidden and not layers.lacking
         if closed and not hidden:
             raise SyscallError(

@@ -204,14 +204,26 @@ async def test_nothing_outside_is_changed(ground: Ground) -> None:
 async def test_a_closed_folder_is_empty(ground: Ground) -> None:
     if not ground.hidden:
         pytest.skip("it can't be hidden there, so no command is run")
-    inside = ground.workspace / "private"
-    inside.mkdir()
+    inside, beside = ground.workspace / "deep/er/private", ground.workspace / "deep/anchor"
+    inside.mkdir(parents=True)
     (inside / "keyring.key").write_text("the key")
-    code, said = await ground.run(
-        "ls private; cat private/keyring.key; echo x > private/new; mv private/keyring.key .", inside
-    )
-    assert code and "the key" not in said
+    beside.write_text("signed")
+    for path in (ground.workspace / "deep", *(ground.workspace / "deep").rglob("*")):
+        os.chown(path, ground.workspace.stat().st_uid, ground.workspace.stat().st_gid)
+    said = ""
+    for command in (
+        "ls -A deep/er/private; cat deep/er/private/*", "echo x > deep/er/private/new", "mv deep/er/private/keyring.key .",
+        "mv deep other", "mv deep/er deep/other", "mv deep/er/private .", "rm -rf deep", "echo x > deep/anchor",
+        "rm -f deep/anchor", "mv deep/anchor .", "umount deep/er/private", "chmod 777 deep/er/private deep/anchor",
+    ):  # fmt: skip
+        said += (await ground.run(f"{command}; true", inside, beside))[1]
+    assert "the key" not in said
+    assert (inside / "keyring.key").read_text() == "the key"
     assert [path.name for path in inside.iterdir()] == ["keyring.key"]
+    assert beside.read_text() == "signed"
+    assert (await ground.run("cat deep/anchor; echo x > deep/er/mine; mv deep/er/mine .; cat mine", inside, beside)) == (
+        0, "signedx\n",
+    )  # fmt: skip
 
 
 @needs_python

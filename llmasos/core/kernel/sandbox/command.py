@@ -34,7 +34,7 @@ class Order(NamedTuple):
         workspace: The only folder that it may change, by its real path.
         folder: Where it starts, in the workspace.
         environment: All of it; the temporary folder is added.
-        closed: Folders in the workspace that it mustn't see.
+        closed: What lies in the workspace and is none of its business.
         confined: Whether it is confined.
     """
 

@@ -47,7 +47,7 @@ def build(workspace: str, closed: Iterable[str]) -> None:
 
     Args:
         workspace: Its real path, by which it is found inside too.
-        closed: Real paths of folders in it that are shown empty.
+        closed: Real paths in it that stay as they are: folders are shown empty, files can only be read.
 
     Raises:
         OSError: The system doesn't allow it, or one of them isn't there.
@@ -67,9 +67,25 @@ def build(workspace: str, closed: Iterable[str]) -> None:
     namespaces.make(workspace, folder=True)
     namespaces.bind(namespaces.OLD + workspace, workspace)
     _set(workspace, _NO_SETUID | _NO_DEVICES)
-    for path in closed:
-        _mount("tmpfs", path, _READ_ONLY | _NO_SETUID | _NO_DEVICES, "mode=555,size=4k")
+    _close(workspace, closed)
     namespaces.end_root()
+
+
+def _close(workspace: str, closed: Iterable[str]) -> None:
+    """Keep what lies in the workspace and is none of a command's business, and the folders that it lies in.
+
+    What something is mounted at can't be moved. Otherwise a command could move the folder around it, and undo, which
+    removes what a command made, would remove it for good.
+    """
+    around = {path[:at] for path in closed for at in range(len(workspace) + 1, len(path)) if path[at] == "/"}
+    for folder in sorted(around):
+        namespaces.bind(folder, folder)
+    for path in closed:
+        if os.path.isdir(path):  # noqa: PTH112
+            _mount("tmpfs", path, _READ_ONLY | _NO_SETUID | _NO_DEVICES, "mode=555,size=4k")
+        else:
+            namespaces.bind(path, path)
+            _set(path, _READ_ONLY)
 
 
 def close() -> None:

@@ -31,8 +31,8 @@ class Command:
         workspace: The only folder that it may change, by its real path.
         folder: Where it starts, in the workspace; a real path too.
         environment: All of it, but for HOME and TMPDIR, which are its temporary folder.
-        closed: Real paths of folders in the workspace that it mustn't see. They are hidden only where the rest of the
-            machine is.
+        closed: Real paths of what lies in the workspace and stays as it is: folders that it mustn't see, files that
+            it mustn't change. Only where it has a root folder of its own.
     """
 
     argv: list[str]
