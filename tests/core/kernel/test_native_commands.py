@@ -28,6 +28,8 @@ from llmasos.core.kernel.sandbox.landlock import Place
 from tests.core.kernel.launchers import CONFINES, PYTHON, SOMEBODY, Mine, Poorer, Somebodys
 
 pytestmark = pytest.mark.skipif(not CONFINES, reason="this machine can't confine anything")
+HANGS = 60
+"""Seconds after which a command counts as hanging; nothing is measured by it."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 needs_python = pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no Python of the system")
 
@@ -343,11 +345,12 @@ async def test_it_can_be_interrupted_where_llmasos_was_born_ignoring_that() -> N
 
 async def interrupt(ground: Ground) -> None:
     running = await ground.start("trap 'echo bye; exit 5' INT; echo ready; while :; do sleep 0.05; done")
-    pieces = running.output()
-    assert await anext(pieces) == b"ready\n"
-    running.interrupt()
-    assert b"".join([piece async for piece in pieces]) == b"bye\n"
-    assert await running.ended() == 5
+    async with asyncio.timeout(HANGS):
+        pieces = running.output()
+        assert await anext(pieces) == b"ready\n"
+        running.interrupt()
+        assert b"".join([piece async for piece in pieces]) == b"bye\n"
+        assert await running.ended() == 5
     running.close()
 
 
