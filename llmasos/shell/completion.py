@@ -83,7 +83,8 @@ class ShellCompleter(Completer):
         line = document.text_before_cursor.lstrip()
         if line.startswith(SIGN):
             word = last_word(line.removeprefix(SIGN))
-            if " " in line or "/" in word.text:  # which programs there are, it doesn't know
+            # Which programs there are it doesn't know, and "~" is another folder there.
+            if (" " in line or "/" in word.text) and not word.text.startswith("~"):
                 for completion in self._paths(word):
                     yield completion
             return

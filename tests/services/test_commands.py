@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
-from llmasos.compose import Machine
+from llmasos import compose as composing
+from llmasos.compose import Machine, compose
 from llmasos.core.base.errors import UsageError
+from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call, Result
+from llmasos.core.engine.sources import ScriptedEngines
 from llmasos.core.kernel.policy import Policy, Rule
 from llmasos.services.commands import keeping, service, survey
 from llmasos.services.commands.service import Commands
 from llmasos.services.commands.typed import typed
-from tests.core.kernel.launchers import CONFINES
+from tests.core.kernel.launchers import CONFINES, Poorer
 from tests.seat import Person, Seat, tree
 
 pytestmark = pytest.mark.skipif(not CONFINES, reason="this machine can't confine commands")
@@ -149,6 +152,29 @@ def test_some_places_are_no_workspace_for_a_command(desk: Seat, place: str) -> N
     desk.session.workspace = desk.machine.settings.home if place == "home" else Path(place)
     (result,) = desk.say("!echo x").results
     assert result.error == "EPERM" and "may change all of its workspace" in result.message
+
+
+async def test_where_it_cant_be_confined_nothing_is_even_kept(
+    home: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poorer = type("Poorer", (Poorer,), {"machine": "no-landlock"})
+    monkeypatch.setattr(composing, "Launcher", poorer)
+    monkeypatch.setattr(keeping, "_sealed", lambda *_: pytest.fail("sealed for nothing"))
+    (workspace / "kept.txt").write_text("kept")
+    for unconfined in (False, True):
+        settings = Settings(home=home, owner="ada", unconfined_commands=unconfined)
+        machine = await compose(settings, engines=ScriptedEngines())
+        process, session = machine.session(workspace, Reader())
+        try:
+            assert any("commands run unconfined" in problem for problem in machine.problems) is unconfined
+            if unconfined:
+                monkeypatch.undo()
+            outcome = await machine.requests.handle(process, session, "!echo x > new")
+            assert outcome.results[0].error == ("" if unconfined else "EPERM")
+            assert (workspace / "new").exists() is unconfined
+            assert machine.launcher.commands_enforced == "none"
+        finally:
+            await machine.close()
 
 
 # Only where it is typed

@@ -153,7 +153,7 @@ class Commands:
             SyscallError: EPERM, the workspace is no place for one.
         """
         try:
-            layers = await self._launcher.commands()
+            layers = await self._launcher.check_commands()
         except PluginError as error:
             raise SyscallError("EPERM", error.what, error.remedy) from None
         if str(space.root) in _TOO_MUCH or space.is_private(space.root):

@@ -256,17 +256,26 @@ class Launcher:
         except PluginError:  # then none is run at all
             return False
 
+    async def check_commands(self) -> CommandLayers:
+        """What native commands are confined with, where they are run at all.
+
+        Raises:
+            PluginError: They can't be confined here.
+        """
+        layers = await self.commands()
+        if layers.lacking and not self._unconfined_commands:
+            raise PluginError(f"Native commands can't be confined here. {layers.lacking}", COMMAND_REMEDY)
+        return layers
+
     async def run(self, command: Command) -> Running:
         """Start a native command.
 
         Raises:
             PluginError: It can't be confined here, or not started.
         """
-        lacking = (await self.commands()).lacking
-        if lacking and not self._unconfined_commands:
-            raise PluginError(f"Native commands can't be confined here. {lacking}", COMMAND_REMEDY)
+        layers = await self.check_commands()
         async with self._turn:
-            return await _whole(self._running(command, confined=not lacking))
+            return await _whole(self._running(command, confined=not layers.lacking))
 
     async def close(self) -> None:
         """End the zygote, and with it all children."""
