@@ -354,7 +354,7 @@ class SyscallTable:
         return row
 
     def __contains__(self, name: object) -> bool:
-        return name in self.rows
+        return isinstance(name, str) and name in self.rows
 
     def __iter__(self) -> Iterator[Syscall]:
         return iter(self.rows.values())

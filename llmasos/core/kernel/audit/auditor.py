@@ -13,6 +13,9 @@ from llmasos.core.kernel.trap import Trapped
 
 log = logging.getLogger(__name__)
 
+LONGEST = 200
+"""Characters of a name."""
+
 
 class Auditor:
     """Writes an entry for each call, and stops what would change something while it can't.
@@ -38,7 +41,7 @@ class Auditor:
             at=self._clock.now().isoformat(),
             pid=trapped.process.pid,
             actor=trapped.process.subject,
-            syscall=call.syscall,
+            syscall=str(call.syscall)[:LONGEST],  # what comes from outside may be no text at all, or a long one
             verdict=trapped.decision.verdict if trapped.decision.rule else "",
             rule=trapped.decision.rule,
             args=self._audit.tag(call.args),
