@@ -167,7 +167,7 @@ def radicale(folder: Path) -> Iterator[Radicale]:
             except OSError:
                 assert process.poll() is None, "radicale ended"
                 time.sleep(0.05)
-        assert server.send("MKCALENDAR", "/ada/work/") == 201
+        assert server.send("MKCALENDAR", "/ada/office/") == 201
         yield server
     finally:
         process.terminate()

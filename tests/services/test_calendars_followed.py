@@ -49,13 +49,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
 
 @pytest.fixture
 def dav(shared: Radicale) -> Radicale:
-    shared.send("DELETE", "/ada/work/")
-    assert shared.send("MKCALENDAR", "/ada/work/") == 201
+    shared.send("DELETE", "/ada/office/")
+    assert shared.send("MKCALENDAR", "/ada/office/") == 201
     return shared
 
 
 def put(dav: Radicale, uid: str, *events: str) -> None:
-    assert dav.send("PUT", f"/ada/work/{uid}.ics", calendar(*events)) in (201, 204)
+    assert dav.send("PUT", f"/ada/office/{uid}.ics", calendar(*events)) in (201, 204)
 
 
 async def follow(desk: CalendarDesk, address: str, name: str = "work") -> str:
@@ -195,7 +195,7 @@ async def test_reminders_ring_with_the_calendars_name_and_not_for_what_was_over(
 
 async def test_caldav(desk: CalendarDesk, dav: Radicale) -> None:
     put(dav, "a", meeting("a", title="Planning", more="RRULE:FREQ=WEEKLY"))
-    assert await follow(desk, f"{dav.address}ada/work/") == "Following 'work': 1 event."
+    assert await follow(desk, f"{dav.address}ada/office/") == "Following 'work': 1 event."
     assert desk.person.hidden == [False, True], "the password isn't shown while it is typed"
     (question,) = desk.person.questions
     assert question.shown["address"] == f"127.0.0.1:{dav.port}" and "every 15 minutes" in question.shown["again"]
@@ -204,7 +204,7 @@ async def test_caldav(desk: CalendarDesk, dav: Radicale) -> None:
     assert "it has changed" in (await desk.ok("calendar.sync", name="work"))["message"]
     assert [title for title, _ in await desk.whens()] == ["Planning", "Review"]
     assert "nothing has changed" in (await desk.ok("calendar.sync", name="work"))["message"]
-    dav.send("DELETE", "/ada/work/a.ics")
+    dav.send("DELETE", "/ada/office/a.ics")
     await read_in_the_background(desk)
     assert [title for title, _ in await desk.whens()] == ["Review"]
     assert len(desk.person.questions) == 1, "asked once, when it was added"
@@ -219,13 +219,13 @@ async def test_the_servers_address_alone_leads_to_all_calendars(desk: CalendarDe
 async def test_events_of_more_than_a_year_ago_are_left_at_the_server(desk: CalendarDesk, dav: Radicale) -> None:
     put(dav, "old", meeting("old", title="Old", day="20240105"))
     put(dav, "new", meeting("new", title="New"))
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     assert (await desk.desk.rows("calendar.list"))[0]["events"] == 1
 
 
 async def test_user_and_password_are_nowhere_but_sealed(desk: CalendarDesk, dav: Radicale, tmp_path: Path) -> None:
     put(dav, "a", meeting("a"))
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     shown = [await desk.desk.do("calendar.list"), await desk.desk.do("calendar.sync", name="work")]
     told = json.dumps([result.value for result in shown] + desk.person.shown, default=str)
     journal = "".join(str(entry) for entry in desk.desk.kernel.journal.entries())
@@ -240,11 +240,11 @@ async def test_user_and_password_are_nowhere_but_sealed(desk: CalendarDesk, dav:
 
 async def test_a_wrong_password_and_none(desk: CalendarDesk, dav: Radicale) -> None:
     desk.person.secrets = ["ada", "wrong"]
-    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/work/", login=True)
+    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/office/", login=True)
     assert "doesn't know this user and password" in refused.message
-    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/work/")
+    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/office/")
     assert "asks who you are" in refused.message and "login" in refused.message
-    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/work/", login=True)
+    refused = await desk.refused("calendar.subscribe", name="work", address=f"{dav.address}ada/office/", login=True)
     assert (refused.error, "none were typed" in refused.message) == ("EAGAIN", True)
     assert await desk.desk.rows("calendar.list") == [] and grants(desk) == []
 
@@ -252,7 +252,7 @@ async def test_a_wrong_password_and_none(desk: CalendarDesk, dav: Radicale) -> N
 async def test_offline_is_said_and_what_was_read_stays(desk: CalendarDesk, dav: Radicale, tmp_path: Path) -> None:
     with radicale(tmp_path / "radicale") as server:
         put(server, "a", meeting("a", title="Planning"))
-        await follow(desk, f"{server.address}ada/work/")
+        await follow(desk, f"{server.address}ada/office/")
     await read_in_the_background(desk)
     assert [title for title, _ in await desk.whens()] == ["Planning"]
     assert "can't be reached" in (await desk.desk.rows("calendar.list"))[0]["trouble"]
@@ -266,7 +266,7 @@ async def test_offline_is_said_and_what_was_read_stays(desk: CalendarDesk, dav: 
 
 async def test_reading_again_needs_what_was_consented_to(desk: CalendarDesk, dav: Radicale) -> None:
     put(dav, "a", meeting("a"))
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     assert grants(desk) == ["calendar.sync name=work"]
     (grant,) = desk.desk.kernel.consents.of("ada")
     desk.desk.kernel.consents.revoke("ada", grant.number)
@@ -287,7 +287,7 @@ async def test_no_consent_no_request(desk: CalendarDesk) -> None:
 async def test_policy_is_asked_each_time(desk: CalendarDesk, dav: Radicale) -> None:
     desk.put("team/a.ics", meeting())
     await desk.ok("calendar.add", name="team", path="team")
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     desk.desk.kernel.policy = READING
     assert (await desk.refused("calendar.sync", name="work")).error == "EACCES"
     await read_in_the_background(desk)
@@ -296,7 +296,7 @@ async def test_policy_is_asked_each_time(desk: CalendarDesk, dav: Radicale) -> N
 
 async def test_removing_ends_the_consent_and_undo_brings_both_back(desk: CalendarDesk, dav: Radicale) -> None:
     put(dav, "a", meeting("a", title="Planning"))
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     await desk.ok("calendar.remove", name="work")
     assert grants(desk) == [] and await desk.whens() == []
     await desk.desk.undo()
@@ -306,7 +306,7 @@ async def test_removing_ends_the_consent_and_undo_brings_both_back(desk: Calenda
 
 
 async def test_reading_again_leaves_no_line_in_the_history(desk: CalendarDesk, dav: Radicale) -> None:
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     before, seen = len(desk.desk.kernel.journal.entries()), []
     desk.desk.kernel.hooks.append(seen.append)
     await read_in_the_background(desk)
@@ -465,7 +465,7 @@ async def test_what_speaks_no_http(desk: CalendarDesk) -> None:
 
 
 async def test_one_task_reads_at_the_start_and_ends_at_the_close(desk: CalendarDesk, dav: Radicale) -> None:
-    await follow(desk, f"{dav.address}ada/work/")
+    await follow(desk, f"{dav.address}ada/office/")
     put(dav, "a", meeting("a", title="Planning"))
     read = asyncio.Event()
     desk.desk.kernel.hooks.append(lambda trapped: read.set())

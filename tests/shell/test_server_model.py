@@ -161,10 +161,10 @@ async def test_it_is_on_record_that_words_leave(home: Path, capsys: pytest.Captu
 
 
 def test_the_greeting_does_not_claim_to_be_offline() -> None:
-    first = shown(greeting.first(Path("/work"), "en", "api.example.com"), width=120)
+    first = shown(greeting.first(Path("/srv/files"), "en", "api.example.com"), width=120)
     assert "offline" not in first and "answers and talk come from api.example.com" in first
-    assert "api.example.com" in shown(greeting.first(Path("/work"), "zh", "api.example.com"), width=120)
-    again = shown(greeting.again(Path("/work"), "api.example.com"))
+    assert "api.example.com" in shown(greeting.first(Path("/srv/files"), "zh", "api.example.com"), width=120)
+    again = shown(greeting.again(Path("/srv/files"), "api.example.com"))
     assert again == "llmasos · files in /work · words by api.example.com · '?' helps"
 
 

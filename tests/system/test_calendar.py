@@ -60,8 +60,8 @@ def test_a_folder_is_followed(carried: Program) -> None:
 def test_a_server_is_followed_with_a_password_that_is_piped_in(carried: Program, tmp_path: Path) -> None:
     program = carried
     with radicale(tmp_path / "radicale") as server:
-        assert server.send("PUT", "/ada/work/a.ics", calendar(FAR)) == 201
-        address = f"{server.address}ada/work/"
+        assert server.send("PUT", "/ada/office/a.ics", calendar(FAR)) == 201
+        address = f"{server.address}ada/office/"
         login = "ada\ns3cret-pass\n"
         nobody = program.run("calendar", "add", "work", address, "--login", stdin=login)
         assert (nobody.returncode, "asks for consent" in nobody.stderr) == (4, True)

@@ -124,7 +124,7 @@ class State:
             if sealed == self._newest[0] and revision == self._newest[1].revision:
                 return self._newest[1]
             body = self._cipher.open(sealed, self._aad + _COUNT.pack(revision))
-        except Exception:  # noqa: BLE001  SQLite holds any type in any column
+        except (StoreError, StructError, TypeError, ValueError):  # no row, or one of other types: SQLite takes any
             raise StoreError(
                 f"The store {self._db.path} was changed outside: its digest isn't its own.",
                 "Restore the latest backup.",
