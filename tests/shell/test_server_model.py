@@ -165,7 +165,7 @@ def test_the_greeting_does_not_claim_to_be_offline() -> None:
     assert "offline" not in first and "answers and talk come from api.example.com" in first
     assert "api.example.com" in shown(greeting.first(Path("/srv/files"), "zh", "api.example.com"), width=120)
     again = shown(greeting.again(Path("/srv/files"), "api.example.com"))
-    assert again == "llmasos · files in /work · words by api.example.com · '?' helps"
+    assert again == "llmasos · files in /srv/files · words by api.example.com · '?' helps"
 
 
 async def test_toolbar_and_top_name_the_host(tmp_path: Path) -> None:
