@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import UsageError
-from llmasos.core.base.types import Effect
-from llmasos.core.kernel.policy.moderation import Moderation
-from llmasos.core.kernel.policy.policy import Decision, Explanation, Policy
-from llmasos.core.kernel.policy.rates import Rates
-from llmasos.core.kernel.policy.rule import NO_LABELS
+from llmasos.core.kernel.policy.policy import Policy
 from llmasos.core.kernel.policy.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -48,40 +43,6 @@ class LivePolicy(Policy):
         self._looked = clock.monotonic()
         policy = sources.read()
         super().__init__(policy.name, policy.rules, policy.moderation)
-
-    @property
-    def moderation(self) -> Moderation:
-        """As `Policy.moderation`, by the files as they are now."""
-        self.follow()
-        return self._moderation
-
-    def decide(
-        self,
-        subject: str,
-        syscall: str,
-        effect: Effect,
-        args: Mapping[str, Any],
-        *,
-        labels: frozenset[str] = NO_LABELS,
-        rates: Rates | None = None,
-    ) -> Decision:
-        """As `Policy.decide`, by the files as they are now."""
-        self.follow()
-        return super().decide(subject, syscall, effect, args, labels=labels, rates=rates)
-
-    def explain(
-        self,
-        subject: str,
-        syscall: str,
-        effect: Effect,
-        args: Mapping[str, Any],
-        *,
-        labels: frozenset[str] = NO_LABELS,
-        rates: Rates | None = None,
-    ) -> Explanation:
-        """As `Policy.explain`, by the files as they are now."""
-        self.follow()
-        return super().explain(subject, syscall, effect, args, labels=labels, rates=rates)
 
     def follow(self) -> None:
         """Look whether a file has changed, unless that was done just now."""

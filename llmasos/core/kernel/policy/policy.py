@@ -90,7 +90,11 @@ class Policy:
     @property
     def moderation(self) -> Moderation:
         """How much of what a model says is held back."""
+        self.follow()
         return self._moderation
+
+    def follow(self) -> None:
+        """Called before each decision: a policy that follows its files looks at them."""
 
     def decide(
         self,
@@ -112,6 +116,7 @@ class Policy:
             labels: What is known of where the request and its arguments come from.
             rates: What was used of the rates so far; nothing where None.
         """
+        self.follow()
         decision: Decision | None = None
         for each in apart(args):
             one = self._decide(subject, syscall, effect, each, labels, rates)
@@ -176,6 +181,7 @@ class Policy:
         rates: Rates | None = None,
     ) -> Explanation:
         """As `decide`, with each rule's part in it."""
+        self.follow()
         decision, about = NO_RULE, args
         for number, each in enumerate(apart(args)):
             one = self._decide(subject, syscall, effect, each, labels, rates)
