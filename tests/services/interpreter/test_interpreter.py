@@ -135,6 +135,17 @@ async def test_of_many_definitions_the_telling_ones_are_shown():
     assert await nearest("anything", tools[:3], 5) == tools[:3]
 
 
+async def test_the_kin_of_a_telling_definition_is_shown_too():
+    nearest = Candidates().nearest
+    strangers = [{"name": f"shop{n}.order", "description": f"Order a lamp, kind {n}."} for n in range(10)]
+    kin = [
+        {"name": "aquarium.feed", "description": "Give the fish their flakes."},
+        {"name": "aquarium.light", "description": "Switch its lamp."},
+    ]
+    shown = await nearest("give the fish flakes, then the lamp", [*strangers, *kin], 3)
+    assert [tool["name"] for tool in shown if tool in kin] == ["aquarium.feed", "aquarium.light"]
+
+
 async def test_definitions_that_leave_no_room_are_left_out():
     wordy = {f"a{n}": {"type": "string", "description": "very long words " * 9} for n in range(12)}
     tools = [{"name": f"tool{n}", "inputSchema": {"type": "object", "properties": wordy}} for n in range(6)]
