@@ -1,7 +1,8 @@
 """What is about to happen, written down before it does, in a small file that a killed program leaves behind.
 
-One sealed record for each call at work, appended by one `write`, and a mark where it has ended; when no call is at work
-the file is emptied. So an intent costs a system call and not a transaction, and of a call that has ended nothing stays.
+One sealed record for each call at work, appended by one `write`, another one with its outcome, and a mark where that
+stands somewhere else; when there is nothing left to know the file is emptied. So an effect costs two system calls and
+no transaction: the store takes many outcomes at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
@@ -21,7 +22,20 @@ from llmasos.core.kernel import crypto
 
 FILE = "intents.sealed"
 _HEAD = Struct(">QI")
-"""Number of the call, and bytes of the sealed record behind it; none say that the call has ended."""
+"""Number of the call, and bytes of the sealed record behind it; none say that nothing must be known of it any more."""
+_OUTCOME = 1 << 31
+"""Added to the bytes of a record that is an outcome."""
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Left(NamedTuple):
+    """What the file says of a call: its number, its record, and its outcome where it had come so far."""
+
+    number: int
+    record: Any
+    outcome: Any
 
 
 class Intents:
@@ -35,12 +49,12 @@ class Intents:
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         self._cipher = crypto.Cipher(key)
-        self._at_work: set[int] = set()
+        self._known: set[int] = set()
         self._fd = -1
         self._closed: weakref.finalize[..., Intents] = weakref.finalize(self, int)
 
-    def left(self) -> list[tuple[int, Any]]:
-        """The calls that an earlier program left at work, oldest first: number and record.
+    def left(self) -> list[Left]:
+        """The calls that an earlier program left, oldest first.
 
         Raises:
             StoreError: The file was changed outside.
@@ -49,13 +63,17 @@ class Intents:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        found: dict[int, Any] = {}
-        for number, sealed in _records(content):
-            if sealed:
-                found[number] = json.loads(self._cipher.open(sealed, _aad(number)))
-            else:
+        found: dict[int, Left] = {}
+        for number, sealed, is_outcome in _records(content):
+            if not sealed:
                 found.pop(number, None)
-        return sorted(found.items())
+                continue
+            said = json.loads(self._cipher.open(sealed, _aad(number, is_outcome)))
+            if not is_outcome:
+                found[number] = Left(number, said, None)
+            elif number in found:
+                found[number] = found[number]._replace(outcome=said)
+        return sorted(found.values())
 
     def clear(self) -> None:
         """Forget what an earlier program left; it stands somewhere else now."""
@@ -71,27 +89,35 @@ class Intents:
         self._write(self._sealed(number, record))
         if survives_power_loss:
             os.fdatasync(self._open())
-        self._at_work.add(number)
+        self._known.add(number)
 
-    def end(self, number: int) -> None:
-        """The call has ended, and its outcome stands somewhere else."""
-        if number not in self._at_work:
+    def outcome(self, number: int, said: JSON) -> None:
+        """What came of a call, as its last word here. On return it survives `kill -9`.
+
+        Raises:
+            StoreError: The file can't be written.
+        """
+        self._write(self._sealed(number, said, is_outcome=True))
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """What is to know of these calls stands somewhere else."""
+        ended = self._known.intersection(numbers)
+        self._known -= ended
+        if not ended:
             return
-        self._at_work.discard(number)
-        if self._at_work:
-            self._write(_HEAD.pack(number, 0))
+        if self._known:
+            self._write(b"".join(_HEAD.pack(number, 0) for number in ended))
         else:
             os.ftruncate(self._open(), 0)
 
     def erase(self, kept: Iterable[tuple[int, JSON]]) -> None:
         """Write the file anew with these records of calls at work, because of others nothing may stay."""
-        if self._at_work:
-            self._rewrite([self._sealed(number, record) for number, record in kept if number in self._at_work])
+        if self._known:
+            self._rewrite([self._sealed(number, record) for number, record in kept if number in self._known])
 
-    def _sealed(self, number: int, record: JSON) -> bytes:
-        body = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        sealed = self._cipher.seal(body, _aad(number))
-        return _HEAD.pack(number, len(sealed)) + sealed
+    def _sealed(self, number: int, said: JSON, *, is_outcome: bool = False) -> bytes:
+        sealed = self._cipher.seal(_to_json(said).encode("utf-8", "surrogatepass"), _aad(number, is_outcome))
+        return _HEAD.pack(number, len(sealed) | is_outcome * _OUTCOME) + sealed
 
     def _write(self, data: bytes) -> None:
         try:
@@ -126,17 +152,19 @@ class Intents:
         fresh.replace(self.path)
 
 
-def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, sealed record) of each whole record; one that is torn ends the file."""
+def _records(content: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """(number, sealed record, whether it is an outcome) of each whole record; one that is torn ends the file."""
     at = 0
     while at + _HEAD.size <= len(content):
         number, length = _HEAD.unpack_from(content, at)
+        is_outcome = length >= _OUTCOME
+        length -= is_outcome * _OUTCOME
         at += _HEAD.size
         if at + length > len(content):
             return
-        yield number, content[at : at + length]
+        yield number, content[at : at + length], is_outcome
         at += length
 
 
-def _aad(number: int) -> bytes:
-    return b"llmasos/intent/1|%d" % number
+def _aad(number: int, is_outcome: bool) -> bytes:
+    return (b"llmasos/outcome/1|%d" if is_outcome else b"llmasos/intent/1|%d") % number

@@ -6,8 +6,8 @@
     undone()           after the inverse ran
 
 An intent without outcome whose program has ended, or whose request was cut off, is undecided: only the person can tell
-whether the effect happened. Its inverse puts things right either way. All but the first step are transactions of the
-store; an entry is there from its inverse on, or from its outcome where it has none.
+whether the effect happened. Its inverse puts things right either way. An intent and its outcome are records in the file
+of intents; inverses are transactions of the store, and outcomes get there many at once (settle), before anybody reads.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ State = Literal["intent", "done", "failed", "undone", "stale"]
 _ENTRY = "journal"
 _OPEN = "journal.open"  # one empty record for each undecided entry, so that a start needn't read them all
 _COUNTER = "journal.counter"
+_UNSETTLED = 64
+"""How far the numbers of entries may reach whose outcomes wait for the store."""
 _OVERTAKEN = 512
 """Entries get into the store as they end, not as they began: the last number is among so many newest ones."""
 
@@ -110,6 +112,7 @@ class Journal:
         self._keep_undo = keep_undo
         self._program = program_id(os.getpid())
         self._at_work: dict[int, _AtWork] = {}
+        self._ended: dict[int, _AtWork] = {}
         self._intents = Intents(store.home / FILE, store.keyring.derive("intents"))
         self._last = 0
         self._adopt()
@@ -133,8 +136,12 @@ class Journal:
         Raises:
             StoreError: It can't be written, and so must not happen.
         """
+        number = self._newest() + 1
+        # An outcome must be in the store before its entry is so old that it goes.
+        if self._ended and number - min(self._ended) >= min(_UNSETTLED, self._keep, self._keep_undo):
+            self.settle()
         entry = Entry(
-            id=self._newest() + 1,
+            id=number,
             at=self._clock.now().isoformat(),
             person=person,
             workspace=workspace,
@@ -210,14 +217,16 @@ class Journal:
         work = self._at_work.pop(entry_id, None)
         if work is not None:
             self._leave(work.entry, work.blobs, new=not work.stored)
-            self._intents.end(entry_id)
+            self._intents.end([entry_id])
 
     def stale(self, entry_id: int) -> None:
         """It can't be taken back any more, so that `last_undoable` goes on to the one before."""
+        self.settle()
         self._decide(entry_id, "stale")
 
     def undone(self, entry_id: int) -> None:
         """The effect was taken back; what took it back is no longer kept."""
+        self.settle()
         with self._store.transaction():
             self._decide(entry_id, "undone")
             self._forget_inverse(entry_id)
@@ -227,6 +236,7 @@ class Journal:
 
     def redone(self, entry_id: int) -> None:
         """What was taken back was done again: `last_undone` goes on to the one before."""
+        self.settle()
         with self._store.transaction():
             self._mark(entry_id, 0)
 
@@ -241,6 +251,7 @@ class Journal:
         Undecided ones count: their inverses put things right whether or not the effect happened. What a background
         job did isn't among them: it can be taken back by its number.
         """
+        self.settle()
         for record in self._store.scan(_ENTRY, newest_first=True):
             entry, _ = _from(record.value)
             mine = (entry.person, entry.workspace) == (person, workspace) and entry.by != "job"
@@ -292,6 +303,7 @@ class Journal:
             How many entries matched.
         """
         erased = 0
+        self.settle()
         with self._store.transaction():
             for entry in self._all():
                 if match(entry):
@@ -307,9 +319,28 @@ class Journal:
         self._intents.erase((id, _plain(work.entry)) for id, work in self._at_work.items())
         return erased
 
+    def settle(self) -> None:
+        """Put outcomes that only the file of intents knows into the store, in one transaction.
+
+        Raises:
+            StoreError: It can't be written; they stay where they are.
+        """
+        if not self._ended or self._store.frozen:
+            return
+        with self._store.transaction() as outermost:
+            if not outermost:
+                raise RuntimeError("outcomes can't be settled in a transaction that could take them back")
+            for work in self._ended.values():
+                self._write(work.entry, work.blobs, new=not work.stored)
+        self._intents.end(self._ended)
+        self._ended.clear()
+
     def close(self) -> None:
-        """Close its file; the store is another's."""
-        self._intents.close()
+        """Settle, and close its file; the store is another's."""
+        try:
+            self.settle()
+        finally:
+            self._intents.close()
 
     def _adopt(self) -> None:
         """Take over what an earlier program left at work: it is undecided now."""
@@ -317,12 +348,14 @@ class Journal:
             return  # whoever may write again finds them
         left = self._intents.left()
         if left:
-            self._last = max(self._newest(), *(id for id, _ in left))
+            self._last = max(self._newest(), *(call.number for call in left))
             with self._store.transaction():
-                for id, value in left:
+                for id, value, outcome in left:
                     stored = self._store.get(_ENTRY, str(id))
                     entry, blobs = _from(stored) if stored else (Entry(**value), [])
-                    if entry.state == "intent":
+                    if entry.state == "intent" and outcome:
+                        self._write(replace(entry, **outcome), blobs, new=stored is None)
+                    elif entry.state == "intent":
                         self._leave(entry, blobs, new=stored is None)
         self._intents.clear()
 
@@ -355,6 +388,7 @@ class Journal:
 
     def _all(self) -> Iterator[Entry]:
         """All entries, newest first; those at work that aren't in the store yet before the others."""
+        self.settle()
         for work in sorted(self._at_work.values(), key=lambda work: -work.entry.id):
             if not work.stored:
                 yield work.entry
@@ -374,15 +408,16 @@ class Journal:
         if state in ("done", "failed") and entry.state != "intent":
             return  # somebody took it back meanwhile; that stands
         entry = replace(entry, state=state, message=entry.message if message is None else message)
-        ours = entry_id in self._at_work
-        try:
-            with self._store.transaction():
-                self._write(entry, blobs, new=self._unstored(entry_id))
-                if not ours:
-                    self._store.delete(_OPEN, str(entry_id))
-        finally:
-            self._at_work.pop(entry_id, None)
-        self._intents.end(entry_id)
+        work = self._at_work.pop(entry_id, None)
+        if work is not None and state in ("done", "failed"):
+            self._intents.outcome(entry_id, {"state": state, "message": entry.message})
+            self._ended[entry_id] = _AtWork(entry, blobs, work.stored)
+            return
+        with self._store.transaction():
+            self._write(entry, blobs, new=work is not None and not work.stored)
+            if work is None:
+                self._store.delete(_OPEN, str(entry_id))
+        self._intents.end([entry_id])
 
     def _mark(self, entry_id: int, taken_back: int) -> None:
         entry, blobs = self._read(entry_id)
@@ -403,7 +438,7 @@ class Journal:
             self._store.delete(_OPEN, str(entry_id))
 
     def _read(self, entry_id: int) -> tuple[Entry, list[str]]:
-        work = self._at_work.get(entry_id)
+        work = self._at_work.get(entry_id) or self._ended.get(entry_id)
         if work is not None:
             return work.entry, work.blobs
         value = self._store.get(_ENTRY, str(entry_id))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, SyscallError
+from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, StoreError, SyscallError
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.consent import Consents, receipt
 from llmasos.core.kernel.instruments import Instruments
@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 
 LIMIT = 4 * 1024 * 1024
 """Characters in one argument; more is E2BIG."""
+
+SETTLED_AFTER = 0.5
+"""Seconds after which outcomes that only the file of intents knows get into the store: in one transaction, and not
+while somebody waits for an answer."""
 
 MESSAGE = 2_000
 """Characters of an error at most."""
@@ -132,6 +136,7 @@ class Kernel:
     instruments: Instruments = field(init=False)
     rates: Rates = field(init=False)
     consents: Consents = field(init=False)
+    _settling: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.rates = Rates(self.clock)
@@ -194,6 +199,8 @@ class Kernel:
         trapped = Trapped(process, call, caller.decision, result, entry, seconds, caller.labels)
         for hook in self.hooks:
             hook(trapped)
+        if caller.entry and self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLED_AFTER, self._settle)
         await session.front.after(result)
         return result
 
@@ -226,6 +233,14 @@ class Kernel:
             raise SyscallError("ESTALE", error.what, "'undo' once more takes back what was done before that.") from None
         self.journal.undone(entry.id)
         return message
+
+    def _settle(self) -> None:
+        """What was done a moment ago gets from the file of intents into the store."""
+        self._settling = None
+        try:
+            self.journal.settle()
+        except StoreError:
+            log.exception("outcomes stay in the file of intents")  # the next ones try again
 
     def decide(self, caller: Caller, row: Syscall, args: Mapping[str, Any]) -> Decision:
         """What policy says of a call of this caller with these arguments."""

@@ -238,16 +238,59 @@ def test_kill_9_leaves_done_or_undecided(home: Path, tmp_path: Path, clock: Mock
                 effect.unlink()
 
 
-def test_a_call_at_work_leaves_nothing_behind_when_it_has_ended(journal: Journal, home: Path) -> None:
+def test_a_call_leaves_nothing_behind_when_its_outcome_is_in_the_store(journal: Journal, home: Path) -> None:
     file = home / "intents.sealed"
     one, other = intend(journal, "one"), intend(journal, "other")
     assert [e.request for e in journal.entries()] == ["other", "one"]
     held = file.stat().st_size
     journal.done(one.id)
+    journal.settle()
     assert file.stat().st_size >= held  # only marked, while the other is at work
     journal.failed(other.id, "no")
+    journal.settle()
     assert file.stat().st_size == 0
     assert [(e.request, e.state) for e in journal.entries()] == [("other", "failed"), ("one", "done")]
+
+
+def test_outcomes_that_did_not_get_into_the_store_are_known_at_the_next_start(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock)
+    done, failed, open_ = (intend(journal, request) for request in ("done", "failed", "open"))
+    with store.transaction():
+        blob = store.put_blob(b"before")
+        journal.prepare_inverse(failed.id, "files.restore", {"blob": blob}, blobs=[blob])
+    journal.done(done.id, "it is done")
+    journal.failed(failed.id, "it is not")
+    assert store.get("journal", str(done.id)) is None  # killed here: only the file of intents knows
+    after = Journal(store, clock)
+    assert sorted((e.request, e.state, e.message) for e in after.entries()) == [
+        ("done", "done", "it is done"),
+        ("failed", "failed", "it is not"),
+        ("open", "intent", ""),
+    ]
+    assert [e.id for e in after.undecided()] == [open_.id]
+    assert after.get(failed.id).inverse == {"name": "files.restore", "payload": {"blob": blob}}
+
+
+def test_an_outcome_without_room_on_the_disk_leaves_the_call_undecided(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock)
+    entry = intend(journal)
+    journal._intents.outcome = _full  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="no room"):
+        journal.done(entry.id)
+    assert [e.id for e in Journal(store, clock).undecided()] == [entry.id]
+
+
+def _full(number: int, said: object) -> None:
+    raise StoreError("There is no room.")
+
+
+def test_outcomes_are_not_settled_where_they_could_be_taken_back(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock)
+    entry = intend(journal)
+    journal.done(entry.id)
+    with pytest.raises(RuntimeError, match="in a transaction"), store.transaction():
+        journal.entries()
+    assert journal.entries()[0].state == "done"
 
 
 def test_what_is_erased_goes_from_the_calls_at_work_too(store: Store, clock: MockClock, home: Path) -> None:

@@ -60,6 +60,10 @@ class Explanation:
     rules: tuple[Tried, ...]
 
 
+_REMEMBERED = 4096
+"""Kinds of calls whose rules are remembered."""
+
+
 def stronger(one: Decision, other: Decision) -> Decision:
     """The stricter of two decisions, the first where they are equally strict."""
     return other if STRENGTH[other.verdict] > STRENGTH[one.verdict] else one
@@ -85,6 +89,7 @@ class Policy:
         self.rules = rules
         self._moderation = moderation
         self._tiers = [some for tier in TIERS if (some := [rule for rule in rules if rule.tier == tier])]
+        self._about: dict[tuple[str, str, str], list[list[Rule]]] = {}
         self.rated = [rule for rule in rules if rule.rate]
 
     @property
@@ -134,10 +139,10 @@ class Policy:
     ) -> Decision:
         best: Rule | None = None
         used_up: list[Rule] = []
-        for rules in self._tiers:
+        for rules in self._rules_about(subject, syscall, effect):
             for rule in rules:
                 stricter = best is None or STRENGTH[rule.decision] > STRENGTH[best.decision]
-                if stricter and rule.matches(subject, syscall, effect, args, labels):
+                if stricter and rule.fits(args, labels):
                     if _in_rate(rule, subject, rates):
                         best = rule
                     elif rule.decision == "allow":
@@ -149,6 +154,17 @@ class Policy:
             beyond = [*used_up, *([best] if best and best.rate else [])]
             decision = replace(decision, note=" ".join(_beyond(rule, subject, rates) for rule in beyond))
         return decision
+
+    def _rules_about(self, subject: str, syscall: str, effect: Effect) -> list[list[Rule]]:
+        """The rules of each tier whose patterns fit these three; found once, since they are asked for at each call."""
+        key = (subject, syscall, effect)
+        found = self._about.get(key)
+        if found is None:
+            if len(self._about) >= _REMEMBERED:
+                self._about.clear()
+            found = [[rule for rule in rules if rule.is_about(*key)] for rules in self._tiers]
+            self._about[key] = found
+        return found
 
     def charges(
         self,

@@ -78,10 +78,16 @@ class Rule:
         self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS
     ) -> bool:
         """Whether its patterns are about this call; its rate isn't looked at."""
+        return self.is_about(subject, syscall, effect) and self.fits(args, labels)
+
+    def is_about(self, subject: str, syscall: str, effect: Effect) -> bool:
+        """Whether it could be about such a call, whatever its arguments."""
         if self.effect and effect not in self.effect:
             return False
-        if not _any(self.syscall, syscall) or not _any(self.subject, subject):
-            return False
+        return _any(self.syscall, syscall) and _any(self.subject, subject)
+
+    def fits(self, args: Mapping[str, Any], labels: frozenset[str]) -> bool:
+        """Whether its other patterns fit the arguments and labels of a call that it could be about."""
         if self.labels and not any(_any(self.labels, label) for label in labels):
             return False
         return all(name in args and _any(listed(some), str(args[name])) for name, some in self.args.items())

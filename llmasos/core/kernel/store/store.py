@@ -299,10 +299,11 @@ class Store:
             return scope is not None and self._blobs.delete(scope, id)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[bool]:
         """What is written inside happens as a whole or, if the body raises, not at all; nests.
 
-        Other threads wait meanwhile: keep it short, and never `await` inside.
+        Gives whether it is the outermost one, which nothing else can take back. Other threads wait meanwhile: keep it
+        short, and never `await` inside.
         """
         with self._db.transaction() as outermost:
             if outermost:
@@ -312,7 +313,7 @@ class Store:
                 self._state.begin()
             mark = self._state.mark()
             try:
-                yield
+                yield outermost
                 if outermost:
                     self._state.end()
             except BaseException:
