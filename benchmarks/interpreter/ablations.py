@@ -4,8 +4,7 @@
 
 `all`: as it ships. `no adapter`: the base model under the same grammar. `no spans`: free text may be any text.
 `no grammar`: the model writes what it likes. `no numbers`: numbers may be any. `keeps optional`: unsure optional arguments
-stay. `read twice`: an unsure program is decoded a second time with the definitions in the opposite order, and the likelier
-one taken. `examples`: no language model; the syscall of the nearest example sentence of the documentation (embeddings),
+stay. `read once`: an unsure program isn't read again with the definitions in the opposite order. `examples`: no language model; the syscall of the nearest example sentence of the documentation (embeddings),
 which has no arguments. Then retrieval: how often the right definition is among the eight that are shown, of all
 plugins of the set together.
 """
@@ -17,7 +16,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -26,18 +24,14 @@ from benchmarks.interpreter.sets import Case, all_sets
 from llmasos.compose import Machine
 from llmasos.core.base.types import Call
 from llmasos.core.engine import models
-from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.engine.embed import Embedder, make_embedder
-from llmasos.services.interpreter import decoding, interpreter
+from llmasos.services.interpreter import calibration, decoding
 from llmasos.services.interpreter.candidates import Candidates
-from llmasos.services.interpreter.decoding import Decoded, Question
 from llmasos.services.interpreter.interpreter import SHOWN
 from llmasos.services.interpreter.reading import Reading
 
 SETS = ("en", "zh", "programs_en", "plugins", "foreign_single", "foreign_choose", "foreign_none")
-PARTS = ("all", "no adapter", "no spans", "no numbers", "keeps optional", "no grammar", "read twice")
-UNSURE = 0.9
-"""Below this probability of the whole text `read twice` reads twice."""
+PARTS = ("all", "no adapter", "no spans", "no numbers", "keeps optional", "no grammar", "read once")
 Change = Callable[[Machine], None]
 
 
@@ -71,25 +65,13 @@ def _without(part: str) -> Iterator[tuple[dict[str, Any], Change | None]]:
     elif part == "keeps optional":
         with mock.patch.object(decoding, "OPTIONAL", 0.0):
             yield {}, None
-    elif part == "read twice":
-        with mock.patch.object(interpreter, "decode", _twice):
+    elif part == "read once":
+        with mock.patch.object(calibration, "READ_AGAIN_BELOW", 0.0):
             yield {}, None
     elif part == "no grammar":
         yield {}, _unconstrained
     else:
         yield {}, None
-
-
-async def _twice(engine: Engine, sequence: LiveSequence, question: Question) -> Decoded:
-    best = await decoding.decode(engine, sequence, question)
-    if len(question.described) < 2 or best.likelihood >= UNSURE:
-        return best
-    again = await engine.open()
-    try:
-        other = await decoding.decode(engine, again, replace(question, described=question.described[::-1]))
-    finally:
-        await engine.close(again)
-    return max(best, other, key=lambda decoded: decoded.likelihood)
 
 
 def _unconstrained(machine: Machine) -> None:

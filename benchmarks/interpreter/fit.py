@@ -69,6 +69,7 @@ async def decoded(sets: dict[str, list[Case]]) -> dict[str, list[tuple[Case, lis
         mock.patch.object(interpreter, "decode", record),
         mock.patch.object(decoding, "OPTIONAL", 0.0),
         mock.patch.object(calibration, "NOTHING_FROM", 2.0),
+        mock.patch.object(calibration, "READ_AGAIN_BELOW", 0.0),
     ):
         measured = await measure(sets)
     return {

@@ -52,6 +52,8 @@ class Sampling:
         seed: The same seed, prompt and model draw the same tokens where the sequence is alone in its context;
             in company sums are taken in another order, and the last bits can differ. None draws a seed.
         log_probs: Whether pieces tell how likely their tokens were; else those are 0, and a token is drawn faster.
+        copies: Whether the text copies from its prompt, so that the next tokens can be guessed and computed together
+            where nobody else waits. What is drawn is the same, sooner.
     """
 
     temperature: float = 0.7
@@ -63,6 +65,7 @@ class Sampling:
     max_tokens: int = 256
     seed: int | None = None
     log_probs: bool = True
+    copies: bool = False
 
 
 GREEDY = Sampling(temperature=0.0, repeat_penalty=1.0)

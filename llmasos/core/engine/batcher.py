@@ -227,7 +227,7 @@ class Batcher:
                 if any(begin_alike(work.live.tokens, other.live.tokens) for other in fresh):
                     continue  # it takes over in the next step what is computed in this one
                 fresh.append(work)
-            part = self._part(work, room)
+            part = self._part(work, room, alone=len(works) == 1)
             if part is None:
                 continue
             wanted = sum(part.rows.outputs)
@@ -239,8 +239,8 @@ class Batcher:
             planned.append((work, part))
         return planned
 
-    def _part(self, work: Work, room: int) -> Part | None:
-        while (part := work.plan(room)) is None:
+    def _part(self, work: Work, room: int, *, alone: bool = False) -> Part | None:
+        while (part := work.plan(room, alone=alone)) is None:
             if not self.prefixes.make_room():
                 self._fail(work, self._full())
                 return None

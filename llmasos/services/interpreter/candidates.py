@@ -27,9 +27,9 @@ _DAMPING = 5
 """Of reciprocal rank fusion: how little the first places count before the next ones."""
 _FAMILY = re.compile(r"[._:/-]|(?<=[a-z])(?=[A-Z])")
 _KINSHIP = 0.6
-"""How much of its family's best place a tool gets: who asks for two things mostly asks one plugin. Measured on requests
-for plugins of which some 160 functions were installed: with it all functions of 80 of 100 requests for several were among
-the first 8, without it of 69; of all requests 88.3 and 87.3 %."""
+"""How much of its family's best place a tool gets: who asks for two things mostly asks one plugin. Where some 160
+functions of plugins were installed, all functions of 80 % of requests for several were among the first 8 with it, of
+69 % without; of all requests 88.3 and 87.3 %."""
 _REMEMBERED = 2000
 
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Tool = Mapping[str, Any]
 
-_SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320)
+_SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320, copies=True)
 _LEAD_IN = re.compile(
     r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|please|by the way|(?:just )?wondering|(?:quick|one) question)[,:.! ]+)+"
     r"|^(?:(?:你好|您好|我有个问题)[,，:：。! ！]+|(?:请问(?:一下)?|我?想问一下|顺便问一[句下])[,，:：。!！ ]*)+",

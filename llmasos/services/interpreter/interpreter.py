@@ -146,6 +146,17 @@ class Interpreter:
         self, engine: Engine, question: Question, tools: Sequence[Tool], *, only_tools: bool
     ) -> Reading:
         chosen = await self._fitting(engine, question.words.line, tools)
+        best = await self._in_order(engine, question, chosen, only_tools=only_tools)
+        if len(chosen) > 1 and calibration.of_tools(best) < calibration.READ_AGAIN_BELOW:
+            # The order of definitions sways a model of this size; in the opposite one it errs elsewhere.
+            other = await self._in_order(engine, question, chosen[::-1], only_tools=only_tools)
+            best = max(best, other, key=calibration.of_tools)
+        return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
+
+    async def _in_order(
+        self, engine: Engine, question: Question, chosen: Sequence[Tool], *, only_tools: bool
+    ) -> Decoded:
+        """The likeliest program where these definitions are shown, in this order."""
         offered = {tool["name"] for tool in chosen}
         beside = [] if only_tools else [tool for tool in self._catalogue(question.words) if tool["name"] not in offered]
         question = replace(question, tools=[*chosen, *beside], described=chosen, only=only_tools, may_be_nothing=True)
@@ -155,7 +166,7 @@ class Interpreter:
                 # Unsure of "nothing": a model that reads something new says so too easily.
                 async with _opened(engine) as again:
                     best = await decode(engine, again, replace(question, may_be_nothing=False))
-        return Reading(best.program, calibration.of_tools(best), derived=_derived(best, question.words))
+        return best
 
     async def _fitting(self, engine: Engine, line: str, tools: Sequence[Tool]) -> list[Tool]:
         """The definitions to show: as many of the nearest as leave room for the sentence and its program."""

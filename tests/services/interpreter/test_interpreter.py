@@ -12,6 +12,7 @@ from llmasos.core.kernel.session import Nobody
 from llmasos.core.kernel.syscall import SyscallTable, syscall
 from llmasos.services.interpreter import sentence
 from llmasos.services.interpreter.candidates import Candidates
+from llmasos.services.interpreter.decoding import Decoded
 from llmasos.services.interpreter.interpreter import Interpreter
 from llmasos.services.interpreter.reading import Reading
 from llmasos.services.requests import Requests
@@ -133,6 +134,44 @@ async def test_of_many_definitions_the_telling_ones_are_shown():
     assert tools[-1] in await nearest("where's my parcel", tools, 5)
     assert len(await nearest("where's my parcel", tools, 5)) == 5
     assert await nearest("anything", tools[:3], 5) == tools[:3]
+
+
+SWITCHES = [
+    {"name": "tank.light", "inputSchema": {"type": "object", "properties": {"on": {"type": "boolean"}}}},
+    {"name": "tank.pump", "inputSchema": {"type": "object", "properties": {"on": {"type": "boolean"}}}},
+]
+
+
+@pytest.mark.parametrize(("again", "called"), [(0.9, "tank.pump"), (0.2, "tank.light")])
+async def test_an_unsure_program_is_read_again_in_the_opposite_order(monkeypatch, again, called):
+    shown = []
+
+    async def decode(engine, sequence, question):
+        shown.append([tool["name"] for tool in question.described])
+        first = len(shown) == 1
+        sure = 0.4 if first else again
+        return Decoded((Call("tank.light" if first else "tank.pump", {"on": True}),), sure, sure)
+
+    monkeypatch.setattr("llmasos.services.interpreter.interpreter.decode", decode)
+    interpreter, _ = reader()
+    reading = await interpreter.interpret("switch it on", tools=SWITCHES, only_tools=True)
+    assert shown == [["tank.light", "tank.pump"], ["tank.pump", "tank.light"]]
+    assert reading.program == (Call(called, {"on": True}),)
+
+
+@pytest.mark.parametrize("tools", [SWITCHES, SWITCHES[:1]], ids=["sure", "nothing to turn round"])
+async def test_it_is_read_once_where_that_says_enough(monkeypatch, tools):
+    asked = []
+
+    async def decode(engine, sequence, question):
+        asked.append(question)
+        sure = 1.0 if len(tools) > 1 else 0.2
+        return Decoded((Call("tank.light", {"on": True}),), sure, sure)
+
+    monkeypatch.setattr("llmasos.services.interpreter.interpreter.decode", decode)
+    interpreter, _ = reader()
+    await interpreter.interpret("switch it on", tools=tools, only_tools=True)
+    assert len(asked) == 1
 
 
 async def test_the_kin_of_a_telling_definition_is_shown_too():
