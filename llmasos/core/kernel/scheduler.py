@@ -1,6 +1,7 @@
 """Who gets the model next: the only queue there is; engines ask it before each step.
 
-Classes first (interactive > normal > background); inside a class those with a deadline that can still be kept, the
+Classes first (interactive > normal > background): while one of a higher class runs, the others take part in every eighth
+step only, since a step takes as long as all that is in it. Inside a class those with a deadline that can still be kept, the
 earliest first (EDF: Liu and Layland 1973), then weighted fair share: of the runnable processes the one with the fewest
 virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to be compared with.
 """
@@ -20,6 +21,9 @@ Key = tuple[int, float, float, int]
 """What is sorted by: class, deadline, share, and the sequence where all are alike."""
 REMEMBERED = 1024
 """Sequences whose last turn is remembered."""
+COMPANY = 8
+"""Of so many steps of a higher class lower ones take part in one. Their prompts and replies make it last: they still get
+most of the time, and the other is several times as fast."""
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
@@ -59,6 +63,7 @@ class Scheduler:
         self._engine = engine
         self._discipline = discipline
         self._instruments = instruments
+        self._alone = 0
         self._turn = 0
         self._turns: dict[int, int] = {}
 
@@ -75,10 +80,21 @@ class Scheduler:
             elif process.state not in _HALTED:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
-        chosen = [sequence for _, sequence in ranked[:limit]]
+        taking_part = self._without_company(ranked) if self._discipline == "fair" else ranked
+        chosen = [sequence for _, sequence in taking_part[:limit]]
         for instrument in self._instruments:
             instrument.scheduled(chosen, len(ranked) - len(chosen))
         return chosen
+
+    def _without_company(self, ranked: list[tuple[Key, LiveSequence]]) -> list[tuple[Key, LiveSequence]]:
+        """The most urgent class; the others too where it is their step, or where all are of one class."""
+        highest = max(0, ranked[0][0][0]) if ranked else 0
+        most = [pair for pair in ranked if pair[0][0] <= highest]
+        if len(most) == len(ranked):
+            self._alone = 0
+            return ranked
+        self._alone = (self._alone + 1) % COMPANY
+        return most if self._alone else ranked
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for computed tokens, to a process and those it works for.

@@ -9,7 +9,7 @@ from llmasos.core.base.clock import MockClock
 from llmasos.core.engine.base import LiveSequence
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.process import Budget, ProcessTable, State
-from llmasos.core.kernel.scheduler import Scheduler
+from llmasos.core.kernel.scheduler import COMPANY, Scheduler
 
 
 class Model:
@@ -45,7 +45,28 @@ def test_a_class_goes_before_the_next():
     model.add("talk", priority="normal")
     model.add("shell", priority="interactive")
     assert set(model.run(20)) == {"shell"}
-    assert model.run(1, limit=3) == ["shell", "talk", "job"]
+
+
+def test_lower_classes_keep_it_company_in_every_eighth_step():
+    model = Model()
+    model.add("job", priority="background")
+    model.add("talk", priority="normal")
+    shell = model.add("shell", priority="interactive")
+    steps = [model.run(1, limit=3) for _ in range(COMPANY * 2)]
+    everybody = ["shell", "talk", "job"]
+    assert steps == ([["shell"]] * (COMPANY - 1) + [everybody]) * 2
+    model.run(3, limit=3)
+    shell.move(State.STOPPED)
+    assert model.run(1, limit=3) == ["talk"]  # of those that are left the next class is the highest
+    shell.move(State.READY)
+    assert model.run(1, limit=3) == ["shell"]
+
+
+def test_within_a_class_all_take_part_in_each_step():
+    model = Model()
+    model.add("one", priority="background")
+    model.add("other", priority="background")
+    assert all(len(model.run(1, limit=3)) == 2 for _ in range(5))
 
 
 def test_shares_follow_the_weights():
@@ -110,10 +131,11 @@ def test_a_deadline_that_can_be_kept_goes_first_in_its_class():
     model.add("talk")
     model.add("later", within=60)
     model.add("soon", within=10)
-    model.add("shell", priority="interactive")
-    assert model.run(1, limit=4) == ["shell", "soon", "later", "talk"]
+    assert model.run(1, limit=4) == ["soon", "later", "talk"]
     model.clock.advance(11)
-    assert model.run(1, limit=2) == ["shell", "later"]  # too late for "soon": it holds up nobody
+    assert model.run(1, limit=1) == ["later"]  # too late for "soon": it holds up nobody
+    model.add("shell", priority="interactive")
+    assert model.run(1, limit=1) == ["shell"]
     model.clock.advance(60)
     assert set(model.run(30, limit=3)) == {"shell", "soon", "later", "talk"}
 
