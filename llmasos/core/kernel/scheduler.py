@@ -1,9 +1,10 @@
 """Who gets the model next: the only queue there is; engines ask it before each step.
 
-Classes first (interactive > normal > background): while one of a higher class runs, the others take part in every eighth
-step only, since a step takes as long as all that is in it. Inside a class those with a deadline that can still be kept, the
-earliest first (EDF: Liu and Layland 1973), then weighted fair share: of the runnable processes the one with the fewest
-virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to be compared with.
+Classes first (interactive > normal > background): while one of a higher class runs, the others take part in every
+eighth step only, since a step takes as long as all that is in it. Inside a class those with a deadline that can still
+be kept, the earliest first (EDF: Liu and Layland 1973), then weighted fair share: of the runnable processes the one
+with the fewest virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to
+be compared with.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ Key = tuple[int, float, float, int]
 REMEMBERED = 1024
 """Sequences whose last turn is remembered."""
 COMPANY = 8
-"""Of so many steps of a higher class lower ones take part in one. Their prompts and replies make it last: they still get
-most of the time, and the other is several times as fast."""
+"""Of so many steps of a higher class lower ones take part in one. Their prompts and replies make it last, so that they
+still get most of the time, and the other is several times as fast."""
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
