@@ -24,7 +24,7 @@ CELLS = 6144
 
 def rows(run: Run) -> list[Row]:
     """The figures."""
-    return asyncio.run(_Batch(load(), run).rows())
+    return asyncio.run(_Batch(load(run.quantization), run).rows())
 
 
 class _Batch:

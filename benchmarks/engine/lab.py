@@ -42,12 +42,14 @@ class Run:
         minutes: Of the long subjects; 0 for their own.
         cells: KV cells of the speech engine, where a subject lets them be chosen; 0 for the system's own.
         sequences: Its sequences; 0 for the system's own.
+        quantization: Of the model in `batch`; the system's own talks in `q8_0` and interprets in `q4_0`.
     """
 
     quick: bool = False
     minutes: float = 0.0
     cells: int = 0
     sequences: int = 0
+    quantization: str = "q8_0"
 
     def of(self, full: T, quick: T) -> T:
         """One of two sizes."""
@@ -58,6 +60,8 @@ class Run:
         """The options of the command line that say the same."""
         numbers = {"--minutes": self.minutes, "--cells": self.cells, "--sequences": self.sequences}
         said = [f"{name}={number}" for name, number in numbers.items() if number]
+        if self.quantization != "q8_0":
+            said.append(f"--quantization={self.quantization}")
         return [*said, *(["--quick"] if self.quick else [])]
 
 
