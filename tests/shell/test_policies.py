@@ -72,9 +72,9 @@ def test_list(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(told(capsys))
     assert found["active"] == "kiosk" and not found["running"]
     assert [policy["name"] for policy in found["policies"]] == [
-        "child", "default", "developer", "kiosk", "mine", "readonly",
+        "agent", "child", "default", "developer", "kiosk", "mine", "readonly",
     ]  # fmt: skip
-    assert [file["tier"] for file in found["policies"][1]["files"]] == ["user", "bundled"]
+    assert [file["tier"] for file in found["policies"][2]["files"]] == ["user", "bundled"]
 
 
 def test_list_says_what_the_kernel_that_runs_goes_by(
