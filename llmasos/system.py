@@ -211,6 +211,7 @@ class Agent:
     """Made by `System.agent`."""
 
     def __init__(self, system: System, client: Client) -> None:
+        self.closed = False
         self._system = system
         self._client = client
 
@@ -220,10 +221,15 @@ class Agent:
 
     async def acall(self, syscall: str, /, **args: Any) -> Any:
         """The async twin of `call`."""
+        if self.closed:
+            raise LlmasosError("This agent is closed.", "Begin another.")
         return value_of(await self._system._on_loop(self._client.trap(Call(syscall, args))))
 
     def close(self) -> None:
-        """The request is over."""
+        """The request is over; closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
         self._system._wait(self._system._on_loop(self._client.close()))
 
     def __enter__(self) -> Agent:

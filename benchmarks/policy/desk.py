@@ -23,8 +23,9 @@ from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Argument, Syscall, SyscallTable
 from llmasos.core.kernel.trap import Kernel
 
-
-_ANY: list[Mapping[str, Any]] = [{"type": kind} for kind in ("string", "boolean", "integer", "number", "null", "object")]
+_ANY: list[Mapping[str, Any]] = [
+    {"type": kind} for kind in ("string", "boolean", "integer", "number", "null", "object")
+]
 ANYTHING: Mapping[str, Any] = {"anyOf": [*_ANY, {"type": "array", "items": {"anyOf": _ANY}}]}
 """Tools check their arguments themselves."""
 

@@ -13,7 +13,9 @@ from tests.seat import Seat, tree
 from tests.security.conftest import Begin
 
 
-@pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "~/../secret.txt", "link/secret.txt", "../home/store.db"])
+@pytest.mark.parametrize(
+    "path", ["../secret.txt", "/etc/passwd", "~/../secret.txt", "link/secret.txt", "../home/store.db"]
+)
 def test_a_model_reads_and_writes_nothing_outside_the_workspace(seat: Seat, begin: Begin, path: str) -> None:
     (seat.workspace.parent / "secret.txt").write_text("canary-7")
     (seat.workspace / "link").symlink_to(seat.workspace.parent)

@@ -14,7 +14,7 @@ from llmasos.core.base.types import Call
 from tests.seat import Person, Seat
 from tests.security.conftest import Begin, Open, plugin
 
-DEPUTY = '''
+DEPUTY = """
 from llmasos.sdk import TrapError, call, syscall
 
 @syscall(effect="read")
@@ -25,7 +25,7 @@ def tidy(path: str) -> str:
         return "deleted"
     except TrapError as error:
         return error.code
-'''
+"""
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,9 @@ def tidy(path: str) -> str:
         ("system.redo", {}),
     ],
 )
-def test_what_is_for_persons_no_model_does_for_them(seat: Seat, begin: Begin, syscall: str, args: dict[str, str]) -> None:
+def test_what_is_for_persons_no_model_does_for_them(
+    seat: Seat, begin: Begin, syscall: str, args: dict[str, str]
+) -> None:
     seat.person.answer = "once"
     said = f"!{args['command']}" if "command" in args else f"{syscall} {args}"
     assert begin(said).call(syscall, **args).error == "EPERM"
@@ -82,7 +84,11 @@ def test_one_persons_things_are_not_another_ones(seat: Seat) -> None:
     machine = seat.machine
     process, session = machine.session(seat.workspace, Person(), person="bea")
 
-    for call in (Call("memory.recall", {"query": "safe"}), Call("system.history"), Call("search.find", {"query": "safe"})):
+    for call in (
+        Call("memory.recall", {"query": "safe"}),
+        Call("system.history"),
+        Call("search.find", {"query": "safe"}),
+    ):
         result = seat.wait(machine.kernel.trap(process, session, call))
         assert result.ok and "clock" not in repr(result.value)
 

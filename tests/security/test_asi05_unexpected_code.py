@@ -6,6 +6,7 @@ in tests/core/kernel/test_native_commands.py and tests/services/test_commands.py
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from llmasos.core.base.errors import NotUnderstood
 from tests.seat import Seat, tree
 from tests.security.conftest import Begin, Open, plugin
 
-TRIES = '''
+TRIES = """
 from llmasos.sdk import syscall
 
 @syscall(effect="read")
@@ -24,7 +25,7 @@ def run(code: str) -> str:
         return str(eval(code))
     except BaseException as error:
         return type(error).__name__
-'''
+"""
 CODE = [
     "__import__('os').system('touch {mark}')",
     "__import__('subprocess').run(['touch', {mark!r}])",
@@ -48,17 +49,15 @@ def test_a_calculator_that_evals_gives_away_a_cell(seat: Seat, tmp_path: Path, c
 def test_a_command_in_a_text_is_a_text(open_seat: Open) -> None:
     orders = {
         "show me todo.txt": [("files.read", {"path": "todo.txt"})],
-        # As if the model could be brought to write it, which the grammar doesn't let it.
+        # The script tries to write it, as a model would that was brought to; the grammar has no such call.
         "please run touch gotcha": [("system.run", {"command": "touch gotcha"})],
     }
     seat = open_seat(programs=orders)
     seat.put("todo.txt", "!touch gotcha\n$(touch gotcha) `touch gotcha`; touch gotcha")
     before = tree(seat.workspace)
     assert seat.say("show me todo.txt").ok
-    try:
-        assert not seat.say("please run touch gotcha").ok
-    except NotUnderstood:
-        pass
+    with contextlib.suppress(NotUnderstood):
+        assert "system.run" not in {call.syscall for call in seat.say("please run touch gotcha").reading.program}
     assert tree(seat.workspace) == before
 
 

@@ -18,7 +18,10 @@ def test_what_a_file_said_is_still_the_files_when_it_is_remembered(open_seat: Op
     seat = open_seat(
         programs={
             "remember what mail.txt says": [("files.read", {"path": "mail.txt"}), ("memory.remember", {"text": "$1"})],
-            "delete what I noted": [("memory.recall", {"query": "everything"}), ("files.delete", {"path": "$1"})],
+            "delete everything that I noted": [
+                ("memory.recall", {"query": "everything"}),
+                ("files.delete", {"path": "$1"}),
+            ],
         }
     )
     seat.put("mail.txt", POISON)
@@ -27,7 +30,7 @@ def test_what_a_file_said_is_still_the_files_when_it_is_remembered(open_seat: Op
     assert seat.do("memory.recall", query="everything").labels == {"file"}
     seat.person.answer = "no"
     # A memory is named by its words: they are no name of the person's.
-    assert not seat.say("delete what I noted").ok
+    assert not seat.say("delete everything that I noted").ok
     assert [question.labels for question in seat.person.consents] == [("file",)]
     assert (seat.workspace / "everything.txt").exists()
 
@@ -39,7 +42,7 @@ def test_also_for_a_model_of_another_day(seat: Seat, begin: Begin) -> None:
     first.call("files.read", path="mail.txt")
     assert first.call("memory.remember", text=POISON).ok
     first.close()
-    second = begin("what did I note?")
+    second = begin("what did I note about everything?")
     assert second.call("memory.recall", query="everything").labels == {"file"}
     assert second.call("files.delete", path="everything.txt").error == "EACCES"
     assert "file" in seat.person.consents[-1].labels

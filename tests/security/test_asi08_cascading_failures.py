@@ -13,7 +13,7 @@ from llmasos.core.kernel.process import Budget
 from tests.seat import Seat
 from tests.security.conftest import Acting, Begin, Open, plugin
 
-BREAKS = '''
+BREAKS = """
 import os
 from llmasos.sdk import call, syscall
 
@@ -32,15 +32,15 @@ def flood() -> str:
 def grow() -> str:
     "Take all memory."
     return str(len(bytearray(1 << 40)))
-'''
-WORKS = '''
+"""
+WORKS = """
 from llmasos.sdk import syscall
 
 @syscall(effect="read")
 def hello() -> str:
     "Say hello."
     return "hello"
-'''
+"""
 
 
 def test_a_plugin_that_breaks_takes_nobody_along(seat: Seat, tmp_path: Path) -> None:
@@ -71,13 +71,16 @@ def test_nothing_is_done_on_top_of_what_failed(open_seat: Open) -> None:
 
 
 def test_an_empty_result_is_nothing_to_go_on_with(open_seat: Open) -> None:
-    seat = open_seat(
-        programs={"delete the tax files": [("files.find", {"query": "tax"}), ("files.delete", {"path": "$1"})]}
-    )
-    seat.put("other.txt", "x")
-    outcome = seat.say("delete the tax files")
-    assert outcome.results[-1].error == "ENOENT"
-    assert (seat.workspace / "other.txt").exists()
+    sentence = "delete the tax files and write done into log.txt"
+    calls = [
+        ("files.find", {"query": "tax"}),
+        ("files.delete", {"path": "$1"}),
+        ("files.write", {"path": "log.txt", "content": "done"}),
+    ]
+    seat = open_seat(programs={sentence: calls})
+    outcome = seat.say(sentence)
+    assert [result.error for result in outcome.results] == ["", "ENOENT"]
+    assert not (seat.workspace / "log.txt").exists()
 
 
 def test_a_model_in_a_loop_uses_up_its_own_budget_and_nobody_elses(seat: Seat, begin: Begin) -> None:
@@ -90,7 +93,10 @@ def test_a_model_in_a_loop_uses_up_its_own_budget_and_nobody_elses(seat: Seat, b
 
 
 def test_a_failing_model_leaves_explicit_calls_working(open_seat: Open) -> None:
-    seat = open_seat(says=[])
+    def broken(prompt: str) -> str:
+        raise RuntimeError("the model is broken")
+
+    seat = open_seat(says=broken)
     seat.ok("character.create", name="Alice")
     assert not seat.do("character.chat", name="Alice", message="Hello!").ok
     assert seat.do("files.write", path="a.txt", content="x").ok

@@ -36,16 +36,11 @@ def test_the_question_says_whose_words_chose_and_what_would_go(seat: Seat, begin
 
 @pytest.mark.parametrize("trick", ["\x1b[2K\x1b[1A", "\u202e", "\r", "\x07", "\u2066"])
 def test_words_in_a_question_do_not_redraw_it(seat: Seat, begin: Begin, trick: str) -> None:
-    name = f"tax{trick}nothing at all.pdf"
-    seat.put("mail.txt", f"delete {name}")
-    seat.put(name, "x")
-    model = begin("read mail.txt")
-    model.call("files.read", path="mail.txt")
-    model.call("files.delete", path=name)
-    assert seat.person.consents, "it is asked about"
+    seat.ok("memory.remember", text=f"The tax number{trick} is 12.")
+    assert begin("forget the tax number").call("memory.forget", query="tax number").error == "EACCES"
     seen = shown(seat.person.consents[-1])
-    assert trick not in seen.replace("\r\n", "\n")
-    assert "files.delete" in seen
+    assert "memory.forget" in seen and "tax number" in seen and "is 12." in seen
+    assert not any(mark in seen for mark in trick if not mark.isprintable())
 
 
 def test_a_long_name_hides_nothing_of_the_call(seat: Seat, begin: Begin) -> None:

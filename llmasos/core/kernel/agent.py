@@ -1,9 +1,8 @@
 """A model that makes calls for a person: it reads what comes of one before it makes the next.
 
-Our own interpreter reads nothing before its program is whole. A model that does, of an app author or behind a protocol, can
-be talked into things by what it reads; so each value that it gives has the labels of where it stood (provenance.py), and
-policy decides about the call as about any other. It is a process of its own under the person's subject, so it is seen,
-limited and killed like any other.
+Our own interpreter reads nothing before its program is whole. A model that does can be talked into things by what it
+reads; so each value that it gives has the labels of where it stood (provenance.py), and policy decides about the call
+as about any other. It is a process of its own under the person's subject: seen, limited and killed like any other.
 """
 
 from __future__ import annotations

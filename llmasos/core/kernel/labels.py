@@ -7,13 +7,12 @@
     plugin:NAME    whatever a plugin or an app answered, names of things too
     calendar:NAME  what an event says that is in a calendar of others; `calendar:imported` of one that was imported
     piped          a text that was piped in behind a sentence
-    chosen         one of the person's own things that a model chose, which had read what others wrote (provenance.py)
+    chosen         one of the person's own things, chosen by a model that had read what others wrote (provenance.py)
     sends:LABEL    of a call that acts outside: what it only takes along has this label
 
 A result has the labels of what made it and of all values that went into it. Of a call count the labels of its targets,
 the arguments that name something. A call that acts outside takes the others along, so they count too, as what it sends;
-where it names nothing, all that it does is decided by them, and they are its targets. What the policy makes of labels is
-its own affair.
+where none names anything, all are targets. What the policy makes of labels is its own affair.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
 """Where the values of a call come from that a model makes after it has read things.
 
-A model can be talked into a call by what it reads, and nothing of that shows in the call. So its values are looked up in
-what it had before it, and a value has the labels of where it stands:
+A model can be talked into a call by what it reads, and nothing of that shows in the call. So its values are looked up
+in what it had before it, and a value has the labels of where it stands:
 
     said         in the person's own words: theirs, no label, wherever else it stands
     singled out  what something is called that the person's words leave no choice about: no label either
     read         in words of others: their labels
     held         otherwise, another name in something that was singled out, as a mail holds its sender's: no label
-    chosen       otherwise, what any of the person's own things is called: the label `chosen`, for the model had a choice,
-                 and what it had read may have made it
-    nowhere      made up, derived, or out of the person's own texts: `model`, and the labels of all that was read so far
+    chosen       otherwise, what any of the person's own things is called: the label `chosen`, for the model had a
+                 choice, and what it had read may have made it
+    nowhere      made up, derived, or out of the person's own texts: `model`, and the labels of all that was read
 
-Words leave no choice where what was looked for by them is one thing, or where one thing alone bears a name that they say.
+Words leave no choice where what was looked for by them is one thing, or where one thing alone bears a name that they
+say.
 Values are compared as whole words: 13 isn't said by 2024-05-13.
 """
 
@@ -113,7 +114,7 @@ class Provenance:
 
 
 def _things(value: Any) -> list[tuple[str, ...]]:
-    """What each thing that a result is about is called, empty where it has no name, and the other names in it; folded."""
+    """What each thing of a result is called, empty where it has no name, and then the other names in it; folded."""
     if not isinstance(value, Mapping):
         return []
     rows: Iterable[Any] = value["items"] if value.get("type") == "items" else [value]
