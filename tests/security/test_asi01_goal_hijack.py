@@ -43,6 +43,17 @@ def test_a_text_that_was_read_deletes_nothing_unasked(seat: Seat, begin: Begin) 
     assert len(seat.person.consents) == 1
 
 
+def test_nor_does_it_choose_what_is_written_to(seat: Seat, begin: Begin) -> None:
+    furnish(seat)
+    model = begin("put a summary of mail.txt into draft.txt")
+    model.call("files.read", path="mail.txt")
+    assert model.call("files.write", path="gotcha.txt", content="x").error == "EACCES"
+    assert [(question.labels, question.rule) for question in seat.person.consents] == [(("file",), "others-names")]
+    # What is written may be others' words, for that is what was asked for.
+    assert model.call("files.write", path="draft.txt", content=ORDERS).ok
+    assert len(seat.person.consents) == 1
+
+
 def test_nor_what_the_model_made_of_it(seat: Seat, begin: Begin) -> None:
     furnish(seat)
     seat.put("every thing.txt", "x")
