@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
 OUTPUTS = ("text", "json", "stream-json")
-POLICIES = "default, developer, readonly, child, kiosk, one of your own, or a file"
+POLICIES = "default, developer, readonly, child, kiosk, agent, one of your own, or a file"
 ACTIONS = ("new", "check", "test", "list", "add", "grant", "revoke", "enable", "disable", "remove")
 SHORT = {
     "ps": "process.list",

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from llmasos.client import Client, attach
 from llmasos.client.base import value_of
-from llmasos.core.base.errors import LlmasosError, SyscallError
+from llmasos.core.base.errors import LlmasosError, SyscallError, UsageError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import Engines
@@ -72,8 +72,8 @@ class System:
         self._thread = threading.Thread(target=self._loop.run_forever, name="llmasos", daemon=True)
         self._thread.start()
         try:
-            person = front or Nobody(yes=settings.yes)
-            self._client: Client = self._wait(attach(settings, workspace, person, engines=engines))
+            self._front = front or Nobody(yes=settings.yes)
+            self._client: Client = self._wait(attach(settings, workspace, self._front, engines=engines))
         except BaseException:
             self._stop_loop()
             raise
@@ -106,6 +106,22 @@ class System:
     async def acall(self, syscall: str, /, **args: Any) -> Any:
         """The async twin of `call`."""
         return value_of(await self._on_loop(self._client.trap(Call(syscall, args))))
+
+    def agent(self, said: str) -> Agent:
+        """Calls that a model of yours makes for a person, one after the other, as it reads what comes of them.
+
+        What the person said themselves may be done as policy lets them; what the model took from elsewhere is labelled
+        by what it read, and asked about where policy says so.
+
+        Args:
+            said: What the person asked the model for, in their own words.
+
+        Raises:
+            UsageError: Nothing was said.
+        """
+        if not said.strip():
+            raise UsageError("An agent works at something that a person said.", "Give their words.")
+        return Agent(self, self._wait(self._on_loop(self._client.sibling(self._front, said=said))))
 
     def create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
         """The character of a name, made where there is none yet; run twice it is the same one, memory kept.
@@ -189,6 +205,38 @@ class _Words(Nobody):
 
     async def words(self, piece: str) -> None:
         self._pieces.put(piece)
+
+
+class Agent:
+    """Made by `System.agent`."""
+
+    def __init__(self, system: System, client: Client) -> None:
+        self.closed = False
+        self._system = system
+        self._client = client
+
+    def call(self, syscall: str, /, **args: Any) -> Any:
+        """As `System.call`; what comes back counts as read by the model."""
+        return self._system._wait(self.acall(syscall, **args))
+
+    async def acall(self, syscall: str, /, **args: Any) -> Any:
+        """The async twin of `call`."""
+        if self.closed:
+            raise LlmasosError("This agent is closed.", "Begin another.")
+        return value_of(await self._system._on_loop(self._client.trap(Call(syscall, args))))
+
+    def close(self) -> None:
+        """The request is over; closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
+        self._system._wait(self._system._on_loop(self._client.close()))
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Character:

@@ -118,6 +118,7 @@ class Listener:
                 front,
                 person=str(hello.get("person") or ""),
                 resumes=bool(hello.get("resumes")),
+                said=str(hello.get("said") or ""),
             )
         except LlmasosError as error:
             connection.send({"refused": codec.error(error)})

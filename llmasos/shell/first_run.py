@@ -32,6 +32,7 @@ POLICIES = {
     "readonly": "for looking around: nothing is changed",
     "child": "looks, talks, keeps to-dos and reminders; deletes and installs nothing, acts nowhere else",
     "kiosk": "a public terminal: talk and answers, no files, nothing that was said before",
+    "agent": "for a model that acts for you: what you said runs, what others' words would choose asks",
 }
 
 

@@ -49,6 +49,12 @@ TABLE = {
             "",
         ),  # of these it can do what it was granted, and the grant is looked at first
     },
+    "agent": {
+        "user:ada": (READS + UNDOABLE + COMMANDS + EXTERNAL, FINAL),
+        "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
+        "character:Alice": (READS, ""),
+        "plugin:weather": (READS + WRITES, ""),
+    },
     "developer": {
         "user:ada": (READS + UNDOABLE + COMMANDS + EXTERNAL, FINAL),
         "app:social": (READS + UNDOABLE + EXTERNAL, FINAL),
