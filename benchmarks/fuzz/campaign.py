@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzz.targets import TARGETS
-from benchmarks.fuzz.worker import HEAD, ROOM, keep
+from benchmarks.fuzz.worker import HEAD, ROOM, SECONDS, keep
 
 ROOT = Path(__file__).resolve().parents[2]
 STILL = 120.0
@@ -60,7 +60,14 @@ def shares(inputs: int, targets: Sequence[str]) -> dict[str, int]:
 
 
 def run(
-    inputs: int, targets: Sequence[str], seed: int, findings: Path, *, told: Callable[[Outcome], None] = lambda _: None
+    inputs: int,
+    targets: Sequence[str],
+    seed: int,
+    findings: Path,
+    *,
+    told: Callable[[Outcome], None] = lambda _: None,
+    seconds: float = SECONDS,
+    worker: str = "benchmarks.fuzz.worker",
 ) -> list[Outcome]:
     """Fuzz these targets with so many inputs in all.
 
@@ -70,18 +77,20 @@ def run(
         seed: What all inputs follow from.
         findings: Where inputs go that did what they shouldn't.
         told: Hears of each target that is through.
+        seconds: Processor time that one input may take.
+        worker: The module that a worker runs.
     """
     outcomes = []
     for name, count in shares(inputs, targets).items():
         outcome = Outcome(name)
         while outcome.inputs < count:
-            _stretch(outcome, seed, count, findings)
+            _stretch(outcome, seed, count, findings, seconds, worker)
         outcomes.append(outcome)
         told(outcome)
     return outcomes
 
 
-def _stretch(outcome: Outcome, seed: int, count: int, findings: Path) -> None:
+def _stretch(outcome: Outcome, seed: int, count: int, findings: Path, seconds: float, module: str) -> None:
     """A worker, until it is through or has died; then the next one goes on behind the input that ended it."""
     first = outcome.inputs
     with tempfile.TemporaryDirectory() as folder:
@@ -89,9 +98,9 @@ def _stretch(outcome: Outcome, seed: int, count: int, findings: Path) -> None:
         beacon.write_bytes(bytes(ROOM))
         task = {
             "target": outcome.target, "seed": seed, "first": first, "count": count - first, "findings": str(findings),
-            "beacon": str(beacon), "result": str(result), "fresh": True,
+            "beacon": str(beacon), "result": str(result), "seconds": seconds,
         }  # fmt: skip
-        command = [sys.executable, "-m", "benchmarks.fuzz.worker", json.dumps(task)]
+        command = [sys.executable, "-m", module, json.dumps(task)]
         began = time.monotonic()
         errors = Path(folder) / "errors"
         with errors.open("wb") as stderr:

@@ -35,7 +35,6 @@ DEEP = (
     b"a=" + b"[" * 1500 + b"]" * 1500, b"{{" * 500, b"*" * 500, b"." * 3000, b"-" * 3000,
 )  # fmt: skip
 
-Make = Callable[[Random], bytes]
 _NUMBER = re.compile(rb"\d+")
 _WORD = re.compile(rb"[A-Za-z_][\w.-]*|[^\x00-\x7f]+")
 
@@ -62,6 +61,10 @@ class Bytes:
     def __call__(self, rng: Random) -> bytes:
         """A changed one."""
         return self.edited(rng, self.seed(rng))
+
+    def changed(self, rng: Random, data: bytes) -> bytes:
+        """These bytes after some edits."""
+        return self.edited(rng, data)
 
     def edited(self, rng: Random, data: bytes) -> bytes:
         """These bytes after some edits; now and then much longer."""
@@ -191,7 +194,20 @@ class Json:
 
     def value(self, rng: Random) -> Any:
         """A changed value."""
-        value = rng.choice(self.seeds)
+        return self._edited(rng, rng.choice(self.seeds))
+
+    def changed(self, rng: Random, data: bytes) -> bytes:
+        """These bytes after some edits of what they hold; of what is no JSON, of the bytes."""
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            return self._bytes.edited(rng, data)
+        try:
+            return self.written(rng, self._edited(rng, value))
+        except (ValueError, RecursionError):  # a number with too many digits, or nested too deeply, to be written
+            return self._bytes.edited(rng, data)
+
+    def _edited(self, rng: Random, value: Any) -> Any:
         for _ in range(min(8, 1 + int(rng.expovariate(0.6)))):
             value = self.edited(rng, value)
         return value

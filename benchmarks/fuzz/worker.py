@@ -80,10 +80,10 @@ def bound() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def read(target: Target, data: bytes) -> BaseException | None:
+def read(target: Target, data: bytes, seconds: float = SECONDS) -> BaseException | None:
     """Have an input read; what it raised, where it may not."""
     try:
-        with in_time():
+        with in_time(seconds):
             target.run(data)
     except target.expected:
         raise
@@ -164,7 +164,7 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
             beacon[: HEAD.size] = HEAD.pack(number, len(data))
             beacon[HEAD.size : HEAD.size + len(data)] = data[: ROOM - HEAD.size]
             try:
-                error = read(target, data)
+                error = read(target, data, task["seconds"])
             except target.expected:
                 continue
             if error is None:
@@ -173,9 +173,9 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
             findings.add(error, number, data)
             del error
             gc.collect()
-            if task["fresh"]:
-                target.close()
-                target = TARGETS[name](Path(tempfile.mkdtemp(dir=folder)))
+            # What was cut off in the middle may be in no state to go on from.
+            target.close()
+            target = TARGETS[name](Path(tempfile.mkdtemp(dir=folder)))
         target.close()
     return {
         "inputs": count, "taken": taken, "seconds": time.monotonic() - began, "used": time.process_time() - used,

@@ -98,6 +98,7 @@ class Lines(Target):
 
     name = "lines"
     share = 40
+    refuses = False
 
     def __init__(self, folder: Path) -> None:
         tools = tool_lists()
@@ -140,6 +141,10 @@ class Lines(Target):
         assert len(answers) == sum(bool(line.strip()) for line in lines)
         for answer in answers:
             assert json.loads(answer)["calls"] == []
+
+    def close(self) -> None:
+        """End the loop."""
+        self._runner.close()
 
 
 def _is_a_defect(*_: object) -> None:

@@ -95,6 +95,7 @@ class Sentences(Target):
 
     name = "sentences"
     share = 110
+    refuses = False
 
     def __init__(self, folder: Path) -> None:
         self._bytes = Bytes([line.encode() for line in sentences()])
@@ -113,7 +114,7 @@ class Sentences(Target):
         words = sentence.read(said)
         assert len(words.line) <= 2 * (sentence.HEAD + sentence.TAIL), len(words.line)
         assert words.line == words.line.strip() and "\n" not in words.line
-        words.only_asks, words.may_ask_for_more
+        assert isinstance(words.only_asks or words.may_ask_for_more, bool)
         for value in (words.line, words.line[3:11], words.line[-300:], words.line[:500]):
             words.original(value.strip())
         texts(words.line, whole=False, negative=True)

@@ -149,6 +149,7 @@ class Frames(Target):
 
     name = "frames"
     share = 60
+    refuses = False
 
     def __init__(self, folder: Path) -> None:
         self._json = Json(
@@ -173,6 +174,10 @@ class Frames(Target):
     def run(self, data: bytes) -> None:
         """Each request has one answer; nothing else comes of it."""
         self._runner.run(self._met(data))
+
+    def close(self) -> None:
+        """End the loop."""
+        self._runner.close()
 
     async def _met(self, data: bytes) -> None:
         connection = _Connection(data)
@@ -265,6 +270,10 @@ class Replies(Target):
                 pieces = [data[at : at + step] for at in range(0, len(data), step)]
                 assert [said for piece in pieces for said in cut.feed(piece)] + cut.finish() == heard
         self._runner.run(self._asked(data))
+
+    def close(self) -> None:
+        """End the loop."""
+        self._runner.close()
 
     async def _asked(self, data: bytes) -> None:
         async def connect(exchange: Exchange, _: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 DEEPEST = 100
 """Lists and objects in each other."""
 PARTS = 32
-"""Parts of one key in TOML: `a.b.c` has three. The library's work grows with their square, and no key of ours has three."""
+"""Parts of one key in TOML: `a.b.c` has three. The library's work grows with their square; ours have two at most."""
 
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?>{_PART}[ \t]*+\.[ \t]*+){{{PARTS}}}")
