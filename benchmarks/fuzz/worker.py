@@ -29,6 +29,7 @@ from typing import Any
 
 from benchmarks.fuzz.target import Target
 from benchmarks.fuzz.targets import TARGETS
+from llmasos.core.base.paths import PACKAGE
 
 SECONDS = 5.0
 """Processor time that one input may take."""
@@ -65,9 +66,14 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Hang
 
 
+def watch() -> None:
+    """Let `in_time` stop what this process runs."""
+    signal.signal(signal.SIGPROF, _stop)
+
+
 def prepare() -> None:
     """Limits of this process, and nothing said while it works."""
-    signal.signal(signal.SIGPROF, _stop)
+    watch()
     os.environ.pop("DBUS_SESSION_BUS_ADDRESS", None)  # no keys into anybody's desktop
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.disable(logging.CRITICAL)
@@ -97,7 +103,7 @@ def read(target: Target, data: bytes, seconds: float = SECONDS) -> BaseException
 def kind_of(error: BaseException) -> str:
     """What tells a finding from another: the error, and where in the product it came up."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "/llmasos/" in frame.filename] or frames
+    ours = [frame for frame in frames if frame.filename.startswith(str(PACKAGE))] or frames
     place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "nowhere"
     return f"{type(error).__name__} at {place}"
 
@@ -162,7 +168,8 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
         for number in range(first, first + count):
             data = target.make(number_of(seed, name, number))
             beacon[: HEAD.size] = HEAD.pack(number, len(data))
-            beacon[HEAD.size : HEAD.size + len(data)] = data[: ROOM - HEAD.size]
+            shown = data[: ROOM - HEAD.size]
+            beacon[HEAD.size : HEAD.size + len(shown)] = shown
             try:
                 error = read(target, data, task["seconds"])
             except target.expected:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.fuzz import COMMAND, figures
 from benchmarks.fuzz.campaign import ROOT, Outcome, environment, run, shares
 from benchmarks.fuzz.targets import TARGETS
-from benchmarks.fuzz.worker import number_of, prepare, read
+from benchmarks.fuzz.worker import number_of, read, watch
 from llmasos.core.kernel import custody
 from tests.benchmarks.planted import DOES, Planted
 
@@ -23,7 +23,7 @@ SLOW = {"stores": 60, "keyrings": 300, "backups": 300, "audits": 300, "times": 2
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_sample_of_each_target(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(custody, "secret_service", lambda: None)
-    prepare()
+    watch()
     target = TARGETS[name](tmp_path)
     taken = refused = 0
     try:
