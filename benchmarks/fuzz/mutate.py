@@ -14,8 +14,8 @@ from typing import Any
 
 LARGEST = 64 << 10
 """Bytes of an input, but for those that are grown on purpose."""
-GROWN = 1 << 20
-_GROWS = 400
+GROWN = 256 << 10
+_GROWS = 1500
 """One input of so many has a piece repeated until it is large: work that grows faster than its input shows there."""
 
 NUMBERS = (

@@ -61,7 +61,7 @@ class Grammars(Target):
     """Definitions as anybody writes them: checked, shown to the model, and made into a grammar that the library takes."""
 
     name = "grammars"
-    share = 60
+    share = 10
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Json(tool_lists(), _WORDS))
@@ -73,7 +73,7 @@ class Grammars(Target):
         path = self.folder / "tools.json"
         path.write_bytes(data)
         tools = interpret.read_tools(path)[:40]
-        definitions.render(tools, only=len(data) % 2 == 0).encode()
+        definitions.render(tools, only=len(data) % 2 == 0).encode("utf-8", "replace")
         line = self._lines[len(data) % len(self._lines)]
         by_words(line.line, tools)
         lark = grammar(line, tools, may_be_nothing=True, may_derive=len(data) % 3 > 0, names=("Ana's list", "a\nb"))
@@ -97,7 +97,7 @@ class Lines(Target):
     """The lines of `interpret --jsonl`: each is answered by one line of JSON, whatever it is."""
 
     name = "lines"
-    share = 40
+    share = 50
     refuses = False
 
     def __init__(self, folder: Path) -> None:

@@ -53,7 +53,7 @@ class Keyrings(Target):
     """keyring.json, with its key in a file, under a passphrase, or with the recovery code."""
 
     name = "keyrings"
-    share = 25
+    share = 30
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +86,12 @@ class Keyrings(Target):
             "older",
         )
         seeds = [plain, rotated, locked, {**plain, "rotating": plain["root"]}]
+        self._seeds = [json.dumps(seed).encode() for seed in seeds]
         super().__init__(folder, Json(seeds, (*keys, "key-file", "passphrase", "os-keyring", "memory", "memory_kib")))
+
+    def make(self, rng: Random) -> bytes:
+        """A keyring, mostly changed; after one that opens come those that don't."""
+        return rng.choice(self._seeds) if rng.random() < 0.05 else super().make(rng)
 
     def run(self, data: bytes) -> None:
         """A keyring that holds the keys that it should, or why it doesn't open."""
@@ -108,7 +113,7 @@ class Logs(Target):
     """Sealed logs: what was typed, and what the program tells of itself."""
 
     name = "logs"
-    share = 45
+    share = 80
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -129,7 +134,7 @@ class Unfinished(Target):
     """The file of what was about to happen when a program was killed."""
 
     name = "intents"
-    share = 45
+    share = 100
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -151,7 +156,7 @@ class Audits(Target):
     """The audit log with its checkpoints: opened, checked, shown. A change is trouble that is told, never an error."""
 
     name = "audits"
-    share = 30
+    share = 8
     expected = (BrokenChain,)
 
     def __init__(self, folder: Path) -> None:

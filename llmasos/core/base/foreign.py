@@ -18,7 +18,7 @@ PARTS = 32
 """Parts of one key in TOML: `a.b.c` has three. The library's work grows with their square; ours have two at most."""
 
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?>{_PART}[ \t]*+\.[ \t]*+){{{PARTS}}}")
+_LONG_KEY = re.compile(rf"(?<![^\s,{{\[])(?>{_PART}[ \t]*+\.[ \t]*+){{{PARTS}}}")
 _DEEP = "it is nested too deeply"
 
 
@@ -58,7 +58,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [
             inner
             for one in level

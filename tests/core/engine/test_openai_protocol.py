@@ -31,6 +31,12 @@ def test_a_piece_that_is_nested_too_deeply(nested: str) -> None:
         protocol.piece(nested)
 
 
+@pytest.mark.parametrize("choices", [{}, {"0": 1}, "x", 7, None, []])
+def test_choices_that_are_no_list_beside_a_bill(choices: object) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2}
+    assert protocol.piece(json.dumps({"choices": choices, "usage": usage})).text == ""
+
+
 def test_a_piece_is_a_piece() -> None:
     said = {"choices": [{"delta": {"content": "Hi"}, "finish_reason": None}]}
     assert protocol.piece(json.dumps(said)).text == "Hi"

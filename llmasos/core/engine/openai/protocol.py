@@ -145,7 +145,7 @@ def piece(data: str) -> Delta:
     choices, spent = said.get("choices"), _spent(said.get("usage"))
     if not isinstance(choices, list) and spent is None:
         raise ValueError("no choices")
-    choice = choices[0] if choices else {}
+    choice = choices[0] if isinstance(choices, list) and choices else {}
     held = (choice.get("delta") or choice.get("message") or {}) if isinstance(choice, dict) else None
     if not isinstance(held, dict):
         raise ValueError("a choice of another form")
