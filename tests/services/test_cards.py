@@ -99,3 +99,12 @@ def test_half_a_character_survives_every_trip() -> None:
     assert card.data["personality"] == "odd \ud800"
     assert png.read(png.write(card)).to_json() == card.to_json()
     assert Card.from_text(card.to_text().encode().decode()).to_json() == card.to_json()
+
+
+@pytest.mark.parametrize(
+    "raw", ['{"name": null}', '{"data": {"name": null}}', '{"name": ""}', '{"name": " "}', '{"name": "a\\u0000"}']
+)
+def test_a_card_that_names_nobody(raw: str) -> None:
+    with pytest.raises(SyscallError) as caught:
+        Card.from_text(raw)
+    assert caught.value.code == "EINVAL"

@@ -115,7 +115,7 @@ class _Client:
     async def close(self) -> None: ...
 
     def glance(self) -> Glance:
-        return Glance()
+        return Glance("m", "default", 1, 0.0, True)
 
 
 def _text(*words: str) -> None:
@@ -229,6 +229,7 @@ class Replies(Target):
         self._bytes = Bytes(
             [events, b": ping\r\n\r\nevent: x\r\ndata: {}\rdata: 1\n\n"], [b"data: ", b"\r\n\r\n", b"[DONE]"]
         )
+        self._whole = [json.dumps(said).encode() for said in _SAID[:4]]
         super().__init__(folder, self._json)
         self._address = Address.parse("openai:http://127.0.0.1:1/v1/m")
         self._runner = asyncio.Runner()
@@ -238,7 +239,10 @@ class Replies(Target):
         streams = rng.random() < 0.6
         if streams and rng.random() < 0.7:
             end = rng.choice((b"\n\n", b"\n\n", b"\r\n\r\n", b"\r\r", b"\n"))
-            body = b"".join(b"data: " + self._json(rng).replace(b"\n", b" ") + end for _ in range(rng.randrange(1, 5)))
+            said = [
+                self._json(rng) if rng.random() < 0.3 else rng.choice(self._whole) for _ in range(rng.randrange(1, 5))
+            ]
+            body = b"".join(b"data: " + one.replace(b"\n", b" ") + end for one in said) + b"data: [DONE]" + end
         else:
             body = self._bytes(rng) if streams else self._json(rng)
         kind = b"text/event-stream" if streams else rng.choice((b"application/json", b"text/html", b"text/plain"))

@@ -183,7 +183,7 @@ class Card:
                 raise SyscallError("EINVAL", f"The card's {key} isn't text.")
         if not isinstance(self.data.get("extensions", {}), Mapping):
             raise SyscallError("EINVAL", "The card's extensions are no object.")
-        name = " ".join(self.name.split())
+        name = " ".join(str(self.data.get("name", "")).split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
         self.data["name"] = name
