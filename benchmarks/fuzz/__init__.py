@@ -29,7 +29,7 @@ FINDINGS = Path("fuzz-findings")
 
 def rows() -> list[dict[str, Any]]:
     """The figures of a million inputs; half an hour and more."""
-    outcomes = run(INPUTS, list(TARGETS), SEED, FINDINGS, told=tell)
+    outcomes = run(INPUTS, list(TARGETS), SEED, FINDINGS.resolve(), told=tell)
     return figures(outcomes, COMMAND, inputs=INPUTS)
 
 

@@ -109,6 +109,9 @@ def _stretch(outcome: Outcome, seed: int, count: int, findings: Path, seconds: f
         if result.exists():
             outcome.add(json.loads(result.read_text(encoding="utf-8")))
             return
+        before = result.with_suffix(".partial")
+        if before.exists():
+            outcome.add(json.loads(before.read_text(encoding="utf-8")))
         number, data = _read(beacon)
         last = errors.read_bytes()[-2000:].decode("utf-8", "replace")
         if not still and not data:

@@ -121,6 +121,10 @@ class Findings:
         self.kinds: dict[str, dict[str, Any]] = {}
         self.hangs = self.crashes = 0
 
+    def told(self) -> dict[str, Any]:
+        """All of it, for who reads what a worker reports."""
+        return {"crashes": self.crashes, "hangs": self.hangs, "kinds": list(self.kinds.values())}
+
     def add(self, error: BaseException, number: int, data: bytes) -> None:
         """One more."""
         if isinstance(error, Hang):
@@ -178,6 +182,9 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
                 taken += 1
                 continue
             findings.add(error, number, data)
+            # At once: a later input may end the process.
+            told = {"taken": taken, **findings.told()}
+            Path(task["result"]).with_suffix(".partial").write_text(json.dumps(told), encoding="utf-8")
             del error
             gc.collect()
             # What was cut off in the middle may be in no state to go on from.
@@ -187,7 +194,7 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     return {
         "inputs": count, "taken": taken, "seconds": time.monotonic() - began, "used": time.process_time() - used,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "crashes": findings.crashes, "hangs": findings.hangs, "kinds": list(findings.kinds.values()),
+        **findings.told(),
     }  # fmt: skip
 
 

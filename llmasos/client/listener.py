@@ -137,7 +137,7 @@ class Listener:
         )
         return client
 
-    def _check(self, hello: Mapping[str, Any]) -> None:
+    def _check(self, hello: Message) -> None:
         """Refuse whom this kernel can't serve.
 
         Raises:

@@ -16,8 +16,13 @@ from llmasos.core.kernel import custody
 from tests.benchmarks.planted import DOES, Planted
 
 SEED = 77
-SLOW = {"stores": 60, "keyrings": 300, "backups": 300, "audits": 300, "times": 200, "calendars": 400, "grammars": 400}
-"""How many inputs of a target are tried here, where two thousand take more than some seconds."""
+COUNT = {
+    "calls": 2000, "sentences": 100, "times": 60, "programs": 2000, "grammars": 150, "lines": 600, "manifests": 800,
+    "policies": 300, "settings": 500, "cards": 800, "pictures": 1000, "calendars": 60, "frames": 400, "replies": 200,
+    "models": 600, "contexts": 1500, "keyrings": 400, "logs": 1500, "intents": 1500, "audits": 150, "stores": 40,
+    "backups": 150,
+}  # fmt: skip
+"""Inputs of each that are tried here: what takes about a third of a second of processor time."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -27,7 +32,7 @@ def test_a_sample_of_each_target(name: str, tmp_path: Path, monkeypatch: pytest.
     target = TARGETS[name](tmp_path)
     taken = refused = 0
     try:
-        for number in range(SLOW.get(name, 2000)):
+        for number in range(COUNT[name]):
             data = target.make(number_of(SEED, name, number))
             try:
                 error = read(target, data)
@@ -85,7 +90,7 @@ def test_shares_add_up() -> None:
     parts = shares(1_000_000, list(TARGETS))
     assert set(parts) == set(TARGETS)
     assert sum(parts.values()) >= 1_000_000
-    assert min(parts.values()) > 1000
+    assert min(parts.values()) > 900
 
 
 def test_a_run_that_was_too_short_does_not_hold() -> None:

@@ -61,7 +61,7 @@ class Grammars(Target):
     """Definitions as anybody writes them: checked, shown to the model, and made into a grammar that the library takes."""
 
     name = "grammars"
-    share = 10
+    share = 3
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Json(tool_lists(), _WORDS))
@@ -97,7 +97,7 @@ class Lines(Target):
     """The lines of `interpret --jsonl`: each is answered by one line of JSON, whatever it is."""
 
     name = "lines"
-    share = 50
+    share = 20
     refuses = False
 
     def __init__(self, folder: Path) -> None:

@@ -38,7 +38,7 @@ class Manifests(Target):
     """plugin.toml and app.toml."""
 
     name = "manifests"
-    share = 60
+    share = 20
 
     def __init__(self, folder: Path) -> None:
         seeds = [path.read_bytes() for kind in ("plugins", "apps") for path in shipped(kind).glob("*/*.toml")]  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ class Policies(Target):
     """Policy files, and their rules against calls."""
 
     name = "policies"
-    share = 20
+    share = 6
 
     def __init__(self, folder: Path) -> None:
         seeds = [path.read_bytes() for path in shipped("policies").glob("*.toml")]
@@ -105,7 +105,7 @@ class Kept(Target):
     """settings.toml, and variables of the environment with the same values."""
 
     name = "settings"
-    share = 40
+    share = 15
 
     def __init__(self, folder: Path) -> None:
         seeds = [
@@ -176,7 +176,7 @@ class Cards(Target):
     """Character cards as JSON, V1 to V3."""
 
     name = "cards"
-    share = 60
+    share = 40
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Json(cards(), ("spec", "data", "extensions", "talkativeness", "nickname", "llmasos")))
@@ -194,7 +194,7 @@ class Pictures(Target):
     """Character cards in PNG pictures, with right checksums and wrong ones."""
 
     name = "pictures"
-    share = 80
+    share = 90
 
     def __init__(self, folder: Path) -> None:
         self._json = Json(cards())
@@ -243,7 +243,7 @@ class Calendars(Target):
     """iCalendar files: read, followed, written, read again."""
 
     name = "calendars"
-    share = 4
+    share = 1
 
     def __init__(self, folder: Path) -> None:
         seeds = [path.read_bytes() for path in sorted(_CALENDARS.glob("*.ics"))]

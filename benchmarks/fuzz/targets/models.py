@@ -24,7 +24,7 @@ class Headers(Target):
     """GGUF headers, as `--model FILE`, `llmasos model info` and the loading of a model read them first."""
 
     name = "models"
-    share = 50
+    share = 20
     expected = (ModelError,)
 
     def __init__(self, folder: Path) -> None:
@@ -94,7 +94,7 @@ class Contexts(Target):
     """Saved contexts, the sum over them made right: that one is a guard against the disk, and no other."""
 
     name = "contexts"
-    share = 80
+    share = 120
     expected = (StateError,)
 
     def __init__(self, folder: Path) -> None:

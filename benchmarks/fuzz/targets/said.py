@@ -62,7 +62,7 @@ class Calls(Target):
     """The parser of what is written out: `files.read notes.md`, `mv a b`, `!ls`, `... &`; then the check of arguments."""
 
     name = "calls"
-    share = 200
+    share = 300
 
     def __init__(self, folder: Path) -> None:
         self._table = live_table(folder / "home")
@@ -94,7 +94,7 @@ class Sentences(Target):
     """What is read out of a sentence by rules before, and beside, the model: cuts, numbers, times, units, orders."""
 
     name = "sentences"
-    share = 15
+    share = 3
     refuses = False
 
     def __init__(self, folder: Path) -> None:
@@ -131,7 +131,7 @@ class Times(Target):
     """When something shall be, as it was said, in English, Chinese and what dateparser knows; repetitions; orders."""
 
     name = "times"
-    share = 3
+    share = 1
 
     def __init__(self, folder: Path) -> None:
         seeds = [
@@ -156,7 +156,7 @@ class Programs(Target):
     """Programs in the notation that the model writes; those of persons who explained one, and those that were cut off."""
 
     name = "programs"
-    share = 120
+    share = 80
     expected = (NotUnderstood,)
 
     def __init__(self, folder: Path) -> None:

@@ -53,7 +53,7 @@ class Keyrings(Target):
     """keyring.json, with its key in a file, under a passphrase, or with the recovery code."""
 
     name = "keyrings"
-    share = 30
+    share = 40
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -113,7 +113,7 @@ class Logs(Target):
     """Sealed logs: what was typed, and what the program tells of itself."""
 
     name = "logs"
-    share = 80
+    share = 120
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -134,7 +134,7 @@ class Unfinished(Target):
     """The file of what was about to happen when a program was killed."""
 
     name = "intents"
-    share = 100
+    share = 150
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -156,7 +156,7 @@ class Audits(Target):
     """The audit log with its checkpoints: opened, checked, shown. A change is trouble that is told, never an error."""
 
     name = "audits"
-    share = 8
+    share = 4
     expected = (BrokenChain,)
 
     def __init__(self, folder: Path) -> None:

@@ -54,7 +54,7 @@ class Stores(Target):
     """store.db with pages that were overwritten, and with rows that hold what they never should."""
 
     name = "stores"
-    share = 2
+    share = 1
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -139,7 +139,7 @@ class Backups(Target):
     """Backup files: what they say of themselves, unpacked, and tried out."""
 
     name = "backups"
-    share = 10
+    share = 4
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:

@@ -148,7 +148,7 @@ class Frames(Target):
     """The frames of programs that attach to a kernel: from the first byte to the session that is asked."""
 
     name = "frames"
-    share = 20
+    share = 10
     refuses = False
 
     def __init__(self, folder: Path) -> None:
@@ -220,7 +220,7 @@ class Replies(Target):
     """Answers of OpenAI-compatible servers: HTTP, event streams, pieces, errors, lists of models."""
 
     name = "replies"
-    share = 10
+    share = 3
     expected = (EngineError,)
 
     def __init__(self, folder: Path) -> None:

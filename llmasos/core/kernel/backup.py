@@ -137,8 +137,8 @@ def unpack(path: Path, folder: Path) -> Manifest:
             for parent in reversed(PurePosixPath(name).parents[:-1]):
                 owner_only(folder / parent)
             # Before it is copied: what isn't as large as it was is nothing to fill a disk with.
-            fits = member is not None and member.size == size
-            if not fits or _copy(tar.extractfile(member), target) != [size, digest]:
+            there = tar.extractfile(member) if member is not None and member.size == size else None
+            if there is None or _copy(there, target) != [size, digest]:
                 raise StoreError(f"The backup {path} is damaged: {name} isn't what was written.", "Take another one.")
     return manifest
 

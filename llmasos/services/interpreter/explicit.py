@@ -12,6 +12,7 @@ from llmasos.core.kernel.syscall import Syscall, SyscallTable
 
 _NAME = re.compile(r"[a-z][\w-]*\.[a-z_]\w*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([a-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
+_JOB = re.compile(r"[0-9]{1,9}")
 _CHANGES = re.compile(r"#?\d{1,9}")
 _PIECE = re.compile(
     r"""(?P<blank>[ \t\r\n]++)|'(?P<single>[^']*+)'|"(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*+)"|\\(?P<escaped>.)"""
@@ -104,7 +105,7 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
         return (Call("system.undo", {"what": words[1]} if rest else {}),)
     if words == ["jobs"]:
         return (Call("jobs.list"),)
-    if command == "fg" and len(words) <= 2 and all(word.isdecimal() for word in words[1:]):
+    if command == "fg" and len(words) <= 2 and all(map(_JOB.fullmatch, words[1:])):
         return (Call("jobs.wait", {"number": int(words[1])} if rest else {}),)
     if words == ["redo"]:
         return (Call("system.redo"),)

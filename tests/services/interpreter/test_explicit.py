@@ -59,6 +59,11 @@ def test_a_value_too_many_is_refused():
         written_call("system.undo now", TABLE)
 
 
+@pytest.mark.parametrize("line", [f"fg {'9' * 5000}", "fg ²", "fg -1", f"undo {'9' * 5000}", "undo #", "fg 1234567890"])
+def test_numbers_that_nothing_has_are_no_commands(line):
+    assert habit(line, lambda path: True) is None
+
+
 @given(st.text("ab '\"\\\n\té字=", max_size=20))
 def test_words_are_split_as_a_shell_does(text):
     try:
@@ -70,7 +75,7 @@ def test_words_are_split_as_a_shell_does(text):
 
 @pytest.mark.parametrize("piece", ["x", "'y'", '"z" ', "\\ ", '"\\\\"', "'"])
 def test_a_long_line_is_split_in_no_time(piece, monkeypatch):
-    """Shlex took minutes for a word of a megabyte; what is counted here is the steps, not the seconds."""
+    """The work of shlex grows with the square of a word; what is counted here is steps, not seconds."""
     steps = 0
 
     class Counted:
