@@ -14,7 +14,7 @@ from typing import Any, get_args
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import StoreError, UsageError
 from llmasos.core.base.paths import Kind as Folder
-from llmasos.core.base.paths import anchor_file, private_dir, shipped
+from llmasos.core.base.paths import anchor_file, expanded, private_dir, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder
@@ -477,7 +477,7 @@ def open_audit(
 
 def audit_anchor(settings: Settings) -> Path:
     """The file that checkpoints go to."""
-    return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
+    return expanded(settings.audit_anchor) if settings.audit_anchor else anchor_file(settings.home)
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

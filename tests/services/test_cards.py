@@ -79,3 +79,32 @@ def test_macros_and_comments() -> None:
         }
     )
     assert card.text("description", person="Sam") == "Mi likes Sam. Mi Sam"
+
+
+@pytest.mark.parametrize("said", ["1" + "0" * 400, "-1" + "0" * 400, '"NaN"', '"1e999"', "[]", '"0.25"'])
+def test_talkativeness_is_a_share_whatever_is_said(said: str) -> None:
+    card = Card.from_text(f'{{"name": "Mira", "extensions": {{"talkativeness": {said}}}}}')
+    assert 0 <= card.talkativeness <= 1
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "9" * 5000, "[" * 200 + "]" * 200, '{"a":' * 900])
+def test_what_could_not_be_kept_is_no_card(value: str) -> None:
+    with pytest.raises(SyscallError) as caught:
+        Card.from_text(f'{{"name": "Mira", "x": {value}}}')
+    assert caught.value.code == "EINVAL"
+
+
+def test_half_a_character_survives_every_trip() -> None:
+    card = Card.from_text(r'{"name": "Mira", "personality": "odd \ud800", "description": "é"}')
+    assert card.data["personality"] == "odd \ud800"
+    assert png.read(png.write(card)).to_json() == card.to_json()
+    assert Card.from_text(card.to_text().encode().decode()).to_json() == card.to_json()
+
+
+@pytest.mark.parametrize(
+    "raw", ['{"name": null}', '{"data": {"name": null}}', '{"name": ""}', '{"name": " "}', '{"name": "a\\u0000"}']
+)
+def test_a_card_that_names_nobody(raw: str) -> None:
+    with pytest.raises(SyscallError) as caught:
+        Card.from_text(raw)
+    assert caught.value.code == "EINVAL"

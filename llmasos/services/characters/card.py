@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.foreign import parse_json
 
 SPEC = "chara_card_v3"
 LARGEST = 8 * 1024 * 1024
@@ -28,6 +29,7 @@ _TEXTS = (
 _LISTS = ("alternate_greetings", "tags", "group_only_greetings")
 _OURS = "llmasos"
 _MACRO = re.compile(r"\{\{(char|user)\}\}|<(BOT|USER)>", re.IGNORECASE)
+_HALF = re.compile("[\ud800-\udfff]")
 _COMMENT = re.compile(r"\{\{//.*?\}\}|\{\{hidden_key:.*?\}\}", re.DOTALL | re.IGNORECASE)
 
 
@@ -78,9 +80,10 @@ class Card:
         if len(text) > LARGEST:
             raise SyscallError("E2BIG", f"The card has {len(text):,} characters; {LARGEST:,} is the limit.")
         try:
-            return cls.from_json(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as error:
+            raw = parse_json(text)
+        except ValueError as error:
             raise SyscallError("EINVAL", f"The card isn't JSON: {error}.") from None
+        return cls.from_json(raw)
 
     def to_json(self) -> dict[str, Any]:
         """The card as V3 has it, with all that V3 requires."""
@@ -95,7 +98,10 @@ class Card:
 
     def to_text(self) -> str:
         """The card's JSON text."""
-        return json.dumps(self.to_json(), ensure_ascii=False, indent=2)
+        card = self.to_json()
+        text = json.dumps(card, ensure_ascii=False, indent=2)
+        # Half a character, which some cards have, can stand in text as an escape only.
+        return json.dumps(card, indent=2) if _HALF.search(text) else text
 
     @property
     def name(self) -> str:
@@ -129,7 +135,7 @@ class Card:
         said = extensions.get("talkativeness") if isinstance(extensions, Mapping) else None
         try:
             return min(1.0, max(0.0, float(said)))  # type: ignore[arg-type]  # None raises as other nonsense does
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return TALKATIVE
 
     def text(self, field: str, *, person: str) -> str:
@@ -177,7 +183,7 @@ class Card:
                 raise SyscallError("EINVAL", f"The card's {key} isn't text.")
         if not isinstance(self.data.get("extensions", {}), Mapping):
             raise SyscallError("EINVAL", "The card's extensions are no object.")
-        name = " ".join(self.name.split())
+        name = " ".join(str(self.data.get("name", "")).split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
         self.data["name"] = name
