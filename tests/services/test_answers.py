@@ -51,8 +51,10 @@ def test_rows_carry_their_columns() -> None:
     [
         ("When is the dentist?", "time"),
         ("until when is it open", "time"),
-        ("How much is the rent?", "number"),
-        ("what is the price of a ticket", "number"),
+        ("How much is the rent?", "money"),
+        ("How much salt do I need?", "number"),
+        ("why is it late", "reason"),
+        ("what is the price of a ticket", "money"),
         ("Who has the key?", "person"),
         ("Where is the key?", ""),
         ("工头的电话是多少", "number"),
@@ -121,7 +123,7 @@ async def test_memories_plans_and_the_systems_own_pages_answer(machine: Machine,
         assert (await machine.kernel.trap(process, session, call)).ok
     memory = (await asked(machine, tmp_path, "Who repaired my violin?")).value
     assert "Okafor" in memory["text"] and "what you told me" in memory["text"] and memory["source"] == "person"
-    event = (await asked(machine, tmp_path, "When is my dentist appointment?")).value
+    event = (await asked(machine, tmp_path, "When is the dentist?")).value
     assert "dentist" in event["text"].lower() and "your calendar" in event["text"]
     page = (await asked(machine, tmp_path, "Does llmasos seal every record with AES-256-GCM?")).value
     assert "docs/architecture.md, line" in page["text"] or "docs/security.md, line" in page["text"]

@@ -144,7 +144,7 @@ LAUGHS = (
 )
 LOOP = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 9999999 >>"]
 HOSTILE = {
-    "bomb.pdf": (bomb, "text"),
+    "bomb.pdf": (bomb, "made to break its reader|no text"),
     "loop.pdf": (lambda: paper.assembled(LOOP), "can't be read as a PDF document|no text"),
     "cut.pdf": (lambda: paper.pdf(PAGES)[:200], "can't be read as a PDF document|no text"),
     "locked.pdf": (

@@ -19,7 +19,7 @@ from llmasos.services.files.vocabulary import Vocabulary
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path, embedder=Synonyms()) as desk:
-        desk.put("letters/bank.txt", "please close the account", age=100)
+        desk.put("letters/mail.txt", "please close the account", age=100)
         desk.put("notes/pie.md", "bake an apple pie", age=100)
         yield desk
 
@@ -38,17 +38,17 @@ async def settled(desk: Desk, wanted: dict[str, int]) -> None:
 
 
 async def test_what_was_read_is_kept_for_the_next_program(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await desk.refs("files.find", query="account") == ["letters/bank.txt"]
+    assert await desk.refs("files.find", query="account") == ["letters/mail.txt"]
     assert (kept(desk, WORDS), kept(desk, VECTOR)) == (2, 2)
     desk.files._index._shelves.clear()  # a new program
     monkeypatch.setattr(indexing, "content", lambda *_: pytest.fail("read again"))
-    assert await desk.refs("files.find", query="account") == ["letters/bank.txt"]
+    assert await desk.refs("files.find", query="account") == ["letters/mail.txt"]
     assert await desk.refs("files.find", query="dessert") == ["notes/pie.md"]
 
 
 async def test_it_follows_the_disk(desk: Desk) -> None:
-    assert await desk.refs("files.find", query="account") == ["letters/bank.txt"]
-    (desk.top / "letters/bank.txt").unlink()
+    assert await desk.refs("files.find", query="account") == ["letters/mail.txt"]
+    (desk.top / "letters/mail.txt").unlink()
     assert await desk.refs("files.find", query="account") == []
     desk.put("letters/new.txt", "an account")
     assert await desk.refs("files.find", query="account") == ["letters/new.txt"]
@@ -64,10 +64,10 @@ async def test_of_many_files_folders_are_compared_and_what_was_found(
     monkeypatch.setattr(indexing, "FEW", 0)
     for folder in ("letters", "notes", "."):
         os.utime(desk.top / folder, (1_000_000, 1_000_000))
-    assert await desk.refs("files.find", query="account") == ["letters/bank.txt"]
-    (desk.top / "letters/bank.txt").write_text("a letter about bees")  # its folder doesn't tell
+    assert await desk.refs("files.find", query="account") == ["letters/mail.txt"]
+    (desk.top / "letters/mail.txt").write_text("a letter about bees")  # its folder doesn't tell
     assert await desk.refs("files.find", query="account") == []
-    assert await desk.refs("files.find", query="bees") == ["letters/bank.txt"]
+    assert await desk.refs("files.find", query="bees") == ["letters/mail.txt"]
     desk.put("letters/other.txt", "my account")
     assert await desk.refs("files.find", query="account") == ["letters/other.txt"]
 
@@ -78,7 +78,7 @@ async def test_the_background_reads_all_and_forgets_what_is_gone(desk: Desk, mon
     assert kept(desk, WORDS) == 0
     desk.files.start(desk.kernel.store)
     await settled(desk, {WORDS: 2, VECTOR: 2, DOCUMENT: 0})
-    (desk.top / "letters/bank.txt").unlink()
+    (desk.top / "letters/mail.txt").unlink()
     await settled(desk, {WORDS: 1, VECTOR: 1})
     await desk.files.close()
 

@@ -12,7 +12,7 @@ SENTENCES = ("The harbour was closed because of the storm. " * 12, "The museum o
 
 def test_a_short_text_is_one_summary() -> None:
     assert pieces.summarize(pieces.of_text("# Trip\n\nWe leave on Monday.\n\n# Back\n\nWe return on Friday.")) == (
-        "We leave on Monday. We return on Friday."
+        "Trip\n\nWe leave on Monday. We return on Friday."
     )
     assert pieces.summarize([]) == ""
 

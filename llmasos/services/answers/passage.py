@@ -14,6 +14,7 @@ MOST = 1_500
 """Sentences of one text."""
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*$")
 _UNDERLINE = re.compile(r"^\s*(?:={3,}|-{3,}|~{3,})\s*$")
+_ENDED = re.compile(r"[.!?。！？;；:：,，]\s*$")
 _ITEM = re.compile(r"^\s*(?:[-*+•>]\s|\d{1,3}[.)]\s|\|)")
 _ENTRY = re.compile(r"^\s*[^\s:：][^:：]{0,40}[:：]\s*\S")
 """`Wi-Fi: ...`: such lines stand for themselves, also where no blank line is between them."""
@@ -66,7 +67,9 @@ def sentences(words: str) -> Iterator[Sentence]:
     for number, line in enumerate(lines, 1):
         titled = _HEADING.match(line)
         below = lines[number] if number < len(lines) else ""
-        if titled or (line.strip() and len(line) < 90 and _UNDERLINE.match(below) and not block):
+        lone = not block and line.strip() and len(line) < 90
+        first = not title and not below.strip() and number < len(lines) and not _ENDED.search(line)
+        if titled or (lone and (_UNDERLINE.match(below) or (first and not _ITEM.match(line)))):
             yield from _split(block, heading)
             block, heading = [], titled[1] if titled else line.strip()
             title = title or heading

@@ -10,34 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from llmasos.services.answers.passage import Passage
 from llmasos.services.answers.question import Question, fits
+from llmasos.services.answers.vectors import Embedder
 from llmasos.services.memory.words import terms
 
-ENOUGH = 0.60
+ENOUGH = 0.70
 """From this score on a sentence is an answer."""
 ENOUGH_WORDS = 0.75
 """The same where there is no meaning to go by."""
 FAR, NEAR = 0.80, 0.92
 """Cosines of multilingual-e5-small below which a sentence is about something else, above which it says just that."""
-LOOKED_AT = 40
+LOOKED_AT = 24
 """Sentences whose meaning is compared."""
 _WORDS, _MEANING, _FITS = 0.55, 0.45, 0.12
 _ABOVE, _BEFORE = 0.8, 0.4
-_ALIKE = 5
-"""Letters at the beginning that two words share which are forms of one."""
-
-
-class Embedder(Protocol):
-    """What makes vectors."""
-
-    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> npt.NDArray[np.float32]:
-        """Shape (texts, 384), each of length 1."""
+ALIKE, SHORTEST = 5, 4
+"""Letters at the beginning that two words share which are forms of one; fewer where one begins with the whole other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +104,14 @@ def _coverage(question: Question, passages: Sequence[Passage]) -> list[float]:
 
 def _has(bags: tuple[set[str], set[str], set[str]], term: str) -> float:
     for bag, value in zip(bags, (1.0, _ABOVE, _BEFORE), strict=True):
-        if term in bag or (len(term) > _ALIKE and any(word[:_ALIKE] == term[:_ALIKE] for word in bag)):
+        if term in bag or any(are_forms(term, word) for word in bag):
             return value
     return 0.0
+
+
+def are_forms(one: str, other: str) -> bool:
+    """Whether two stems are likely of one word: moved and move, allergic and allergy."""
+    short, long = sorted((one, other), key=len)
+    if len(short) > ALIKE:
+        return short[:ALIKE] == long[:ALIKE]
+    return len(short) >= SHORTEST and len(long) - len(short) <= 2 and long.startswith(short)

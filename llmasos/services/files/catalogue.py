@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ from llmasos.services.memory.column import Column
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
+Values = TypeVar("Values", npt.NDArray[np.bool_], npt.NDArray[np.float64])
 LIMIT = 200_000
 """Files and folders that are known of one workspace."""
 WIDTH = 384
@@ -144,14 +146,15 @@ class Catalogue:
         found[first] = True
         below = self.spread(found)
         below[first] = False
-        return below & self.alive
+        inside: Mask = below & self.alive
+        return inside
 
-    def spread(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def spread(self, values: Values) -> Values:
         """For each thing the largest value of itself and the folders that it is in; values aren't negative."""
         parents = np.maximum(self.parents, 0)
         current = values
         while True:
-            more = np.maximum(current, current[parents])
+            more: Values = np.maximum(current, current[parents])
             if np.array_equal(more, current):
                 return current
             current = more

@@ -13,6 +13,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.services.answers import passage as passages
 from llmasos.services.answers.passage import MOST, Passage, Sentence
 from llmasos.services.answers.question import Question
+from llmasos.services.answers.rank import ALIKE, SHORTEST, are_forms
 from llmasos.services.files import origin
 from llmasos.services.files.catalogue import Catalogue, Mask
 from llmasos.services.files.documents import Part
@@ -24,10 +25,13 @@ from llmasos.services.files.place import Place
 from llmasos.services.files.said import stem
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
+from llmasos.services.files.vocabulary import Numbers
 from llmasos.services.script import has_chinese
 
 FILES = 8
 """Files that are read for one question."""
+_FORMS = 16
+"""Forms of one word that are looked up."""
 _MEANT = 0.5
 """What a file that is about the same counts beside one that has all words."""
 _PROGRAM_WORDS = "py js ts c h cpp rs go java sh css json lock toml yaml yml xml svg log"
@@ -106,10 +110,19 @@ def _shares(question: Question, catalogue: Catalogue) -> Scores:
     scores = np.zeros(len(catalogue))
     whole = 0.0
     for term in question.terms:
-        holders = np.union1d(catalogue.texts.holding(term), catalogue.names.holding(term))
+        holders = _holders(term, catalogue)
         holders = holders[catalogue.alive[holders]]
         weight = math.log(1 + (count - len(holders) + 0.5) / (len(holders) + 0.5))
         scores[holders] += weight
         whole += weight
     scores[catalogue.folders] = 0.0
     return scores / whole if whole else scores
+
+
+def _holders(term: str, catalogue: Catalogue) -> Numbers:
+    """The files that have a word or what is likely a form of it, as answers are ranked by."""
+    found = [catalogue.names.holding(term), catalogue.texts.holding(term)]
+    if len(term) >= SHORTEST:
+        forms = [word for word in catalogue.texts.beginning(term[:ALIKE]) if are_forms(term, word)][:_FORMS]
+        found += [catalogue.texts.holding(word) for word in forms]
+    return np.unique(np.concatenate(found))

@@ -271,7 +271,7 @@ class Index:
         with shelf.catalogue.lock:
             some = [(n, shelf.catalogue.entry(n)) for n in numbers if shelf.catalogue.alive[n]]
         texts = await in_thread(lambda _: [_passage(store, shelf.tag, entry) for _, entry in some])
-        made = await self._meaning.passages(texts) if texts else []
+        made: Sequence[Any] = list(await self._meaning.passages(texts)) if texts else []
         await in_thread(lambda _: _enter_vectors(store, shelf, some, made))
 
 

@@ -21,7 +21,9 @@ _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*$")
 
 
 def of_text(words: str) -> list[Part]:
-    """The pieces of a text: below each Markdown heading, else by lines."""
+    """The pieces of a long text, below each Markdown heading, else by lines; a short one is a single piece."""
+    if len(words) <= LONG:
+        return [Part("", words)]
     lines = words.splitlines()
     starts = [at for at, line in enumerate(lines) if _HEADING.match(line)]
     if len(starts) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import time
 from typing import Any
 
@@ -83,9 +84,8 @@ def _whole(kind: str, data: bytes, encoding: str) -> list[tuple[str, str]]:
         return zipped.book(data)
     if kind == "rtf":
         library("striprtf")
-        from striprtf.striprtf import rtf_to_text
-
-        return [("", clean(rtf_to_text(data.decode("latin-1"), errors="ignore")))]
+        striprtf = importlib.import_module("striprtf.striprtf")
+        return [("", clean(striprtf.rtf_to_text(data.decode("latin-1"), errors="ignore")))]
     if kind == "html":
         return markup.parts(data.decode(encoding, "replace"))
     raise ToolError(f"There is no reader for {kind[:40]!r}.")
