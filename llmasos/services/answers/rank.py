@@ -22,6 +22,8 @@ ENOUGH = 0.70
 """From this score on a sentence is an answer."""
 ENOUGH_WORDS = 0.75
 """The same where there is no meaning to go by."""
+WHOLE = 0.95
+"""Share of a question's words, two or more, with which a sentence that has what is asked for needs no more."""
 FAR, NEAR = 0.80, 0.92
 """Cosines of multilingual-e5-small below which a sentence is about something else, above which it says just that."""
 LOOKED_AT = 24
@@ -70,6 +72,8 @@ async def ranked(question: Question, passages: Sequence[Passage], embedder: Embe
             score, enough = covered[at] + _FITS * kind, ENOUGH_WORDS
         else:
             score, enough = _WORDS * covered[at] + _MEANING * meaning + _FITS * kind, ENOUGH
+        if covered[at] >= WHOLE and len(question.terms) > 1 and kind >= 0:
+            score = max(score, enough)
         # A question that comes back as a heading or as another question answers nothing.
         if passages[at].text.rstrip().endswith(("?", "？")):
             score -= 0.3
