@@ -17,7 +17,7 @@ from llmasos.core.base.paths import Kind as Folder
 from llmasos.core.base.paths import anchor_file, private_dir, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
-from llmasos.core.engine.embed import Embedder
+from llmasos.core.engine.embed import Embedder, RecentEmbedder
 from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
@@ -291,7 +291,7 @@ async def compose(
         )
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
-        embedder = engines.embedder()
+        embedder = RecentEmbedder(engines.embedder())
         closing.push_async_callback(embedder.close)
 
         # Services: what the syscalls do.
@@ -394,7 +394,7 @@ async def compose(
         kept = KeptReadings(store, clock, examples.__contains__)
         lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
-        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget]
+        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget, lambda _: embedder.forget()]
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
             conversations=conversations, moderation=moderation,

@@ -3,7 +3,6 @@
     passage.py    sentences, each with its place
     question.py   what a question asks for
     rank.py       which sentence answers it, and whether any does
-    vectors.py    what was compared lately
     grounds.py    all places together: files, memories, events, to-dos, conversations, and the system's own pages
 
 Nothing is rewritten, so nothing is made up: an answer is a quotation with its source, or none is given.

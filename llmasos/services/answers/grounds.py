@@ -16,8 +16,7 @@ from llmasos.core.kernel.trap import Caller
 from llmasos.services.answers import question as questions
 from llmasos.services.answers.passage import Passage
 from llmasos.services.answers.question import Question
-from llmasos.services.answers.rank import Ranked, ranked
-from llmasos.services.answers.vectors import Embedder, Recent
+from llmasos.services.answers.rank import Embedder, Ranked, ranked
 from llmasos.services.script import has_chinese
 
 Look = Callable[[Caller, Question], Awaitable[Sequence[Passage]]]
@@ -76,7 +75,7 @@ class Grounds:
 
     def __init__(self, places: Sequence[Place], embedder: Embedder | None = None) -> None:
         self._places = places
-        self._embedder = Recent(embedder) if embedder else None
+        self._embedder = embedder
 
     async def value(self, caller: Caller, said: str) -> dict[str, Any] | None:
         """The answer as the value of a call; that there is none, where only these places could have one; else None."""

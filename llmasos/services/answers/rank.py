@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from llmasos.services.answers.passage import Passage
 from llmasos.services.answers.question import Question, fits
-from llmasos.services.answers.vectors import Embedder
 from llmasos.services.memory.words import terms
 
 ENOUGH = 0.70
@@ -32,6 +33,13 @@ _WORDS, _MEANING, _FITS = 0.55, 0.45, 0.12
 _ABOVE, _BEFORE = 0.8, 0.4
 ALIKE, SHORTEST = 5, 4
 """Letters at the beginning that two words share which are forms of one; fewer where one begins with the whole other."""
+
+
+class Embedder(Protocol):
+    """What makes vectors."""
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> npt.NDArray[np.float32]:
+        """Shape (texts, 384), each of length 1."""
 
 
 @dataclass(frozen=True, slots=True)

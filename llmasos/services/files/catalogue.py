@@ -68,6 +68,7 @@ class Catalogue:
         self._entries: list[Entry | None] = []
         self._below: dict[int, dict[str, int]] = {}
         self._inner: dict[int, set[int]] = {}
+        self._paths: dict[int, str] = {}
         self._listed: dict[int, int] = {}
         self._alive = Column(np.bool_)
         self._folders = Column(np.bool_)
@@ -211,7 +212,8 @@ class Catalogue:
         if len(self) > LIMIT and number not in self._below:
             return False
         try:
-            status = folder.place.path.lstat()
+            path = self._paths.get(number) or self._paths.setdefault(number, str(folder.place.path))
+            status = os.lstat(path)
         except OSError:
             return True  # its own folder's next look takes it out
         if not stat.S_ISDIR(status.st_mode):
@@ -279,6 +281,7 @@ class Catalogue:
         self._below.get(parent, {}).pop(entry.place.parts[-1], None)
         self._inner.get(parent, set()).discard(number)
         self._inner.pop(number, None)
+        self._paths.pop(number, None)
         self._listed.pop(number, None)
         self._entries[number] = None
         self._alive.view[number] = False

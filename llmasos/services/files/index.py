@@ -41,7 +41,7 @@ READING = 3.0
 """How long one search waits for texts to be read."""
 FRESH = 200
 """Vectors that one search waits for."""
-FEW = 5_000
+FEW = 2_000
 """Things that are compared one by one before each search; of more only the folders, and the rest in the background."""
 AGAIN = 300.0
 """Seconds between two looks in the background."""

@@ -95,13 +95,13 @@ async def _searched(
     if query.terms and not _certain(hits):
         left = await index.read_texts(store, space, hits.named.sum(axis=0))
         if left:
-            notes.append(f"The texts of {left:,} files aren't read yet; that goes on in the background.")
+            notes.append(f"The texts of {left:,} files aren't read yet; searching again goes on with them.")
         hits = await asyncio.to_thread(_written, query, catalogue, start, span, hits, notes)
         if meaning is not None and not _certain(hits):
             later = await index.embed(store, space)
             hits.meaning = await meaning.likeness(query.said, query.chinese, catalogue, hits.among)
             if later:
-                notes.append(f"{later:,} files are not indexed by meaning yet; that goes on in the background.")
+                notes.append(f"{later:,} files are not indexed by meaning yet; searching again goes on with them.")
     with catalogue.lock:
         return _clear(hits, catalogue), notes
 
