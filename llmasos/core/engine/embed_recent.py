@@ -1,4 +1,4 @@
-"""Vectors of what was embedded lately: one question goes to several places, and the next one is about the same texts."""
+"""Vectors of what was embedded lately: a question goes to several places, and the next one is about the same texts."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ Look = Callable[[Caller, Question], Awaitable[Sequence[Passage]]]
 UNKNOWN = "I don't know: nothing in your files, memories, plans or conversations answers that."
 UNKNOWN_CHINESE = "我不知道：你的文件、记忆、日程和对话里没有答案。"
 QUOTATION = "Quoted, not written by a model."
+LONGEST = 500
+"""Characters of a question that is looked up."""
 QUOTED = 3
 """Sentences of one answer at most."""
 CLOSE = 0.93
@@ -79,6 +81,8 @@ class Grounds:
 
     async def value(self, caller: Caller, said: str) -> dict[str, Any] | None:
         """The answer as the value of a call; that there is none, where only these places could have one; else None."""
+        if len(said) > LONGEST:  # no question, or one with its own text to it
+            return None
         found = await self.answer(caller, said)
         if found is None:
             if not questions.about_own_things(said):

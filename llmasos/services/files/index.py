@@ -186,7 +186,7 @@ class Index:
         while not store.frozen:
             try:
                 await self._complete(store, space)
-            except LlmasosError as error:
+            except (LlmasosError, OSError) as error:
                 log.warning("indexing waits: %s", error)
             await asyncio.sleep(AGAIN)
 
