@@ -64,7 +64,7 @@ class Shelf:
     Attributes:
         catalogue: Its things.
         tag: The workspace, in the ids of records.
-        turn: Guards the reading of files: one at a time.
+        turn: Guards the reading of text files and the making of vectors: one at a time.
         kept: Words and vectors from the store, until their files are met.
         hurried: Documents of which there was no time to read all.
         task: Goes on in the background.
@@ -122,13 +122,13 @@ class Index:
                 unread = shelf.catalogue.unread(wanted)
             plain = [n for n in unread if not self._is_document(shelf, n)]
             done = await in_thread(lambda stop: _read_plain(store, shelf, plain, until, stop))
-            left = len(plain) - done
-            for number in unread:
-                if self._is_document(shelf, number):
-                    if time.monotonic() > until:
-                        left += 1
-                    else:
-                        await self._read_document(store, shelf, number, patience)
+        left = len(plain) - done
+        # Documents take long, and whoever searches meanwhile doesn't wait for them: one read twice does no harm.
+        for number in [n for n in unread if self._is_document(shelf, n)]:
+            if time.monotonic() > until:
+                left += 1
+            else:
+                await self._read_document(store, shelf, number, patience)
         return left
 
     async def embed(self, store: Store, space: Space, most: int = FRESH) -> int:
@@ -209,8 +209,7 @@ class Index:
             yield
         shelf = await self._shelf(store, space.root)
         while shelf.hurried:
-            async with shelf.turn:
-                await self._read_document(store, shelf, shelf.hurried.pop(), PATIENT)
+            await self._read_document(store, shelf, shelf.hurried.pop(), PATIENT)
             yield
         left = 1
         while left:
