@@ -12,13 +12,13 @@ import platformdirs
 from llmasos.core.base.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parents[2]
-Kind = Literal["apps", "plugins", "policies"]
+Kind = Literal["apps", "plugins", "policies", "docs"]
 ADMIN_POLICY = Path("/etc/llmasos/policy.toml")
 """The administrator's policy of a machine."""
 
 
 def shipped(kind: Kind) -> Path:
-    """The folder of bundled apps, plugins or policies: in the wheel `_share/KIND`, else beside the package."""
+    """The folder of bundled apps, plugins, policies or pages: in the wheel `_share/KIND`, else beside the package."""
     packed = PACKAGE / "_share" / kind
     return packed if packed.is_dir() else PACKAGE.parent / kind
 
