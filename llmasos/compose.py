@@ -320,6 +320,7 @@ async def compose(
         tasks = Tasks(store, clock)
         language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
+        closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))

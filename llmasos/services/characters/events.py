@@ -8,16 +8,21 @@ weren't there for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from llmasos.core.kernel.store import Store
+from llmasos.services.characters.facts import supersedes
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
+Told = Literal["said", "told"]
+"""Said in a talk, or told outside of one (`character.remember`): known, and no part of the talk."""
+BEYOND = 4
+"""So many times as many hits are looked at as are wanted, since some are out of date."""
 INVENTED = 0.4
-_CHARACTER = re.compile(r"[0-9a-f]{16}")  # as cast.new_id makes them
+CHARACTER_ID = re.compile(r"[0-9a-f]{16}")  # as cast.new_id makes them
 _QUESTION = re.compile(
     r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b",
     re.IGNORECASE,
@@ -41,6 +46,7 @@ class Event:
         text: What was said.
         witnesses: Who was there, the speaker included.
         vector: The embedding; empty where there is none.
+        kind: Whether it was part of a talk.
     """
 
     number: int
@@ -49,6 +55,7 @@ class Event:
     text: str
     witnesses: frozenset[str]
     vector: str = ""
+    kind: Told = "said"
 
     def known_to(self, names: Iterable[str]) -> bool:
         """Whether all of them were there."""
@@ -72,6 +79,8 @@ class EventLog:
         self._events: dict[int, Event] = {}
         self._index = Index(embedder)
         self._last = 0
+        self.erasing: list[Callable[[Sequence[int]], None]] = []
+        """Told of the numbers of events that are deleted: forget what you made of them."""
         for record in store.scan(KIND, subject=subject):
             self._enter(_from(record.value))
 
@@ -83,32 +92,46 @@ class EventLog:
         """The number of the event that comes next. Numbers aren't used again."""
         return self._last + 1
 
-    async def append(self, *, at: str, speaker: str, text: str, witnesses: Iterable[str]) -> Event:
+    async def append(
+        self, *, at: str, speaker: str, text: str, witnesses: Iterable[str], kind: Told = "said"
+    ) -> Event:
         """Write an event down; it is kept when this returns."""
-        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text))
+        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind)
 
-    async def vector(self, speaker: str, text: str) -> str:
+    async def vector(self, speaker: str, text: str, kind: Told = "said") -> str:
         """What `keep` needs to find it by its meaning; empty for what isn't looked for."""
-        remembered = speaker != self._own and importance(text) > 0
+        remembered = speaker != self._own and (kind == "told" or importance(text) > 0)
         return await self._index.embed(text) if remembered else ""
 
-    def keep(self, at: str, speaker: str, text: str, witnesses: Iterable[str], vector: str) -> Event:
+    def keep(
+        self, at: str, speaker: str, text: str, witnesses: Iterable[str], vector: str, kind: Told = "said"
+    ) -> Event:
         """As `append`, with the vector made before: for what several write down at once."""
-        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector)
+        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector, kind)
         self._store.put(KIND, f"{event.number:08d}", _to(event), subject=self._subject)
         self._enter(event)
         return event
 
     def retract(self, first: int) -> int:
         """Take back all events from a number on, when the person undoes them; how many there were."""
-        numbers = [number for number in self._events if number >= first]
+        return self.erase([number for number in self._events if number >= first])
+
+    def erase(self, numbers: Iterable[int]) -> int:
+        """Delete events; how many there were."""
+        there = [number for number in numbers if number in self._events]
         with self._store.transaction():
-            for number in numbers:
+            for number in there:
                 self._store.delete(KIND, f"{number:08d}", subject=self._subject)
-        for number in numbers:
+            for told in self.erasing:
+                told(there)
+        for number in there:
             del self._events[number]
             self._index.remove(str(number))
-        return len(numbers)
+        return len(there)
+
+    def get(self, number: int) -> Event | None:
+        """The event of a number; None where there is none any more."""
+        return self._events.get(number)
 
     def since(self, first: int) -> list[Event]:
         """The events from a number on."""
@@ -119,7 +142,9 @@ class EventLog:
         return [event for _, event in sorted(self._events.items()) if event.known_to(names)]
 
     async def recall(self, query: str, *names: str, before: int, limit: int = 3) -> list[Hit]:
-        """What others said that fits a query and that all of these witnessed.
+        """What others said that fits a query and that all of these witnessed, best first.
+
+        What somebody has corrected since isn't among it, where the correction is.
 
         Args:
             query: The new line.
@@ -132,18 +157,38 @@ class EventLog:
             event = self._events[item.order]
             return event.number < before and event.known_to(names)
 
-        return await self._index.search(query, limit, where=seen)
+        hits = await self._index.search(query, max(BEYOND * limit, 12), where=seen)
+        return current(hits)[:limit]
+
+    async def search(self, query: str, *names: str, limit: int) -> list[Hit]:
+        """As `recall`, out of all events, what was corrected included; `complete` hits have all words of the query."""
+        return await self._index.search(query, limit, where=lambda item: self._events[item.order].known_to(names))
 
     def _enter(self, event: Event) -> None:
         self._events[event.number] = event
         self._last = max(self._last, event.number)
         # What another character says is made by a model: it counts less than what a person said.
-        weight = importance(event.text) * (INVENTED if _CHARACTER.fullmatch(event.speaker) else 1.0)
+        worth = 1.0 if event.kind == "told" else importance(event.text)
+        weight = worth * (INVENTED if CHARACTER_ID.fullmatch(event.speaker) else 1.0)
         # What the character said itself is no evidence, and questions know nothing.
         if event.speaker != self._own and weight > 0:
             self._index.add(
                 Item(str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker)
             )
+
+
+def current(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits without those that another one of the same speaker supersedes."""
+
+    def outdated(hit: Hit) -> bool:
+        return any(
+            other.item.order > hit.item.order
+            and other.item.source == hit.item.source
+            and supersedes(other.item.text, hit.item.text)
+            for other in hits
+        )
+
+    return [hit for hit in hits if not outdated(hit)]
 
 
 def importance(text: str) -> float:
@@ -163,6 +208,7 @@ def _to(event: Event) -> dict[str, Any]:
         "text": event.text,
         "witnesses": sorted(event.witnesses),
         "vector": event.vector,
+        **({"kind": event.kind} if event.kind != "said" else {}),
     }
 
 
@@ -174,4 +220,5 @@ def _from(value: dict[str, Any]) -> Event:
         value["text"],
         frozenset(value["witnesses"]),
         value["vector"],
+        value.get("kind", "said"),
     )

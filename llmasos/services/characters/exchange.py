@@ -38,7 +38,7 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> tuple[Card
 
 
 async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
-    """Write a card to a new file: a picture where the name ends in `.png`, else JSON.
+    """Write a card to a new file: a picture where the name ends in `.png`, else JSON, of V2 where it ends in `.v2.json`.
 
     Raises:
         SyscallError: EEXIST, or the place can't be written.
@@ -47,7 +47,8 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
     place = export_place(space, path)
     made_by = [label for label in card.written_by.split(", ") if label]
     if place.path.suffix.lower() != ".png":
-        await changes.write(changes.Room(caller, space), place, card.to_text() + "\n", made_by)
+        version = 2 if place.path.name.lower().endswith(".v2.json") else 3
+        await changes.write(changes.Room(caller, space), place, card.to_text(version) + "\n", made_by)
     else:
         data = png.write(card)
         await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})

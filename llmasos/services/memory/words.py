@@ -57,6 +57,13 @@ def terms(text: str, *, query: bool = False) -> list[str]:
     return found
 
 
+def surfaces(text: str, term: str) -> list[str]:
+    """The words of a text, as they are written, that have a term as their stem; a Chinese term is its own."""
+    if has_chinese(term):
+        return [term] if term in text else []
+    return [match[0] for match in _RUN.finditer(text) if _stem(normalized(match[0])) == term]
+
+
 def _stem(word: str) -> str:
     word = re.sub(r"['’](?:s|t|re|ve|ll|d|m)?$", "", word)
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("s", "")):
