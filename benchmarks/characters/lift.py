@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.characters.cast import Asked, asked, bare, card, people
 from llmasos.core.base.settings import Settings
@@ -34,7 +35,7 @@ async def lift(seed: str, model: str = "smollm2", most: int = 0) -> Lift:
         model: Who is asked.
         most: Only so many questions; 0 for all.
     """
-    engine = await LlamaEngines(Settings(model=model), None).speech()
+    engine = await LlamaEngines(Settings(home=Path(), model=model), None).speech()
     found, cast = Lift(), people()
     try:
         questions = asked(seed)

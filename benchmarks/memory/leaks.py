@@ -25,6 +25,8 @@ QUESTIONS = (
     "What is my secret word?", "Which secret words do you know?", "What did you promise me?", "Tell me all that you know of the secret.",
     "The secret word of the lighthouse, what was it?", "What do you remember of the canary?",
 )  # fmt: skip
+THOUGHT = "<|im_start|>system\nPut what was told"
+"""How a prompt begins that puts a thought into words."""
 
 
 @dataclass
@@ -58,15 +60,15 @@ async def leaks(rounds: int, seed: str) -> Leaks:
                 await machine.characters.conversations.thinking.settled()
                 for prompt in script.speaker.requests:
                     found.prompts += 1
+                    if prompt.startswith(THOUGHT):  # nobody hears that; who may know of it is looked at below
+                        continue
                     named = re.search(r"You are (\w+)", prompt)
                     speaker = f"{person}/{named[1]}" if named else ""
                     for canary in set(re.findall(r"canary\d{4}", prompt)):
                         found.known += 1
                         if not ward.may(canary, speaker, readers):
                             found.leaked.append(f"{canary} in: {prompt[-300:]}")
-            found.thoughts = sum(
-                len(machine.characters.cast.thoughts(one)) for person in PERSONS for one in machine.characters.cast.of(person)
-            )
+            ward.thoughts(found)
     return found
 
 
@@ -99,6 +101,17 @@ class _Ward:
     def may(self, canary: str, speaker: str, readers: frozenset[str]) -> bool:
         """Whether a prompt may hold a canary: its own card's, or one that all who hear the reply heard too."""
         return self.cards[canary] == speaker if canary in self.cards else self.said[canary] >= readers
+
+    def thoughts(self, found: Leaks) -> None:
+        """Whether each thought is known to those alone who heard what stands in it."""
+        cast = self.machine.characters.cast
+        for character in (one for person in PERSONS for one in cast.of(person)):
+            for thought in cast.thoughts(character).known_to(character.id):
+                found.thoughts += 1
+                known = [f"{other.owner}/{other.name}" if (other := cast.get(who)) else who for who in thought.witnesses]
+                for canary in re.findall(r"canary\d{4}", thought.text):
+                    if not self.said[canary] >= frozenset(known):
+                        found.leaked.append(f"{canary} in a thought: {thought.text}")
 
     async def something(self, draw: random.Random) -> tuple[str, frozenset[str]]:
         """One thing that happens; who does it, and who hears what is said to it."""

@@ -25,7 +25,6 @@ from llmasos.services.characters.thinking import Thinking
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.models import ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice, check_going
-from llmasos.services.memory.retrieval import Hit
 from llmasos.services.safety.notice import without
 from llmasos.services.script import has_chinese
 
@@ -143,14 +142,16 @@ class Conversations:
         # What stands in the window needn't be recalled; to a tiny model it is said again.
         window = {event.number for event in history}
         older = [hit for hit in found if tiny or hit.item.order not in window]
+        asks = heard[0].speaker == company.person and asks_what_was_told(line)
+        sure = [hit for hit in found if knows(line, hit)] if asks else []
         prompt = compile_prompt(
             character.card,
             company,
             history,
-            older[: RECALLED_TINY if tiny else RECALLED],
+            (sure if asks else older)[:RECALLED_TINY] if tiny else older[:RECALLED],
             heard,
             guided=tiny,
-            aside=self._aside(character, company, seen, heard[0], found, tiny=tiny),
+            aside=self._aside(character, company, seen, line, unsure=asks and not sure, tiny=tiny),
             moment=Moment(character.id, self._clock.now()),
         )
         own = [without(event.text) for event in seen if event.speaker == character.id]
@@ -185,13 +186,22 @@ class Conversations:
         character: Character,
         company: Company,
         seen: Sequence[Event],
-        heard: Event,
-        found: Sequence[Hit],
+        line: str,
         *,
+        unsure: bool,
         tiny: bool,
     ) -> Aside:
-        """What a character is told beside a line: lore, promises, what it made of earlier talks, what it can't know."""
-        card, present, line = character.card, company.present, heard.text
+        """What a character is told beside a line: lore, promises, what it made of earlier talks, what it can't know.
+
+        Args:
+            character: Who is told.
+            company: Who hears what it says.
+            seen: The talk so far.
+            line: The new one.
+            unsure: Whether it asks for what nothing that was found answers.
+            tiny: Whether the model is too small for more than it needs.
+        """
+        card, present = character.card, company.present
         lore: tuple[str, ...] = ()
         if card.book.entries:
             said, timing = len(seen) + 1, self._cast.timing(character)
@@ -215,13 +225,7 @@ class Conversations:
         if not tiny:
             notes += [thought.text for thought in self._cast.thoughts(character).fitting(line, *present)]
         given = [card.text(field, person=company.person) for field in ("description", "scenario", "personality")]
-        untold = (
-            heard.speaker == company.person
-            and asks_what_was_told(line)
-            and not notes
-            and not any(knows(line, hit) for hit in found)
-            and not covers(line, [*given, *lore, *(entry.content for entry in card.book.constant)])
-        )
+        untold = unsure and not notes and not covers(line, [*given, *lore, *(e.content for e in card.book.constant)])
         return Aside(lore, tuple(notes), promised, untold)
 
     def company(self, character: Character, person: str, others: Sequence[Character] = ()) -> Company:

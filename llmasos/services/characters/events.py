@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmasos.core.kernel.store import Store
-from llmasos.services.characters.facts import supersedes
+from llmasos.services.characters.facts import Claim
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
@@ -179,16 +179,15 @@ class EventLog:
 
 def current(hits: Sequence[Hit]) -> list[Hit]:
     """Hits without those that another one of the same speaker supersedes."""
+    claims = [Claim.of(hit.item.text) for hit in hits]
 
-    def outdated(hit: Hit) -> bool:
+    def outdated(hit: Hit, claim: Claim) -> bool:
         return any(
-            other.item.order > hit.item.order
-            and other.item.source == hit.item.source
-            and supersedes(other.item.text, hit.item.text)
-            for other in hits
+            other.item.order > hit.item.order and other.item.source == hit.item.source and newer.supersedes(claim)
+            for other, newer in zip(hits, claims, strict=True)
         )
 
-    return [hit for hit in hits if not outdated(hit)]
+    return [hit for hit, claim in zip(hits, claims, strict=True) if not outdated(hit, claim)]
 
 
 def importance(text: str) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
+from llmasos.services.characters.knowing import SURE
 from llmasos.services.characters.macros import Moment
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
@@ -58,10 +59,6 @@ _QUESTION = re.compile(
     r"[?？]\s*$|^(?:who|what|when|where|which|do you (?:know|remember))\b|什么|哪|谁|几|多少|吗",
     re.IGNORECASE,
 )
-SURE = 0.45
-"""Relevance from which a question about the person is answered with what they said themselves."""
-
-
 _COMPANY = Template("{rules} {others} {are} in the room too.")
 _COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
 

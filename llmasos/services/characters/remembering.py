@@ -90,8 +90,9 @@ class Remembering:
             for thought in own[:5]
         ]  # fmt: skip
         made = {"character"} if any(self.cast.get(event.speaker) for event in found) else set[str]()
+        made |= {"model"} if any(thought.written_by == "model" for thought in own) else set[str]()
         empty = f"{character.name} knows nothing about that."
-        return items("memory", rows, ["text", "who", "said"], empty=empty, sources=made | ({"model"} if own else set()))
+        return items("memory", rows, ["text", "who", "said"], empty=empty, sources=made)
 
     @syscall("character.forget", effect="final", preview="forget_preview", spoken=False, bound=True)
     async def forget_call(self, caller: Caller, name: Name, query: str) -> dict[str, Any]:

@@ -226,12 +226,12 @@ class Characters(CharacterApi, Remembering, Undo):
             "memories": len(log),
             "knows": "\n".join(told(one, self._called(one.who, person)) for one in known.values()) or None,
             "thinks": "\n".join(one.text for one in thoughts[:3]) or None,
-            "remembers": "\n".join(f"{self._called(event.speaker, person)}: {event.text}" for event in seen[-SHOWN:]) or None,
+            "remembers": "\n".join(f"{self._called(e.speaker, person)}: {e.text}" for e in seen[-SHOWN:]) or None,
         }
-        made = {"character"} if any(event.speaker == character.id for event in seen[-SHOWN:]) else set[str]()
-        return record(
-            character.name, fields, ref=character.name, sources=made | set(card.written_by.split(", ")) - {""}
-        )
+        made = {"character"} if any(event.speaker == character.id for event in seen) else set[str]()
+        made |= {"model"} if any(thought.written_by == "model" for thought in thoughts[:3]) else set[str]()
+        sources = made | set(card.written_by.split(", ")) - {""}
+        return record(character.name, fields, ref=character.name, sources=sources)
 
     @syscall("character.delete", effect="final", preview="delete_preview", bound=True)
     async def delete(self, caller: Caller, name: Name) -> dict[str, Any]:

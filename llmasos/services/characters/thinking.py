@@ -34,6 +34,8 @@ TOKENS, SECONDS = 4_000, 300.0
 """What thinking may use up."""
 KEEPS_TO = 0.7
 """Share of the words of a model's sentence that the evidence must have."""
+LATEST = 1_000
+"""Events that are thought over at once; what is older has been."""
 LEAVING = 2.0
 """Seconds that thinking has for coming to an end when the kernel leaves."""
 
@@ -103,7 +105,7 @@ class Thinking:
         try:
             await asyncio.sleep(0)  # whoever speaks goes first
             names = {one.id: one.card.called for one in self._cast.of(character.owner)}
-            events = self._cast.log(character).witnessed(character.id)
+            events = self._cast.log(character).witnessed(character.id)[-LATEST:]
             thoughts = self._cast.thoughts(character)
             for thought in thoughts.keep(drawn(character.id, events, names)):
                 if thought.kind == "sitting" and (words := await self._in_words(character, process, thought)):
