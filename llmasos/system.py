@@ -151,7 +151,14 @@ class System:
         )  # fmt: skip
 
     async def acreate_character(
-        self, name: str, personality: str = "", *, lore: Lore = (), goals: Sequence[str] = (), new: bool = False, **card: Any
+        self,
+        name: str,
+        personality: str = "",
+        *,
+        lore: Lore = (),
+        goals: Sequence[str] = (),
+        new: bool = False,
+        **card: Any,
     ) -> Character:
         """The async twin of `create_character`."""
         said = {"personality": personality, "goals": "\n".join(goals), "lore": _lore(lore), **card}
@@ -390,6 +397,8 @@ def create_character(name: str, personality: str = "", **card: Any) -> Character
 def _lore(lore: Lore) -> str:
     """Lore as `character.create` takes it."""
     rows: list[Any] = (
-        [{"keys": keys, "content": content} for keys, content in lore.items()] if isinstance(lore, Mapping) else list(lore)
+        [{"keys": keys, "content": content} for keys, content in lore.items()]
+        if isinstance(lore, Mapping)
+        else list(lore)
     )
     return json.dumps(rows, ensure_ascii=False) if rows else ""

@@ -82,7 +82,9 @@ def test_a_character_remembers_forgets_rests_and_goes(home, workspace, engines):
     settings = Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1, yes=True)
     with System(settings, engines=engines) as system:
         lore = {"dragon, wyrm": "It sleeps under the hill."}
-        with system.create_character("Alice", "friendly", role="cook", goals=["see the sea"], lore=lore, seed=3) as alice:
+        with system.create_character(
+            "Alice", "friendly", role="cook", goals=["see the sea"], lore=lore, seed=3
+        ) as alice:
             alice.remember("My boat is called Albatross.")
             alice.chat("Is there a dragon?")
             assert "(It sleeps under the hill.)" in engines.speaker.requests[-1]

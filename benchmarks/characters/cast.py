@@ -33,7 +33,9 @@ def people() -> dict[str, dict[str, str]]:
 def card(fields: dict[str, str]) -> Card:
     """A character's card, its facts in the description."""
     first = fields["name"].split()[0]
-    said = [form.replace("{name}", first).replace("{}", fields[field]) for field, form, _, _ in _table("questions.txt")[1:]]
+    said = [
+        form.replace("{name}", first).replace("{}", fields[field]) for field, form, _, _ in _table("questions.txt")[1:]
+    ]
     made = Card.make(fields["name"], personality=fields["personality"], role=fields["role"])
     made.data["description"] = " ".join(said)
     return made

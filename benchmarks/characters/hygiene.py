@@ -73,7 +73,10 @@ def failures(reply: str, name: str, before: Collection[str]) -> list[str]:
         ("loops", _loops(reply)),
         ("ends in the middle", bool(words) and not _ENDS.search(reply)),
         ("said the same again and again", len(words) > 6 and sum(reply == one for one in before) >= 2),
-        ("other script", sum(ord(c) > 0x24F and c.isalpha() for c in reply) > 0.3 * max(1, sum(c.isalpha() for c in reply))),
+        (
+            "other script",
+            sum(ord(c) > 0x24F and c.isalpha() for c in reply) > 0.3 * max(1, sum(c.isalpha() for c in reply)),
+        ),
     ]
     return [what for what, wrong in found if wrong]
 
@@ -89,7 +92,9 @@ async def talk(turns: int, seed: str, model: str = "smollm2") -> Talked:
     """Let several characters talk with a person for so many turns together, and look over what they say."""
     found = Talked()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(home=Path(folder) / "home", owner=PERSON, workspace=folder, seed=1, model=model, record=False)
+        settings = Settings(
+            home=Path(folder) / "home", owner=PERSON, workspace=folder, seed=1, model=model, record=False
+        )
         clock = MockClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
         machine = await compose(settings, clock=clock)
         try:

@@ -40,7 +40,9 @@ async def lift(seed: str, model: str = "smollm2", most: int = 0) -> Lift:
     try:
         questions = asked(seed)
         random.Random(seed).shuffle(questions)
-        questions = sorted(questions[: most or None], key=lambda pair: pair[0].whose)  # a card's prompt is computed once
+        questions = sorted(
+            questions[: most or None], key=lambda pair: pair[0].whose
+        )  # a card's prompt is computed once
         for one, wrong in questions:
             cards = (card(cast[one.whose]), card(cast[wrong]), bare(cast[one.whose]))
             for name, made in zip(CARDS, cards, strict=True):

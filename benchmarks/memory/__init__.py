@@ -46,12 +46,18 @@ def rows(*, quick: bool = False, wrong: list[str] | None = None) -> list[dict[st
         found.append(_row(f"recall_{turns}_other_words", [t for half in HALVES for t in kept.far[turns, half]]))
     said = asyncio.run(answered(1 if quick else ROUNDS, "answers"))
     wrong += said.wrong
-    for id, values, bar in (("newest_wins", said.newest, 95.0), ("abstain", said.abstained, 90.0), ("told_answered", said.told, None)):
+    for id, values, bar in (
+        ("newest_wins", said.newest, 95.0),
+        ("abstain", said.abstained, 90.0),
+        ("told_answered", said.told, None),
+    ):
         found.append(_row(id, [right for half in HALVES for right in values[half]], bar))
         found += [_row(f"{id}_{half}", values[half]) for half in HALVES]
     killed = kills(2 if quick else KILLS, "kills")
     found.append(_row("recall_after_kill", killed.same, 100.0))
-    found.append(row("lost_after_kill", killed.lost, "turns", n=killed.turns, command=COMMAND, **at_most(killed.lost, 0)))
+    found.append(
+        row("lost_after_kill", killed.lost, "turns", n=killed.turns, command=COMMAND, **at_most(killed.lost, 0))
+    )
     told = asyncio.run(leaks(80 if quick else LEAK_ROUNDS, "leaks"))
     wrong += told.leaked
     found.append(row("leaks", len(told.leaked), "", n=told.prompts, command=COMMAND, **at_most(len(told.leaked), 0)))

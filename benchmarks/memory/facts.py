@@ -46,7 +46,5 @@ def facts() -> list[Fact]:
     found = []
     for line in (line for line in lines if line and not line.startswith("#")):
         statement, near, far, correction, values = (part.strip() for part in line.split("|"))
-        found.append(
-            Fact(statement, near, far, correction, tuple(values.split(", ")), HALVES[len(found) % 2])
-        )
+        found.append(Fact(statement, near, far, correction, tuple(values.split(", ")), HALVES[len(found) % 2]))
     return found

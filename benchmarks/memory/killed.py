@@ -1,7 +1,7 @@
 """A program that carries characters, killed with -9 in the middle: does the next one find the same memories?
 
-    python -m benchmarks.memory.killed HOME SEED         # talks, and prints what it recalls after each turn, until it is killed
-    python -m benchmarks.memory.killed HOME SEED NUMBER  # asks the same of what came before an event
+python -m benchmarks.memory.killed HOME SEED         # talks, and prints what it recalls after each turn, until it is killed
+python -m benchmarks.memory.killed HOME SEED NUMBER  # asks the same of what came before an event
 """
 
 from __future__ import annotations

@@ -86,7 +86,9 @@ class _Ward:
         self.seats: dict[str, tuple[Process, Session]] = {}
         processes = machine.kernel.processes
         for person in PERSONS:
-            shell = processes.spawn(processes.init, name=person, owner=person, program="shell", subject=f"user:{person}")
+            shell = processes.spawn(
+                processes.init, name=person, owner=person, program="shell", subject=f"user:{person}"
+            )
             self.seats[person] = shell, Session(person, folder, Nobody(yes=True))
 
     async def gather(self) -> None:
@@ -108,7 +110,9 @@ class _Ward:
         for character in (one for person in PERSONS for one in cast.of(person)):
             for thought in cast.thoughts(character).known_to(character.id):
                 found.thoughts += 1
-                known = [f"{other.owner}/{other.name}" if (other := cast.get(who)) else who for who in thought.witnesses]
+                known = [
+                    f"{other.owner}/{other.name}" if (other := cast.get(who)) else who for who in thought.witnesses
+                ]
                 for canary in re.findall(r"canary\d{4}", thought.text):
                     if not self.said[canary] >= frozenset(known):
                         found.leaked.append(f"{canary} in a thought: {thought.text}")
@@ -121,9 +125,16 @@ class _Ward:
         self.clock.advance(draw.choice((30, 60, 60, 7200)))
         if what == 0:
             canary = self._canary(alone)
-            await self._do(person, "character.chat", name=name, message=f"My secret word is {canary}, and I promise to come by tomorrow.")
+            await self._do(
+                person,
+                "character.chat",
+                name=name,
+                message=f"My secret word is {canary}, and I promise to come by tomorrow.",
+            )
         elif what == 1:
-            await self._do(person, "character.remember", name=name, text=f"The secret word of the garden is {self._canary(alone)}.")
+            await self._do(
+                person, "character.remember", name=name, text=f"The secret word of the garden is {self._canary(alone)}."
+            )
         elif what in (2, 3):
             await self._do(person, "character.chat", name=name, message=draw.choice(QUESTIONS))
         elif what == 4 and name not in self.rooms[person]:

@@ -69,6 +69,8 @@ def test_the_judge_of_hygiene_sees(reply: str, what: str) -> None:
     assert what in failures(reply, "Alba Winter", [])
 
 
-@pytest.mark.parametrize("reply", ["I'm well, thank you.", "Call me Alba, please!", "I'm not human. I'm Alba, a character played by an AI."])
+@pytest.mark.parametrize(
+    "reply", ["I'm well, thank you.", "Call me Alba, please!", "I'm not human. I'm Alba, a character played by an AI."]
+)
 def test_the_judge_lets_good_replies_pass(reply: str) -> None:
     assert failures(reply, "Alba Winter", []) == []

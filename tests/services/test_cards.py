@@ -83,7 +83,9 @@ def test_macros_and_comments() -> None:
 
 def test_both_versions_go_out_and_come_in() -> None:
     book = {"entries": [{"keys": ["sea"], "content": "It is near.", "x_own": 1}], "x_book": True}
-    card = Card({"name": "Mira", "character_book": book, "extensions": {"x_other": {"kept": 1}}, "x_field": [1]}, {"x_top": 2})
+    card = Card(
+        {"name": "Mira", "character_book": book, "extensions": {"x_other": {"kept": 1}}, "x_field": [1]}, {"x_top": 2}
+    )
     for version, spec in ((2, "chara_card_v2"), (3, "chara_card_v3")):
         raw = json.loads(card.to_text(version))
         assert (raw["spec"], raw["x_top"]) == (spec, 2)
@@ -97,5 +99,7 @@ def test_both_versions_go_out_and_come_in() -> None:
 
 
 def test_what_a_card_says_of_models_and_servers_is_kept() -> None:
-    card = Card({"name": "Mira", "extensions": {"llmasos": {"model": "openai:http://evil.example/m", "voice": {"seed": 1}}}})
+    card = Card(
+        {"name": "Mira", "extensions": {"llmasos": {"model": "openai:http://evil.example/m", "voice": {"seed": 1}}}}
+    )
     assert card.to_json()["data"]["extensions"]["llmasos"]["model"] == "openai:http://evil.example/m"

@@ -15,7 +15,7 @@ OWN = "0" * 16
         ("My dog's name is Max.", "My dog is called Rex."),
         ("I moved to Porto.", "I live in Lisbon."),
         ("I am 35 years old.", "I'm 34."),
-        ("My favourite colour is teal.", "My favorite colour is red, my favourite colour is blue."),
+        ("My favourite colour is teal.", "My favourite colour is red."),
         ("The meeting has been moved to five.", "The meeting is at three."),
         ("I drive a Fiat now.", "I drive a Volvo."),
         ("我搬到成都了。", "我住在厦门。"),
@@ -48,7 +48,7 @@ def test_frames() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "What is my dog called?", "Where do I live?", "When is my birthday?", "Do you remember my name?", "How old am I?",
+        "What is my dog called?", "Where do I live?", "When is my birthday?", "Do you remember my sister?", "How old am I?",
         "What did I tell you about the boat?", "Which city is my home in?", "Who looks after my teeth?", "我的狗叫什么？", "我住在哪里？",
     ],
 )  # fmt: skip
@@ -86,7 +86,9 @@ def test_relations_grow_with_talk_days_and_kind_words() -> None:
 
 
 def test_promises_are_kept_for_both_sides() -> None:
-    known = relations(OWN, [event(1, "ada", "Nice. I'll bring you the book tomorrow."), event(2, OWN, "I promise to wait.")])
+    known = relations(
+        OWN, [event(1, "ada", "Nice. I'll bring you the book tomorrow."), event(2, OWN, "I promise to wait.")]
+    )
     assert (known["ada"].promised, known["ada"].owed) == (["I'll bring you the book tomorrow."], ["I promise to wait."])
     for line in ("I will if I can tomorrow?", "Maybe I'll come tomorrow.", "I'll have soup.", "It will rain tomorrow."):
         assert promises(line) == []

@@ -74,16 +74,19 @@ def test_constant_ones_are_always_there_and_in_the_stable_part() -> None:
 
 
 def test_switched_off_and_broken_entries_are_left_out() -> None:
-    broken = [{**DRAGON, "enabled": False}, {"keys": ["dragon"]}, {"keys": "dragon", "content": "no list"}, {"content": 5}]
+    broken = [
+        {**DRAGON, "enabled": False},
+        {"keys": ["dragon"]},
+        {"keys": "dragon", "content": "no list"},
+        {"content": 5},
+    ]
     assert told(book(*broken), "dragon") == []
     for raw in (None, [], "x", {"entries": 5}, {"entries": ["x", None]}):
         assert read(raw).entries == ()
 
 
 def test_what_was_triggered_triggers_more_but_not_for_ever() -> None:
-    chain = [
-        {"keys": [f"k{n}"], "content": f"This names k{n + 1}."} for n in range(8)
-    ]
+    chain = [{"keys": [f"k{n}"], "content": f"This names k{n + 1}."} for n in range(8)]
     assert len(told(book(*chain), "k0")) == 1
     assert len(told(book(*chain, recursive_scanning=True), "k0")) == 4  # itself and three rounds
     stop = [{**chain[0], "extensions": {"prevent_recursion": True}}, *chain[1:]]
@@ -127,7 +130,8 @@ def test_probability_is_drawn_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+$", "(a|aa)+b", r"(\w+)\1", "a*a*b", "(?=a)b", "a?" * 30, "x" * 300, "[", "(a{2,}){3,}", ".*.*=.*"]
+    "pattern",
+    ["(a+)+$", "(a|aa)+b", r"(\w+)\1", "a*a*b", "(?=a)b", "a?" * 30, "x" * 300, "[", "(a{2,}){3,}", ".*.*=.*"],
 )
 def test_patterns_that_could_run_away_never_match(pattern: str) -> None:
     assert compile_pattern(pattern, case=False) is None
@@ -148,7 +152,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = ("keys", "secondary_keys", "content", "extensions", "selective", "insertion_order", "priority", "use_regex", "id")
+FIELDS = (
+    "keys",
+    "secondary_keys",
+    "content",
+    "extensions",
+    "selective",
+    "insertion_order",
+    "priority",
+    "use_regex",
+    "id",
+)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON)), st.text(max_size=60))
@@ -175,7 +189,11 @@ async def create(desk: Desk, *rows: dict[str, Any], **more: Any) -> None:
 
 async def test_in_a_prompt_it_stands_beside_the_line_and_the_stable_part_stays(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
-        await create(desk, {**DRAGON, "content": "{{char}} fears the dragon, {{user}}."}, {"keys": [], "content": "The sea is near.", "constant": True})
+        await create(
+            desk,
+            {**DRAGON, "content": "{{char}} fears the dragon, {{user}}."},
+            {"keys": [], "content": "The sea is near.", "constant": True},
+        )
         await desk.ok("character.chat", name="Mira", message="Hello!")
         plain = desk.engine.requests[-1]
         assert "dragon" not in plain
@@ -200,6 +218,11 @@ async def test_what_lasts_lasts_over_a_restart(tmp_path: Path) -> None:
 
 async def test_one_is_told_of_patterns_that_never_match(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
-        card = {"data": {"name": "Mira", "character_book": {"entries": [{"keys": ["(a+)+"], "content": "x", "use_regex": True}]}}}
+        card = {
+            "data": {
+                "name": "Mira",
+                "character_book": {"entries": [{"keys": ["(a+)+"], "content": "x", "use_regex": True}]},
+            }
+        }
         (desk.session.workspace / "mira.json").write_text(json.dumps(card))
         assert "never match" in (await desk.ok("character.import", path="mira.json"))["note"]

@@ -36,7 +36,9 @@ def test_dice(dice: str, least: int, most: int) -> None:
     assert least <= min(rolls) < max(rolls) <= most
 
 
-@pytest.mark.parametrize("odd", ["{{roll:1000d6}}", "{{roll:0}}", "{{roll:x}}", "{{unknown}}", "{{}}", "{{time:x}}", "a < b", "{{"])
+@pytest.mark.parametrize(
+    "odd", ["{{roll:1000d6}}", "{{roll:0}}", "{{roll:x}}", "{{unknown}}", "{{}}", "{{time:x}}", "a < b", "{{"]
+)
 def test_what_is_no_macro_stays(odd: str) -> None:
     assert filled(odd) == odd
 

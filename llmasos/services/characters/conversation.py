@@ -143,7 +143,7 @@ class Conversations:
         window = {event.number for event in history}
         older = [hit for hit in found if tiny or hit.item.order not in window]
         asks = heard[0].speaker == company.person and asks_what_was_told(line)
-        sure = [hit for hit in found if knows(line, hit)] if asks else []
+        sure = [hit for hit in found if hit.item.source == company.person and knows(line, hit)] if asks else []
         prompt = compile_prompt(
             character.card,
             company,
@@ -151,7 +151,7 @@ class Conversations:
             (sure if asks else older)[:RECALLED_TINY] if tiny else older[:RECALLED],
             heard,
             guided=tiny,
-            aside=self._aside(character, company, seen, line, unsure=asks and not sure, tiny=tiny),
+            aside=self._aside(character, company, seen, line, asks=asks, sure=bool(sure), tiny=tiny),
             moment=Moment(character.id, self._clock.now()),
         )
         own = [without(event.text) for event in seen if event.speaker == character.id]
@@ -188,7 +188,8 @@ class Conversations:
         seen: Sequence[Event],
         line: str,
         *,
-        unsure: bool,
+        asks: bool,
+        sure: bool,
         tiny: bool,
     ) -> Aside:
         """What a character is told beside a line: lore, promises, what it made of earlier talks, what it can't know.
@@ -198,7 +199,8 @@ class Conversations:
             company: Who hears what it says.
             seen: The talk so far.
             line: The new one.
-            unsure: Whether it asks for what nothing that was found answers.
+            asks: Whether it asks for what only the person can have told.
+            sure: Whether something that was found answers it.
             tiny: Whether the model is too small for more than it needs.
         """
         card, present = character.card, company.present
@@ -207,9 +209,7 @@ class Conversations:
             said, timing = len(seen) + 1, self._cast.timing(character)
             lines = [*(without(event.text) for event in seen[-DEEPEST:]), line]
             seed = f"{character.id} {said}"
-            told = card.book.told(
-                lines, said, timing.since(present), seed=seed, room=LORE_TINY if tiny else LORE
-            )
+            told = card.book.told(lines, said, timing.since(present), seed=seed, room=LORE_TINY if tiny else LORE)
             timing.keep(present, card.book, told, said)
             lore = tuple(told.texts)
         chinese = speaks_chinese(card, line)
@@ -221,12 +221,19 @@ class Conversations:
                 promised = tuple(known.owed[-2:])
                 who = company.person
                 notes += [f"你答应过{who}：“{p}”" if chinese else f'You told {who}: "{p}"' for p in promised]
-                notes += [f"{who}答应过你：“{p}”" if chinese else f'{who} promised you: "{p}"' for p in known.promised[-2:]]
+                notes += [
+                    f"{who}答应过你：“{p}”" if chinese else f'{who} promised you: "{p}"' for p in known.promised[-2:]
+                ]
         if not tiny:
             notes += [thought.text for thought in self._cast.thoughts(character).fitting(line, *present)]
         given = [card.text(field, person=company.person) for field in ("description", "scenario", "personality")]
-        untold = unsure and not notes and not covers(line, [*given, *lore, *(e.content for e in card.book.constant)])
-        return Aside(lore, tuple(notes), promised, untold)
+        untold = (
+            asks
+            and not sure
+            and not notes
+            and not covers(line, [*given, *lore, *(e.content for e in card.book.constant)])
+        )
+        return Aside(lore, tuple(notes), promised, sure, untold)
 
     def company(self, character: Character, person: str, others: Sequence[Character] = ()) -> Company:
         """Who hears what a character says to a person, with others there or without."""

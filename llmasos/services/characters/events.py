@@ -92,9 +92,7 @@ class EventLog:
         """The number of the event that comes next. Numbers aren't used again."""
         return self._last + 1
 
-    async def append(
-        self, *, at: str, speaker: str, text: str, witnesses: Iterable[str], kind: Told = "said"
-    ) -> Event:
+    async def append(self, *, at: str, speaker: str, text: str, witnesses: Iterable[str], kind: Told = "said") -> Event:
         """Write an event down; it is kept when this returns."""
         return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind)
 

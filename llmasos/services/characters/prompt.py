@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
-from llmasos.services.characters.knowing import SURE
 from llmasos.services.characters.macros import Moment
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
@@ -54,11 +53,7 @@ _ASKS_NAME = re.compile(
     r"\b(?:what(?:'s| is) your name|who are you|your name\?)|你(?:叫什么|是谁|的名字是什么)", re.IGNORECASE
 )
 _ASKS_OWN_NAME = re.compile(r"\bmy name\b|\bwho am i\b|\bwhat am i called\b|我(?:叫什么|是谁|的名字)", re.IGNORECASE)
-_ASKS_BACK = re.compile(r"\b(?:my|mine|i|me|we|our)\b|我", re.IGNORECASE)
-_QUESTION = re.compile(
-    r"[?？]\s*$|^(?:who|what|when|where|which|do you (?:know|remember))\b|什么|哪|谁|几|多少|吗",
-    re.IGNORECASE,
-)
+
 _COMPANY = Template("{rules} {others} {are} in the room too.")
 _COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
 
@@ -114,12 +109,14 @@ class Aside:
         lore: What the lorebook says now.
         notes: What else the character knows: what was promised, what it made of earlier talks.
         promised: What it promised the person, where it is asked about that.
-        untold: Whether the line asks for what it has never been told.
+        sure: Whether the line asks for what the person has told, and what is recalled answers it.
+        untold: Whether it asks for what they have never told.
     """
 
     lore: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     promised: tuple[str, ...] = ()
+    sure: bool = False
     untold: bool = False
 
 
@@ -205,9 +202,7 @@ def _asides(
     return found
 
 
-def system(
-    card: Card, company: Company, *, chinese: bool, guided: bool = False, moment: Moment = Moment()
-) -> str:
+def system(card: Card, company: Company, *, chinese: bool, guided: bool = False, moment: Moment = Moment()) -> str:
     """The stable first message."""
     rules = _rules(card, company.person, chinese=chinese, guided=guided, moment=moment)
     others = company.called
@@ -331,8 +326,7 @@ def _known(card: Card, person: str, recalled: Sequence[Hit], line: str, aside: A
     if aside.promised:
         quotes = " ".join(f"“{words}”" if chinese else f'"{words}"' for words in aside.promised)
         return f"我答应过你：{quotes}" if chinese else f"I told you: {quotes}"
-    sure = recalled and not aside.untold and recalled[0].relevance >= SURE
-    if sure and _QUESTION.search(line) and _ASKS_BACK.search(line):
+    if aside.sure and recalled:
         words = recalled[0].item.text.strip()
         return f"你告诉过我：“{words}”" if chinese else f'You told me: "{words}"'
     if _ASKS_OWN_NAME.search(line):

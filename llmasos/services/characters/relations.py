@@ -35,7 +35,9 @@ _PROMISE = re.compile(
     r"|我(?:保证|发誓|答应|一定)|我会.*(?:明天|今晚|下次|以后|周|星期)|(?:明天|今晚|下次|周.|星期.)我(?:会|就)",
     re.IGNORECASE,
 )  # fmt: skip
-_HEDGED = re.compile(r"\b(?:if|maybe|perhaps|might|don't|won't|can't|never)\b.*\bi(?:'ll| will)\b|[?？]\s*$", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:if|maybe|perhaps|might|don't|won't|can't|never)\b.*\bi(?:'ll| will)\b|[?？]\s*$", re.IGNORECASE
+)
 KEPT = 5
 """Promises that are remembered, each way: the latest ones."""
 
@@ -67,7 +69,7 @@ class Relation:
     @property
     def closeness(self) -> int:
         """0 a stranger, to 4 a close friend."""
-        points = self.lines + _A_DAY * max(0, self.days - 1) + 2 * self.kind
+        points = self.lines + _A_DAY * max(0, self.days - 1) + 2 * max(0, self.kind)
         level = sum(points >= at for at in _AT)
         return min(level, 2) if self.kind < 0 else level
 
@@ -109,7 +111,9 @@ def promises(text: str) -> list[str]:
 
 def asks_of_promises(line: str) -> bool:
     """Whether a line is about what was promised."""
-    return bool(re.search(r"\b(?:promise[ds]?|you(?:'d| would| were going to)|your word|swore)\b|答应|保证|说好", line, re.I))
+    return bool(
+        re.search(r"\b(?:promise[ds]?|you(?:'d| would| were going to)|your word|swore)\b|答应|保证|说好", line, re.I)
+    )
 
 
 def _keep(kept: list[str], sentence: str) -> None:

@@ -124,7 +124,9 @@ class Thinking:
             Message("system", "Put what was told into one short sentence. Add nothing to it."),
             Message("user", thought.text),
         ]
-        voice = Voice(sampling=Sampling(temperature=0.0, max_tokens=60, seed=0), manners=Manners(sentences=1), attempts=1)
+        voice = Voice(
+            sampling=Sampling(temperature=0.0, max_tokens=60, seed=0), manners=Manners(sentences=1), attempts=1
+        )
         said = await self._speaker.say(process, asked, voice)
         words, evidence = terms(said), set(terms(thought.text))
         return said if words and sum(word in evidence for word in words) >= KEEPS_TO * len(words) else ""

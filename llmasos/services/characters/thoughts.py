@@ -25,6 +25,8 @@ from llmasos.services.script import has_chinese
 KIND = "character.thought"
 OFTEN = 3
 """Times that a subject comes up before it is a topic."""
+MANY = 20
+"""Lines that are many."""
 PAUSE = timedelta(hours=1)
 """Without a line for so long, a talk is over."""
 SITTING = 6
@@ -67,9 +69,7 @@ class Thoughts:
     def __init__(self, store: Store, subject: str) -> None:
         self._store = store
         self._subject = subject
-        self._thoughts = {
-            record.id: _from(record.id, record.value) for record in store.scan(KIND, subject=subject)
-        }
+        self._thoughts = {record.id: _from(record.id, record.value) for record in store.scan(KIND, subject=subject)}
 
     def __len__(self) -> int:
         return len(self._thoughts)
@@ -131,13 +131,15 @@ def _topics(heard: Sequence[Event], names: Mapping[str, str]) -> Iterator[Though
             if len(term) > 2 or has_chinese(term) and len(term) > 1:
                 groups[event.speaker, term, event.witnesses].append(event)
     for (speaker, term, witnesses), found in sorted(groups.items(), key=lambda pair: (pair[0][0], pair[0][1])):
-        # A word that most lines have is no subject.
-        if len(found) < OFTEN or len(found) > max(OFTEN, len(heard) // 3):
+        # Of many lines, a word that a third of them has is no subject.
+        if len(found) < OFTEN or len(found) > max(MANY, len(heard)) // 3:
             continue
         word = Counter(word for event in found for word in surfaces(event.text, term)).most_common(1)[0][0]
         who, newest = names.get(speaker, speaker), found[-1]
         chinese = has_chinese(newest.text)
-        text = f"{who}常常说到{word}：“{newest.text}”" if chinese else f'{who} often speaks of "{word}": "{newest.text}"'
+        text = (
+            f"{who}常常说到{word}：“{newest.text}”" if chinese else f'{who} often speaks of "{word}": "{newest.text}"'
+        )
         id = _digest("topic", speaker, term, *sorted(witnesses))
         yield Thought(id, "topic", speaker, text, tuple(event.number for event in found), witnesses)
 
