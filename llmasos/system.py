@@ -133,8 +133,8 @@ class System:
             role: What it is.
             scenario: Where and when one meets it.
             language: What it speaks.
-            lore: What it knows of its world: texts that it always knows, or a mapping from words that bring something up
-                ("dragon, wyrm") to what is told then.
+            lore: What it knows of its world: texts that it always knows, or a mapping from words that bring something
+                up ("dragon, wyrm") to what is told then.
             goals: What it wants.
             seed: Of what it says: the same talk goes the same way again.
             temperature: How freely it draws its words, 0 to 2.

@@ -103,7 +103,7 @@ async def _recalled(machine: Machine, ref: CharacterRef, seed: str, before: int)
 
 
 async def _main(home: Path, seed: str, before: int) -> None:
-    async with stage(home) as (machine, _, clock):
+    async with stage(home) as (machine, _, _):
         ref = await machine.characters.create(OWNER, "Mira")
         if before:
             print(json.dumps(await _recalled(machine, ref, seed, before)))

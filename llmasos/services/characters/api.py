@@ -82,7 +82,8 @@ class CharacterApi:
             SyscallError: EINVAL, the name can't be one.
         """
         said: dict[str, Any] = {
-            "personality": personality, "role": role, "language": language, "scenario": scenario, "goals": goals, "lore": lore,
+            "personality": personality, "role": role, "language": language, "scenario": scenario, "goals": goals,
+            "lore": lore,
         }  # fmt: skip
         card = Card.make(name, **said)
         if new:

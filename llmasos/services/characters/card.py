@@ -1,7 +1,7 @@
 """Character cards: a superset of the V3 format, read from V1, V2 and V3; fields we don't know are kept.
 
 Format: Character Card Specification V2 and V3 (`chara_card_v2`, `chara_card_v3`). A card is untrusted text:
-it says how a character talks and grants it nothing. What it would have decided elsewhere, a model or a server, isn't read.
+it says how a character talks and grants it nothing; what it says of models and servers isn't read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.services.characters import lorebook
-from llmasos.services.characters.macros import Moment, fill
+from llmasos.services.characters.macros import TIMELESS, Moment, fill
 
 SPEC = {2: ("chara_card_v2", "2.0"), 3: ("chara_card_v3", "3.0")}
 LARGEST = 8 * 1024 * 1024
@@ -172,11 +172,11 @@ class Card:
         except (TypeError, ValueError):
             return TALKATIVE
 
-    def text(self, field: str, *, person: str, moment: Moment = Moment()) -> str:
+    def text(self, field: str, *, person: str, moment: Moment = TIMELESS) -> str:
         """A field with its macros filled in and comments taken out."""
         return self.fill(str(self.data.get(field, "")), person=person, moment=moment)
 
-    def fill(self, text: str, *, person: str, moment: Moment = Moment()) -> str:
+    def fill(self, text: str, *, person: str, moment: Moment = TIMELESS) -> str:
         """A text of this card with its macros filled in."""
         return fill(text, char=self.called, user=person, moment=moment).strip()
 

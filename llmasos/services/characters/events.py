@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from llmasos.core.kernel.store import Store
-from llmasos.services.characters.facts import Claim
+from llmasos.services.characters.facts import Claim, frame
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
@@ -26,6 +26,10 @@ CHARACTER_ID = re.compile(r"[0-9a-f]{16}")  # as cast.new_id makes them
 _QUESTION = re.compile(
     r"[?？]\s*$|^(?:who|what|when|where|why|how|which|do|does|did|is|are|can|could|will|would|have)\b",
     re.IGNORECASE,
+)
+_DOES = re.compile(
+    r"(?:I|We)(?:'ve| have)? (?!(?:see|know|think|guess|agree|understand|mean|hope|do|did|don't|can|can't|will)\b)"
+    r"[a-z]+ (?!(?:it|that|so|you|this)\b)\S+"
 )
 _FACT = re.compile(
     r"\b(?:my|our|i'm|i am|i was|i like|i love|i hate|i have|i've|i live|i work|i prefer|"
@@ -78,6 +82,8 @@ class EventLog:
         self._own = own
         self._events: dict[int, Event] = {}
         self._index = Index(embedder)
+        self._frames: dict[tuple[str, str], list[int]] = {}
+        """By speaker and frame the numbers of the lines that are facts of it, ascending; also of some that are gone."""
         self._last = 0
         self.erasing: list[Callable[[Sequence[int]], None]] = []
         """Told of the numbers of events that are deleted: forget what you made of them."""
@@ -142,7 +148,8 @@ class EventLog:
     async def recall(self, query: str, *names: str, before: int, limit: int = 3) -> list[Hit]:
         """What others said that fits a query and that all of these witnessed, best first.
 
-        What somebody has corrected since isn't among it, where the correction is.
+        A line that is found brings along the newest one that says the same otherwise. What somebody has corrected since
+        isn't among it, where the correction is.
 
         Args:
             query: The new line.
@@ -156,11 +163,26 @@ class EventLog:
             return event.number < before and event.known_to(names)
 
         hits = await self._index.search(query, max(BEYOND * limit, 12), where=seen)
-        return current(hits)[:limit]
+        return current(self._with_newest(hits, seen))[:limit]
 
     async def search(self, query: str, *names: str, limit: int) -> list[Hit]:
         """As `recall`, out of all events, what was corrected included; `complete` hits have all words of the query."""
         return await self._index.search(query, limit, where=lambda item: self._events[item.order].known_to(names))
+
+    def _with_newest(self, hits: Sequence[Hit], seen: Callable[[Item], bool]) -> list[Hit]:
+        """Hits, each behind the newest line of the same frame: "I've moved to Porto" for "I live in Rome"."""
+        found = {hit.item.order for hit in hits}
+        whole: list[Hit] = []
+        for hit in hits:
+            same = self._frames.get((hit.item.source, frame(hit.item.text)), ())
+            newest = next((n for n in reversed(same) if (item := self._index.get(str(n))) and seen(item)), 0)
+            if newest > hit.item.order and newest not in found:
+                item = self._index.get(str(newest))
+                assert item is not None
+                whole.append(replace(hit, item=item, complete=False))
+                found.add(newest)
+            whole.append(hit)
+        return whole
 
     def _enter(self, event: Event) -> None:
         self._events[event.number] = event
@@ -173,6 +195,8 @@ class EventLog:
             self._index.add(
                 Item(str(event.number), event.text, event.number, event.at, event.vector, weight, event.speaker)
             )
+            if what := frame(event.text):
+                self._frames.setdefault((event.speaker, what), []).append(event.number)
 
 
 def current(hits: Sequence[Hit]) -> list[Hit]:
@@ -189,11 +213,16 @@ def current(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def importance(text: str) -> float:
-    """How much a line is worth, by rule: 1 for facts about the speaker, 0 for questions and greetings."""
+    """How much a line is worth, by rule: 1 for facts about the speaker, 0 for questions and greetings.
+
+    What else somebody says of their own doings is worth a little more than other lines.
+    """
     if _QUESTION.search(text.strip()) and not re.search(r"[.!。！]\s*\S", text):
         return 0.0
     if _FACT.search(text):
         return 1.0
+    if _DOES.match(text):
+        return 0.8
     return 0.6 if len(text.split()) > 3 or len(text) > 24 or re.search(r"[\u3400-\u9fff]{6,}", text) else 0.0
 
 

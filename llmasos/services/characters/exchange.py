@@ -38,7 +38,7 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> tuple[Card
 
 
 async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
-    """Write a card to a new file: a picture where the name ends in `.png`, else JSON, of V2 where it ends in `.v2.json`.
+    """Write a card to a new file: a picture where the name ends in `.png`, V2 in `.v2.json`, else V3 as JSON.
 
     Raises:
         SyscallError: EEXIST, or the place can't be written.

@@ -52,6 +52,7 @@ _CORRECTS = re.compile(
     r"|现在|其实|不再|改成|改到|改了|换成|换了|搬|不是.{1,10}(?:而)?是|说错|记错",
     re.IGNORECASE,
 )
+_SUBJECT = re.compile(r"\b(i|we|(?:my|our|the|his|her|their) [\w-]+)\b", re.IGNORECASE)
 SHARED = 0.5
 """Share of a fact's words that one must have that says it is no longer so."""
 
@@ -109,24 +110,31 @@ class Claim:
     Attributes:
         frame: What it is a fact of.
         corrects: Whether it says that something is otherwise than before.
-        words: Its content words.
+        subject: Of whom it says something: "i", "my sister"; empty where no rule says.
+        words: Its content words, without those that say that something has changed.
     """
 
     frame: str
     corrects: bool
+    subject: str
     words: frozenset[str]
 
     @classmethod
     def of(cls, text: str) -> Claim:
         """What a line says."""
-        return cls(frame(text), bool(_CORRECTS.search(text)), frozenset(terms(text)))
+        bare = _CORRECTS.sub(" ", text)
+        subject = _SUBJECT.search(bare)
+        words = frozenset(terms(bare)) - {"one"}
+        return cls(frame(text), bare != text, subject[1].casefold() if subject else "", words)
 
     def supersedes(self, older: Claim) -> bool:
         """Whether this says what an older line of the same speaker said, anew or otherwise."""
         if self.frame and self.frame == older.frame:
             what = self.frame
             return self.corrects or what.startswith("i ") or what.endswith(" name") or bool(_ONE.search(what))
-        return self.corrects and bool(older.words) and len(older.words & self.words) >= SHARED * len(older.words)
+        if not self.corrects or not older.words or self.subject != older.subject:
+            return False
+        return len(older.words & self.words) >= SHARED * len(older.words)
 
 
 def supersedes(new: str, old: str) -> bool:

@@ -1,8 +1,9 @@
 """Whether what was found answers a question: what a character says it knows, and where it says that it doesn't.
 
-A line that has a word of the question may be about something else ("we talked about dogs"), and one that means something near it too
-("I live in Lisbon" for where I work). Words and meaning together are rarely wrong, so each helps the other over its threshold. Measured by
-`python -m benchmarks.memory` (abstain, told_answered), chosen on the half that was looked at.
+A line that has a word of the question may be about something else ("we talked about dogs"), and one that means
+something near it too ("I live in Lisbon" for where I work). Words and meaning together are rarely wrong, so each helps
+the other over its threshold. Measured by `python -m benchmarks.memory` (abstain, told_answered), chosen on the half
+that was looked at.
 """
 
 from __future__ import annotations

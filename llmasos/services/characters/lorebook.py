@@ -1,7 +1,7 @@
 """Lorebooks: what a card knows of its world, told to the model where a word of it falls.
 
-Format: `character_book` of Character Card Specification V2 and V3, with V3's decorators, and of SillyTavern's extensions the
-logic of secondary keys, probability, and the timed effects:
+Format: `character_book` of Character Card Specification V2 and V3, with V3's decorators, and of SillyTavern's
+extensions the logic of secondary keys, probability, and the timed effects:
 
     sticky    stays so many messages after it was triggered
     cooldown  can't be triggered again for so many messages, counted from the end of sticky
@@ -194,8 +194,8 @@ def read(raw: Any) -> Book:
         return Book()
     if str(raw.get("spec", "")).startswith("lorebook") and isinstance(raw.get("data"), Mapping):
         raw = raw["data"]
-    rows = raw.get("entries")
-    rows = list(rows.values()) if isinstance(rows, Mapping) else rows if isinstance(rows, list) else []
+    said: Any = raw.get("entries")
+    rows: list[Any] = list(said.values()) if isinstance(said, Mapping) else said if isinstance(said, list) else []
     entries, refused = [], []
     for number, row in enumerate(rows[:MOST]):
         if isinstance(row, Mapping) and row.get("enabled", True) and isinstance(row.get("content"), str):

@@ -38,7 +38,10 @@ class Moment:
     now: datetime | None = None
 
 
-def fill(text: str, *, char: str, user: str, moment: Moment = Moment()) -> str:
+TIMELESS = Moment()
+
+
+def fill(text: str, *, char: str, user: str, moment: Moment = TIMELESS) -> str:
     """A text with its macros filled in and comments taken out.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
-from llmasos.services.characters.macros import Moment
+from llmasos.services.characters.macros import TIMELESS, Moment
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
 from llmasos.services.memory.retrieval import Hit
@@ -146,7 +146,7 @@ def compile_prompt(
     *,
     guided: bool,
     aside: Aside = Aside(),
-    moment: Moment = Moment(),
+    moment: Moment = TIMELESS,
 ) -> Prompt:
     """The prompt for a reply.
 
@@ -202,7 +202,7 @@ def _asides(
     return found
 
 
-def system(card: Card, company: Company, *, chinese: bool, guided: bool = False, moment: Moment = Moment()) -> str:
+def system(card: Card, company: Company, *, chinese: bool, guided: bool = False, moment: Moment = TIMELESS) -> str:
     """The stable first message."""
     rules = _rules(card, company.person, chinese=chinese, guided=guided, moment=moment)
     others = company.called

@@ -1,4 +1,4 @@
-"""Whom a character knows, how well, and what was promised: counted from what it witnessed, so that it is never out of step.
+"""Whom a character knows, how well, and what was promised: counted from what it witnessed, so never out of step.
 
 No model judges it. How close two are grows with the lines they have exchanged and the days on which they did, and with
 kind words against unkind ones (levels after Knapp's stages of coming together: met, known, friends, close).
@@ -19,22 +19,22 @@ _AT = (1, 10, 40, 160)
 _A_DAY = 6
 """Points for each further day on which they talked."""
 _KIND = re.compile(
-    r"\b(?:thank(?:s| you)|please|love|glad|happy|friend|dear|miss(?:ed)? you|great|wonderful|kind|sweet|proud of you|hug"
-    r"|good (?:morning|night)|well done|sorry)\b|谢谢|喜欢你|爱你|想你|亲爱的|晚安|早上好|真好|抱歉",
+    r"\b(?:thank(?:s| you)|please|love|glad|happy|friend|dear|miss(?:ed)? you|great|wonderful|kind|sweet"
+    r"|proud of you|hug|good (?:morning|night)|well done|sorry)\b|谢谢|喜欢你|爱你|想你|亲爱的|晚安|早上好|真好|抱歉",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _UNKIND = re.compile(
     r"\b(?:hate|stupid|idiot|shut up|boring|useless|ugly|go away|liar|awful|dumb|annoying|leave me alone)\b"
     r"|讨厌|笨蛋|闭嘴|滚|没用|骗子|烦死",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _PROMISE = re.compile(
     r"\b(?:i(?:'ll| will)? (?:promise|swear)|i give you my word|you have my word|(?:you can )?count on me)\b"
-    r"|\b(?:i'll|i will|i am going to|i'm going to)\b.*\b(?:tomorrow|tonight|soon|later|next|this (?:evening|weekend|week|month)"
-    r"|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|every|by|when)\b"
+    r"|\b(?:i'll|i will|i am going to|i'm going to)\b.*\b(?:tomorrow|tonight|soon|later|next"
+    r"|this (?:evening|weekend|week|month)|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|every|by|when)\b"
     r"|我(?:保证|发誓|答应|一定)|我会.*(?:明天|今晚|下次|以后|周|星期)|(?:明天|今晚|下次|周.|星期.)我(?:会|就)",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _HEDGED = re.compile(
     r"\b(?:if|maybe|perhaps|might|don't|won't|can't|never)\b.*\bi(?:'ll| will)\b|[?？]\s*$", re.IGNORECASE
 )

@@ -84,8 +84,8 @@ class Remembering:
         own = thoughts.known_to(*present) if query is None else thoughts.fitting(query, *present, limit=5)
         rows += [
             {
-                "ref": thought.text, "text": thought.text, "said": "", "who": f"thought ({thought.written_by})", "id": thought.id,
-                "evidence": list(thought.evidence), "outdated": False,
+                "ref": thought.text, "text": thought.text, "said": "", "who": f"thought ({thought.written_by})",
+                "id": thought.id, "evidence": list(thought.evidence), "outdated": False,
             }
             for thought in own[:5]
         ]  # fmt: skip
@@ -144,7 +144,8 @@ class Remembering:
         )
         return {
             "ref": event.text, "text": event.text, "said": event.at[:16].replace("T", " "),
-            "who": speaker.name if speaker else event.speaker, "id": str(event.number), "at": event.at, "outdated": outdated,
+            "who": speaker.name if speaker else event.speaker, "id": str(event.number), "at": event.at,
+            "outdated": outdated,
         }  # fmt: skip
 
 

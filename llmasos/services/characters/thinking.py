@@ -1,7 +1,7 @@
 """Thinking over what was heard: a process of its own, in the class background, started when enough has come together.
 
-What a thought says is drawn by rule from lines that are named as its evidence (thoughts.py). A model that can may put the thought
-about a talk that is over into words of its own; they are taken where they keep to the words of the evidence.
+What a thought says is drawn by rule from lines that are named as its evidence (thoughts.py). A model that can may put
+the thought about a talk that is over into words of its own, which are taken where they keep to those of the evidence.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a character has made of what it witnessed: each thought names its evidence, and is known to whom all of that was.
+"""What a character has made of what it witnessed: each thought names its evidence, and is known to whom that was.
 
     topic    somebody comes back to a subject again and again
     sitting  what of an earlier talk is worth keeping, in the words in which it was said
 
-A thought is found by its words. Its id is a digest of what it is about, so that thinking the same again, in whichever process, changes it
-and makes no second one.
+A thought is found by its words. Its id is a digest of what it is about, so that thinking the same again, in whichever
+process, changes it and makes no second one.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _topics(heard: Sequence[Event], names: Mapping[str, str]) -> Iterator[Though
     groups: defaultdict[tuple[str, str, frozenset[str]], list[Event]] = defaultdict(list)
     for event in heard:
         for term in sorted(set(terms(event.text))):
-            if len(term) > 2 or has_chinese(term) and len(term) > 1:
+            if len(term) > 2 or (has_chinese(term) and len(term) > 1):
                 groups[event.speaker, term, event.witnesses].append(event)
     for (speaker, term, witnesses), found in sorted(groups.items(), key=lambda pair: (pair[0][0], pair[0][1])):
         # Of many lines, a word that a third of them has is no subject.

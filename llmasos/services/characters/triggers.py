@@ -1,4 +1,4 @@
-"""Whether a lorebook's key occurs in what was said. A key is a stranger's, so a pattern must be one that can't run away.
+"""Whether a lorebook's key occurs in what was said. A key is a stranger's, so a pattern must be one that can't run off.
 
 Python's `re` has no time limit. A pattern is taken where it can't backtrack without bounds: no repeated groups, no back
 references or look-arounds, one repetition at most. Others never match, and whoever imports the card is told.

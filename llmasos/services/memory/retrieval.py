@@ -128,6 +128,11 @@ class Index:
     def __contains__(self, id: str) -> bool:
         return id in self._numbers()
 
+    def get(self, id: str) -> Item | None:
+        """The text of an id."""
+        number = self._numbers().get(id)
+        return None if number is None else self._item(np.int64(number))
+
     @property
     def newest(self) -> int:
         """The highest order there is; 0 where there is none."""
