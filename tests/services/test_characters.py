@@ -295,7 +295,7 @@ async def test_hostile_lines(desk: Desk, message: str) -> None:
 
 async def test_a_card_goes_out_and_comes_in(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice", personality="friendly", role="cook", language="English")
-    for file in ("alice.json", "alice.png"):
+    for file in ("cards/old/alice.json", "pictures/alice.png", "alice.png"):
         value = await desk.ok("character.export", name="Alice", path=file)
         assert value["ref"] == file
         assert (desk.session.workspace / file).is_file()
@@ -310,10 +310,11 @@ async def test_a_card_goes_out_and_comes_in(desk: Desk) -> None:
 
 async def test_undo_of_an_export_takes_the_file_away(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice")
-    for file in ("alice.json", "alice.png"):
+    for file in ("alice.json", "alice.png", "cards/alice.png"):
         await desk.ok("character.export", name="Alice", path=file)
         await desk.undo()
         assert not (desk.session.workspace / file).exists()
+    assert not (desk.session.workspace / "cards").exists()
 
 
 async def test_a_foreign_card_is_imported(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import png
 from llmasos.services.characters.card import LARGEST, Card
 from llmasos.services.files import changes, effects, imprint, origin
-from llmasos.services.files.place import Place
+from llmasos.services.files.place import Place, folders, missing_folders
 from llmasos.services.files.resolve import existing, target
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
@@ -51,9 +51,12 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
         await changes.write(changes.Room(caller, space), place, card.to_text(version) + "\n", made_by)
     else:
         data = png.write(card)
-        await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})
         with in_words(f"write {place.shown}"):
-            await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
+            made = missing_folders(place.parent)
+            payload = {"after": imprint.digest(data), "made": [list(folder.parts) for folder in made]}
+            await changes.Room(caller, space).keep("files.unwrite", place, payload)
+            with folders(place.parent, made):
+                await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
             origin.put(place, made_by)
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))
 

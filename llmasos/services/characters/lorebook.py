@@ -194,8 +194,8 @@ def read(raw: Any) -> Book:
         return Book()
     if str(raw.get("spec", "")).startswith("lorebook") and isinstance(raw.get("data"), Mapping):
         raw = raw["data"]
-    said: Any = raw.get("entries")
-    rows: list[Any] = list(said.values()) if isinstance(said, Mapping) else said if isinstance(said, list) else []
+    given: Any = raw.get("entries")
+    rows: list[Any] = list(given.values()) if isinstance(given, Mapping) else given if isinstance(given, list) else []
     entries, refused = [], []
     for number, row in enumerate(rows[:MOST]):
         if isinstance(row, Mapping) and row.get("enabled", True) and isinstance(row.get("content"), str):
@@ -215,7 +215,7 @@ def written(lore: Iterable[Any]) -> dict[str, Any]:
     """A `character_book` of what a program gave: texts that are always known, or `{"keys": [...], "content": ...}`."""
     entries = []
     for number, row in enumerate(lore):
-        said = {"content": row, "constant": True, "keys": []} if isinstance(row, str) else dict(row)
+        said: dict[str, Any] = {"content": row, "constant": True, "keys": []} if isinstance(row, str) else dict(row)
         keys = said.get("keys", [])
         said["keys"] = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else list(keys)
         entries.append({"extensions": {}, "enabled": True, "insertion_order": number, "use_regex": False, **said})

@@ -13,7 +13,7 @@ from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import naming
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.conversation import LINE, Conversations
-from llmasos.services.characters.events import Event, current
+from llmasos.services.characters.events import Event, current, importance
 from llmasos.services.characters.facts import supersedes
 from llmasos.services.memory.words import means_everything, normalized
 
@@ -73,7 +73,8 @@ class Remembering:
         log, present = self.cast.log(character), (character.id, person)
         known = log.witnessed(*present)
         if query is None or means_everything(query):
-            found = [event for event in reversed(known) if event.speaker != character.id][:SHOWN]
+            heard = (event for event in reversed(known) if event.speaker != character.id)
+            found = [event for event in heard if event.kind == "told" or importance(event.text) > 0][:SHOWN]
             newer = list(found)
         else:
             hits = await log.search(query, *present, limit=SHOWN)
