@@ -31,7 +31,7 @@ _MODEL = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _HUMAN = re.compile(r"\bi(?:'m| am) (?:a |indeed |just )*(?:real )?(?:human|person)\b(?! who)", re.IGNORECASE)
-_NAMED = re.compile(r"\b(?:my name is|i am called|call me|i'm called) ([A-Z][a-z]+)")
+_NAMED = re.compile(r"\b(?i:my name is|i am called|call me|i'm called) ([A-Z][a-z]+)")
 _OTHERS_LINE = re.compile(rf"(?:^|\n|[.!?] )\s*(?:user|human|{PERSON}|you)\s*:", re.IGNORECASE)
 _MARKERS = re.compile(r"<\|?/?(?:im_|start|end|s>|user|system)|\[/?INST|\{\{|###")
 _ENDS = re.compile(r"[.!?…。！？\"'”’)*~:;—-]\s*$")

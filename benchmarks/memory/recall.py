@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.memory.facts import Fact, facts
 from benchmarks.memory.fillers import fillers
-from benchmarks.memory.stage import OWNER, TINY, say, stage
+from benchmarks.memory.stage import OWNER, TINY, say, stage, tell
 from llmasos.compose import Machine
 from llmasos.services.characters import CharacterRef
 from llmasos.services.characters.prompt import DONT_KNOW, DONT_KNOW_CHINESE
@@ -69,11 +69,9 @@ async def _stream(machine: Machine, seed: str, after: tuple[int, ...], found: Re
             await _ask(machine, ref, fact, event, turn - 4 * index, found)
         if turn % 4 == 0 and turn // 4 < len(planted):
             fact = planted[turn // 4]
-            log = machine.characters.cast.log(_character(machine, ref))
-            numbers[turn // 4] = fact, log.next_number
-            await say(machine, ref, fact.said(draw.randrange(3)))
+            numbers[turn // 4] = fact, await tell(machine, ref, fact.said(draw.randrange(3)))
         else:
-            await say(machine, ref, next(other))
+            await tell(machine, ref, next(other))
 
 
 async def _ask(machine: Machine, ref: CharacterRef, fact: Fact, event: int, turns: int, found: Recalled) -> None:
@@ -130,10 +128,9 @@ async def _round(machine: Machine, seed: str, between: int, kept: Answered) -> N
 
     async def ordinary() -> None:
         for _ in range(between):
-            await say(machine, ref, next(other))
+            await tell(machine, ref, next(other))
 
-    for fact in told:
-        await say(machine, ref, fact.said(0))
+    first = {fact.statement: await tell(machine, ref, fact.said(0)) for fact in told}
     await ordinary()
     for question, fact in [(f.near, f) for f in told] + [(f.far, f) for f in told]:
         said = await say(machine, ref, question)
@@ -148,13 +145,7 @@ async def _round(machine: Machine, seed: str, between: int, kept: Answered) -> N
         kept.abstained[fact.half].append(right)
         if not right:
             kept.wrong.append(f"never told, {fact.half}: {question} -> {said}")
-    first: dict[str, int] = {}
-    for fact in told:
-        first[fact.statement] = next(e.number for e in log.since(1) if e.text == fact.said(0))
-    newer: dict[str, int] = {}
-    for fact in told:
-        newer[fact.statement] = log.next_number
-        await say(machine, ref, fact.corrected(1))
+    newer = {fact.statement: await tell(machine, ref, fact.corrected(1)) for fact in told}
     await ordinary()
     for fact in told:
         hits = await log.recall(fact.near, ref.id, OWNER, before=log.next_number, limit=HITS)

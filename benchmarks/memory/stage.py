@@ -54,3 +54,18 @@ async def say(machine: Machine, ref: CharacterRef, line: str, person: str = "") 
     assert isinstance(clock, MockClock)
     clock.advance(60)
     return "".join([piece async for piece in machine.characters.chat(ref, line, person=person)])
+
+
+async def tell(machine: Machine, ref: CharacterRef, line: str) -> int:
+    """A line and a reply, written down as a talk writes them; the line's number. For lines whose reply doesn't matter."""
+    clock = machine.kernel.clock
+    assert isinstance(clock, MockClock)
+    clock.advance(60)
+    character = machine.characters.cast.get(ref.id)
+    assert character
+    log = machine.characters.cast.log(character)
+    there = (ref.id, OWNER)
+    event = await log.append(at=clock.now().isoformat(timespec="seconds"), speaker=OWNER, text=line, witnesses=there)
+    await log.append(at=event.at, speaker=ref.id, text="All right.", witnesses=there)
+    machine.characters.conversations.thinking.noticed(character, line, clock.now())
+    return event.number

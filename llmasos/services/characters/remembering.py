@@ -106,13 +106,15 @@ class Remembering:
         character = await naming.named(caller, self.cast, name)
         shown = caller.session.state.pop(_pending(name, query), None)
         log = self.cast.log(character)
-        going = await self._meant(caller, character, query)
-        if shown is not None:  # what was told while the question stood is not erased unseen
-            going = [event for event in going if event.number in shown]
-        texts = [normalized(event.text) for event in going]
         await self.conversations.end(character)  # its live context has read them
-        echoes = [e.number for e in log.since(1) if any(text in normalized(e.text) for text in texts)]
-        log.erase({*echoes, *(event.number for event in going)})
+        async with self.conversations.turns[character.id]:  # what it was just saying is written down first
+            going = await self._meant(caller, character, query)
+            if shown is not None:  # what was told while the question stood is not erased unseen
+                going = [event for event in going if event.number in shown]
+            texts = [normalized(event.text) for event in going]
+            known = log.witnessed(character.id, caller.session.person)
+            echoes = [event.number for event in known if any(text in normalized(event.text) for text in texts)]
+            log.erase({*echoes, *(event.number for event in going)})
         current_id = caller.entry.id if caller.entry else None
         caller.erase(lambda entry: entry.id == current_id or _mentions(entry, texts))
         return done(f"{character.name} has forgotten for good: {_count(going)}.", ref=character.name)
