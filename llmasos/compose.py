@@ -330,6 +330,7 @@ async def compose(
         closing.callback(memory.close)
         tasks = Tasks(store, clock)
         characters = Characters(store, clock, speaker, embedder, private=(home,))
+        closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))

@@ -108,3 +108,27 @@ def test_a_card_that_names_nobody(raw: str) -> None:
     with pytest.raises(SyscallError) as caught:
         Card.from_text(raw)
     assert caught.value.code == "EINVAL"
+
+
+def test_both_versions_go_out_and_come_in() -> None:
+    book = {"entries": [{"keys": ["sea"], "content": "It is near.", "x_own": 1}], "x_book": True}
+    card = Card(
+        {"name": "Mira", "character_book": book, "extensions": {"x_other": {"kept": 1}}, "x_field": [1]}, {"x_top": 2}
+    )
+    for version, spec in ((2, "chara_card_v2"), (3, "chara_card_v3")):
+        raw = json.loads(card.to_text(version))
+        assert (raw["spec"], raw["x_top"]) == (spec, 2)
+        again = Card.from_json(raw)
+        assert again.data["character_book"] == book
+        assert again.data["extensions"] == {"x_other": {"kept": 1}}
+        assert again.data["x_field"] == [1]
+    written = png.write(card)
+    old = base64.b64decode(written.partition(b"tEXtchara\0")[2].partition(b"IEND")[0][:-8])
+    assert json.loads(old)["spec"] == "chara_card_v2"
+
+
+def test_what_a_card_says_of_models_and_servers_is_kept() -> None:
+    card = Card(
+        {"name": "Mira", "extensions": {"llmasos": {"model": "openai:http://evil.example/m", "voice": {"seed": 1}}}}
+    )
+    assert card.to_json()["data"]["extensions"]["llmasos"]["model"] == "openai:http://evil.example/m"
