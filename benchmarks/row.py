@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -48,3 +49,10 @@ def at_least(value: float, bar: float) -> dict[str, Any]:
 def at_most(value: float, bar: float) -> dict[str, Any]:
     """`must` and `holds` for a figure that must stay below a bar."""
     return {"must": f"<= {bar:g}", "holds": value <= bar}
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows, one a line."""
+    for one in rows:
+        mark = {True: "ok", False: "MISSED", None: ""}[one["holds"]]
+        print(f"{one['id']:36} {one['value']:>10} {one['unit']:6} {one['must']:8} {mark:7} n={one['n']}")

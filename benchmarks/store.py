@@ -140,7 +140,15 @@ def memories(count: int) -> Index:
     index = Index(Vectors())
     for number in range(count):
         text = " ".join(draw.choices(words, cum_weights=weights, k=12))
-        index.add(Item(uuid.UUID(int=draw.getrandbits(128)).hex[:24], text, number + 1, "2026", pack(direction(draw))))
+        index.add(
+            Item(
+                uuid.UUID(int=draw.getrandbits(128)).hex[:24],
+                text,
+                number + 1,
+                "2026-03-01T12:00",
+                pack(direction(draw)),
+            )
+        )
     return index
 
 

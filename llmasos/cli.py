@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
 OUTPUTS = ("text", "json", "stream-json")
-POLICIES = "default, developer, readonly, child, kiosk, one of your own, or a file"
+POLICIES = "default, developer, readonly, child, kiosk, agent, one of your own, or a file"
 ACTIONS = ("new", "check", "test", "list", "add", "grant", "revoke", "enable", "disable", "remove")
 SHORT = {
     "ps": "process.list",
@@ -284,10 +284,11 @@ def _whole_home(settings: Settings, args: argparse.Namespace) -> int:
         from llmasos.shell.wipe import run_wipe
 
         return run_wipe(settings)
+    from llmasos.core.base.paths import expanded
     from llmasos.shell.backup import run_backup, run_restore
 
     if args.command == "restore":
-        return run_restore(settings, args.file.expanduser(), into=args.into, replaces=args.replace)
+        return run_restore(settings, expanded(args.file), into=args.into, replaces=args.replace)
     return run_backup(settings, args.paths, with_keys=args.with_keys, as_json=args.output == "json")
 
 

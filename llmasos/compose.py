@@ -14,10 +14,10 @@ from typing import Any, get_args
 from llmasos.core.base.clock import Clock, SystemClock
 from llmasos.core.base.errors import StoreError, UsageError
 from llmasos.core.base.paths import Kind as Folder
-from llmasos.core.base.paths import anchor_file, private_dir, shipped
+from llmasos.core.base.paths import anchor_file, expanded, private_dir, shipped
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
-from llmasos.core.engine.embed import Embedder
+from llmasos.core.engine.embed import Embedder, RecentEmbedder
 from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
@@ -40,6 +40,9 @@ from llmasos.core.kernel.store.store import WORN
 from llmasos.core.kernel.swap import Swap
 from llmasos.core.kernel.syscall import Syscall, SyscallTable, names
 from llmasos.core.kernel.trap import Kernel
+from llmasos.services.answers import Grounds
+from llmasos.services.answers.grounds import Place as Ground
+from llmasos.services.answers.places import about_itself, rows_as_passages
 from llmasos.services.apps import Apps
 from llmasos.services.calendars import Calendars
 from llmasos.services.characters import Characters
@@ -48,12 +51,14 @@ from llmasos.services.commands.typed import RUN
 from llmasos.services.devices import Devices
 from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
+from llmasos.services.files.documents import Documents
 from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
 from llmasos.services.interpreter.kept import KeptReadings, words_of
 from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
+from llmasos.services.memory.retrieval import CALIBRATED
 from llmasos.services.plugins import Collection, Plugins, Shelf, TableShelf
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
@@ -140,6 +145,7 @@ class Machine:
     calendars: Calendars
     jobs: Jobs
     files: Files
+    memory: Memory
     plugins: PluginHost
     launcher: Launcher
     speech: EngineSlot
@@ -166,7 +172,9 @@ class Machine:
             subject=f"user:{person}",
             priority="interactive",
         )
-        return process, Session(person, workspace, front, resumes=resumes)
+        session = Session(person, workspace, front, resumes=resumes)
+        self.files.watch(session)
+        return process, session
 
     async def listen(self, hear: Hear) -> Callable[[], None]:
         """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
@@ -192,11 +200,12 @@ class Machine:
         return end
 
     async def keep_jobs(self) -> None:
-        """Run background jobs at their times and read followed calendars, from now on; for a program that stays."""
+        """Run background jobs, read followed calendars and index workspaces from now on; for a program that stays."""
         if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
             self.calendars.start(self.kernel)
+            self.files.start(self.kernel.store)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -282,7 +291,7 @@ async def compose(
         )
         closing.push_async_callback(speech.shutdown)
         closing.push_async_callback(interpreting.shutdown)
-        embedder = engines.embedder()
+        embedder = RecentEmbedder(engines.embedder())
         closing.push_async_callback(embedder.close)
 
         # Services: what the syscalls do.
@@ -313,13 +322,15 @@ async def compose(
         closing.callback(schedule.stop)
         calendars = Calendars(store, clock, schedule, bell.note, private=(home, state))
         files = Files(
-            private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash
+            private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash,
+            documents=Documents(launcher),
         )  # fmt: skip
+        closing.push_async_callback(files.close)
         memory = Memory(store, clock, embedder)
         closing.callback(memory.close)
         tasks = Tasks(store, clock)
-        language = Language(speaker, native=settings.model != "smollm2")
         characters = Characters(store, clock, speaker, embedder, private=(home,))
+        closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
         devices = Devices(store, clock)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
@@ -334,6 +345,15 @@ async def compose(
             Place("task", tasks.look, "tasks.list"),
             Place("conversation", characters.look, "character.show"),
         ])  # fmt: skip
+        grounds = Grounds([
+            Ground("files.find", files.passages),
+            Ground("memory.recall", rows_as_passages(memory.look, "what you told me")),
+            Ground("schedule.list", rows_as_passages(schedule.look, "your calendar", titles=True)),
+            Ground("tasks.list", rows_as_passages(tasks.look, "your to-dos", titles=True)),
+            Ground("character.show", rows_as_passages(characters.look, "a conversation")),
+            Ground("system.help", about_itself(shipped("docs"))),
+        ], embedder if embedder.name.startswith(CALIBRATED) else None)  # fmt: skip
+        language = Language(speaker, native=settings.model != "smollm2", grounds=grounds.value)
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
             devices, Processes(), system, commands, jobs, calendars, Safety(held),
@@ -375,7 +395,7 @@ async def compose(
         kept = KeptReadings(store, clock, examples.__contains__)
         lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
-        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget]
+        kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget, lambda _: embedder.forget()]
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
             conversations=conversations, moderation=moderation,
@@ -383,7 +403,7 @@ async def compose(
 
         return Machine(
             settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, jobs, files,
-            hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
+            memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
             closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
@@ -477,7 +497,7 @@ def open_audit(
 
 def audit_anchor(settings: Settings) -> Path:
     """The file that checkpoints go to."""
-    return Path(settings.audit_anchor).expanduser() if settings.audit_anchor else anchor_file(settings.home)
+    return expanded(settings.audit_anchor) if settings.audit_anchor else anchor_file(settings.home)
 
 
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:

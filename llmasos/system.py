@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures.thread  # noqa: F401 - see boot
+import contextlib
+import json
 import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from llmasos.client import Client, attach
 from llmasos.client.base import value_of
-from llmasos.core.base.errors import LlmasosError, SyscallError
+from llmasos.core.base.errors import LlmasosError, SyscallError, UsageError
 from llmasos.core.base.settings import Settings, workspace_folder
 from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import Engines
@@ -26,6 +29,7 @@ from llmasos.core.kernel.session import FrontEnd, Nobody
 from llmasos.services.outcome import Outcome
 
 T = TypeVar("T")
+Lore = Sequence[str | Mapping[str, Any]] | Mapping[str, str]
 
 _current: System | None = None
 _guard = threading.Lock()
@@ -72,8 +76,8 @@ class System:
         self._thread = threading.Thread(target=self._loop.run_forever, name="llmasos", daemon=True)
         self._thread.start()
         try:
-            person = front or Nobody(yes=settings.yes)
-            self._client: Client = self._wait(attach(settings, workspace, person, engines=engines))
+            self._front = front or Nobody(yes=settings.yes)
+            self._client: Client = self._wait(attach(settings, workspace, self._front, engines=engines))
         except BaseException:
             self._stop_loop()
             raise
@@ -107,26 +111,77 @@ class System:
         """The async twin of `call`."""
         return value_of(await self._on_loop(self._client.trap(Call(syscall, args))))
 
-    def create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
+    def agent(self, said: str) -> Agent:
+        """Calls that a model of yours makes for a person, one after the other, as it reads what comes of them.
+
+        What the person said themselves may be done as policy lets them; what the model took from elsewhere is labelled
+        by what it read, and asked about where policy says so.
+
+        Args:
+            said: What the person asked the model for, in their own words.
+
+        Raises:
+            UsageError: Nothing was said.
+        """
+        if not said.strip():
+            raise UsageError("An agent works at something that a person said.", "Give their words.")
+        return Agent(self, self._wait(self._on_loop(self._client.sibling(self._front, said=said))))
+
+    def create_character(
+        self,
+        name: str,
+        personality: str = "",
+        *,
+        role: str = "",
+        scenario: str = "",
+        language: str = "",
+        lore: Lore = (),
+        goals: Sequence[str] = (),
+        seed: int | None = None,
+        temperature: float | None = None,
+        new: bool = False,
+    ) -> Character:
         """The character of a name, made where there is none yet; run twice it is the same one, memory kept.
 
         Args:
             name: What it is called.
-            personality: Its traits; another personality is a new version of its card.
+            personality: Its traits; another personality is a new version of its card, as are other fields.
+            role: What it is.
+            scenario: Where and when one meets it.
+            language: What it speaks.
+            lore: What it knows of its world: texts that it always knows, or a mapping from words that bring something
+                up ("dragon, wyrm") to what is told then.
+            goals: What it wants.
+            seed: Of what it says: the same talk goes the same way again.
+            temperature: How freely it draws its words, 0 to 2.
             new: Make a fresh one even if there is one of this name.
-            **card: Further fields: `role`, `language`.
-        """
-        return self._wait(self._create_character(name, personality, new=new, **card))
 
-    async def _create_character(self, name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
-        args = {
-            "name": name,
-            **({"personality": personality} if personality else {}),
-            **{k: v for k, v in card.items() if v},
-        }
+        Raises:
+            SyscallError: EINVAL or E2BIG, one of them can't be.
+        """
+        return self._wait(
+            self.acreate_character(
+                name, personality, role=role, scenario=scenario, language=language, lore=lore, goals=goals,
+                seed=seed, temperature=temperature, new=new,
+            )
+        )  # fmt: skip
+
+    async def acreate_character(
+        self,
+        name: str,
+        personality: str = "",
+        *,
+        lore: Lore = (),
+        goals: Sequence[str] = (),
+        new: bool = False,
+        **card: Any,
+    ) -> Character:
+        """The async twin of `create_character`."""
+        said = {"personality": personality, "goals": "\n".join(goals), "lore": _lore(lore), **card}
         if new:
             await self._on_loop(self._client.set_aside(name))
-        await self.acall("character.create", **args)
+        given = {field: value for field, value in said.items() if value not in ("", None)}
+        await self.acall("character.create", name=name, **given)
         return Character(self, name)
 
     def close(self) -> None:
@@ -191,8 +246,67 @@ class _Words(Nobody):
         self._pieces.put(piece)
 
 
+class Agent:
+    """Made by `System.agent`."""
+
+    def __init__(self, system: System, client: Client) -> None:
+        self.closed = False
+        self._system = system
+        self._client = client
+
+    def call(self, syscall: str, /, **args: Any) -> Any:
+        """As `System.call`; what comes back counts as read by the model."""
+        return self._system._wait(self.acall(syscall, **args))
+
+    async def acall(self, syscall: str, /, **args: Any) -> Any:
+        """The async twin of `call`."""
+        if self.closed:
+            raise LlmasosError("This agent is closed.", "Begin another.")
+        return value_of(await self._system._on_loop(self._client.trap(Call(syscall, args))))
+
+    def close(self) -> None:
+        """The request is over; closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
+        self._system._wait(self._system._on_loop(self._client.close()))
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Something that a character remembers.
+
+    Attributes:
+        id: The same in every process.
+        text: What was said, or thought.
+        who: Who said it; "thought (rule)" or "thought (model)" for what it made of others.
+        said: When.
+        outdated: Whether it was corrected since.
+        evidence: Of a thought, the ids of what it is drawn from.
+    """
+
+    id: str
+    text: str
+    who: str
+    said: str
+    outdated: bool = False
+    evidence: tuple[int, ...] = ()
+
+
 class Character:
-    """A character to talk with; `name` is how the system knows it."""
+    """A character to talk with; `name` is how the system knows it.
+
+        with llmasos.create_character("Alice", "friendly") as alice:
+            alice.chat("Hello!")
+
+    Leaving the block ends its process, not its memory. Every function has an async twin whose name begins with `a`.
+    """
 
     def __init__(self, system: System, name: str) -> None:
         self._system = system
@@ -245,10 +359,94 @@ class Character:
         finally:
             pieces.put(None)
 
+    def remember(self, text: str) -> None:
+        """Tell it a fact outside of a talk; it counts as told by you."""
+        self._system._wait(self.aremember(text))
+
+    async def aremember(self, text: str) -> None:
+        """The async twin of `remember`."""
+        await self._system.acall("character.remember", name=self.name, text=text)
+
+    def memories(self, query: str = "") -> list[Memory]:
+        """What it remembers that fits a query, best first; the latest where there is none, thoughts behind them."""
+        return self._system._wait(self.amemories(query))
+
+    async def amemories(self, query: str = "") -> list[Memory]:
+        """The async twin of `memories`."""
+        found = await self._system.acall("character.memories", name=self.name, **({"query": query} if query else {}))
+        return [
+            Memory(row["id"], row["text"], row["who"], row["said"], row["outdated"], tuple(row.get("evidence", ())))
+            for row in found["items"]
+        ]
+
+    def forget(self, query: str) -> None:
+        """Erase what it knows about something, for good.
+
+        Raises:
+            NeedsAnswer: It asks first; boot with `yes=True`, or give a front end.
+        """
+        self._system._wait(self.aforget(query))
+
+    async def aforget(self, query: str) -> None:
+        """The async twin of `forget`."""
+        await self._system.acall("character.forget", name=self.name, query=query)
+
+    def export(self, path: str) -> None:
+        """Write its card to a file of the workspace: `.png` a picture, `.v2.json` Card V2, else Card V3 as JSON."""
+        self._system._wait(self.aexport(path))
+
+    async def aexport(self, path: str) -> None:
+        """The async twin of `export`."""
+        await self._system.acall("character.export", name=self.name, path=path)
+
+    def delete(self) -> None:
+        """Delete it and erase its memory, for good.
+
+        Raises:
+            NeedsAnswer: It asks first; boot with `yes=True`, or give a front end.
+        """
+        self._system._wait(self.adelete())
+
+    async def adelete(self) -> None:
+        """The async twin of `delete`."""
+        await self._system.acall("character.delete", name=self.name)
+
+    def rest(self) -> None:
+        """End its process and free its context; it comes back, memory and all, when it is next spoken to."""
+        self._system._wait(self.arest())
+
+    async def arest(self) -> None:
+        """The async twin of `rest`."""
+        await self._system.acall("character.rest", name=self.name)
+
+    def __enter__(self) -> Character:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(SyscallError):  # it was deleted inside
+            self.rest()
+
+    async def __aenter__(self) -> Character:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with contextlib.suppress(SyscallError):
+            await self.arest()
+
     def __repr__(self) -> str:
         return f"Character({self.name!r})"
 
 
-def create_character(name: str, personality: str = "", *, new: bool = False, **card: str) -> Character:
+def create_character(name: str, personality: str = "", **card: Any) -> Character:
     """`System.create_character` on the running system, started where there is none yet."""
-    return boot().create_character(name, personality, new=new, **card)
+    return boot().create_character(name, personality, **card)
+
+
+def _lore(lore: Lore) -> str:
+    """Lore as `character.create` takes it."""
+    rows: list[Any] = (
+        [{"keys": keys, "content": content} for keys, content in lore.items()]
+        if isinstance(lore, Mapping)
+        else list(lore)
+    )
+    return json.dumps(rows, ensure_ascii=False) if rows else ""

@@ -78,6 +78,46 @@ def test_a_fresh_character_knows_nothing(system, engines):
     assert "Biscuit" not in engines.speaker.requests[-1]
 
 
+def test_a_character_remembers_forgets_rests_and_goes(home, workspace, engines):
+    settings = Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1, yes=True)
+    with System(settings, engines=engines) as system:
+        lore = {"dragon, wyrm": "It sleeps under the hill."}
+        with system.create_character(
+            "Alice", "friendly", role="cook", goals=["see the sea"], lore=lore, seed=3
+        ) as alice:
+            alice.remember("My boat is called Albatross.")
+            alice.chat("Is there a dragon?")
+            assert "(It sleeps under the hill.)" in engines.speaker.requests[-1]
+            (found,) = alice.memories("What is my boat called?")
+            assert (found.text, found.who, found.outdated) == ("My boat is called Albatross.", "ada", False)
+            assert [m.text for m in alice.memories()] == ["My boat is called Albatross."]
+            assert any(row["program"] == "character" for row in system.call("process.list")["items"])
+            alice.export("alice.v2.json")
+            assert '"chara_card_v2"' in (workspace / "alice.v2.json").read_text()
+            alice.forget("boat")
+            assert alice.memories("boat") == []
+        assert not any(row["program"] == "character" for row in system.call("process.list")["items"])
+        assert alice.chat("Hello!")
+        alice.delete()
+        assert system.call("character.list")["items"] == []
+        with system.create_character("Bob") as bob:
+            bob.delete()
+
+
+async def test_async_twins_of_a_character(home, workspace, engines):
+    settings = Settings.load({}, home=home, workspace=str(workspace), owner="ada", seed=1, yes=True)
+    system = await asyncio.to_thread(System, settings, engines=engines)
+    try:
+        async with await system.acreate_character("Alice", lore=["The sea is near."], seed=3) as alice:
+            await alice.aremember("My boat is called Albatross.")
+            assert [m.text for m in await alice.amemories("boat")] == ["My boat is called Albatross."]
+            await alice.aforget("boat")
+            await alice.aexport("alice.png")
+            await alice.adelete()
+    finally:
+        await asyncio.to_thread(system.close)
+
+
 def test_streaming_gives_the_whole_answer_in_pieces(system):
     alice = system.create_character(name="Alice")
     pieces = list(alice.stream("Hello!"))

@@ -138,8 +138,14 @@ class Client(Protocol):
     async def set_aside(self, name: str) -> None:
         """Make room for a new character of a name that is taken."""
 
-    async def sibling(self, front: FrontEnd) -> Client:
-        """Another session of the same person in the same workspace, with a front end of its own."""
+    async def sibling(self, front: FrontEnd, *, said: str = "") -> Client:
+        """Another session of the same person in the same workspace, with a front end of its own.
+
+        Args:
+            front: Who is shown and asked things.
+            said: What the person asked a model for that makes this session's calls, in their words; empty where they
+                make them. Such a model is an `Agent`.
+        """
 
     async def load_table(self) -> None:
         """Fill `table`, where it isn't yet."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from llmasos.core.base import errors
-from llmasos.core.base.errors import Denied, LlmasosError, SyscallError
+from llmasos.core.base.errors import Denied, LlmasosError, SyscallError, UsageError
 from llmasos.core.base.types import Call, Result, from_records, to_records
 from llmasos.core.kernel.session import LONGEST_CONSENT, Answer, Consent, Lasting
 from llmasos.core.kernel.syscall import Argument, Syscall
@@ -28,6 +28,19 @@ def result(value: Result) -> Json:
 def to_result(value: Json) -> Result:
     """A result again."""
     return Result(**{**value, "call": Call.from_record(value["call"])})
+
+
+def to_call(value: Json) -> Call:
+    """A call of another program, whose form is looked at: what is in it is the door's business.
+
+    Raises:
+        UsageError: It is no call.
+    """
+    name, args, references = value.get("syscall"), value.get("args"), value.get("references")
+    known = isinstance(name, str) and isinstance(args, dict) and isinstance(references, list)
+    if not known or not all(isinstance(one, str) for one in references or ()):
+        raise UsageError("The other program's call has another form than this one's.", "Update both programs.")
+    return Call.from_record(value)
 
 
 def reading(value: Reading) -> Json:

@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llmasos.client import codec
 from llmasos.client.local import LocalClient
@@ -31,9 +31,11 @@ from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel import ipc
 from llmasos.core.kernel.ipc import Connection, Message
 from llmasos.core.kernel.session import Answer, Consent
+from llmasos.services.interpreter.tools import read as read_tools
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Operation = Callable[[LocalClient, Message, "GuestFront"], Awaitable[Any]]
 STRANGERS = 10.0
 """Seconds that a connection has for saying hello."""
@@ -118,6 +120,7 @@ class Listener:
                 front,
                 person=str(hello.get("person") or ""),
                 resumes=bool(hello.get("resumes")),
+                said=str(hello.get("said") or ""),
             )
         except LlmasosError as error:
             connection.send({"refused": codec.error(error)})
@@ -135,7 +138,7 @@ class Listener:
         )
         return client
 
-    def _check(self, hello: Mapping[str, Any]) -> None:
+    def _check(self, hello: Message) -> None:
         """Refuse whom this kernel can't serve.
 
         Raises:
@@ -148,7 +151,9 @@ class Listener:
                 f"The kernel of {settings.home} is llmasos {mine}, this program is {theirs}.",
                 "Leave the shells of that version and say 'llmasos down', then start again.",
             )
-        for name, wanted in dict(hello.get("settings") or {}).items():
+        if not isinstance(hello.get("workspace"), str) or "\0" in hello["workspace"]:
+            raise UsageError("The other program names no workspace.", "Update both programs.")
+        for name, wanted in _field(hello, "settings", dict).items() if hello.get("settings") else ():
             if str(getattr(settings, name, None)) != str(wanted):
                 raise UsageError(
                     f"The kernel of {settings.home} runs with {name} {getattr(settings, name, None)}, not {wanted}.",
@@ -270,9 +275,9 @@ class _Guest:
             self._heard(message)
 
     def _heard(self, message: Message) -> None:
-        if "answer" in message:
+        if isinstance(message.get("answer"), int):
             self._front.answered(message["answer"], message.get("value"))
-        elif "cancel" in message:
+        elif isinstance(message.get("cancel"), int):
             task = self._work.get(message["cancel"])
             if task:
                 self._interrupted.add(message["cancel"])
@@ -313,30 +318,49 @@ class _Guest:
             self._connection.send({"id": id, "failed": codec.error(failed)})
 
 
+def _field(message: Message, name: str, kind: type[T]) -> T:
+    """A field of a message.
+
+    Raises:
+        UsageError: It isn't there, or is something else.
+    """
+    value = message.get(name)
+    if not isinstance(value, kind):
+        raise UsageError(
+            f"The other program's message {str(message.get('do', 'hello'))[:40]!r} lacks its {name}.",
+            "Update both programs.",
+        )
+    return value
+
+
 async def _handle(client: LocalClient, message: Message, front: GuestFront) -> Any:
     outcome = await client.handle(
-        message["line"],
-        appended=message["appended"],
+        _field(message, "line", str),
+        appended=_field(message, "appended", str),
         on_reading=lambda reading: front.tell("read", reading=codec.reading(reading)),
     )
     return codec.outcome(outcome)
 
 
 async def _understand(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    return codec.reading(await client.understand(message["line"], appended=message["appended"]))
+    line, appended = _field(message, "line", str), _field(message, "appended", str)
+    return codec.reading(await client.understand(line, appended=appended))
 
 
 async def _interpret(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    found = await client.interpret(message["said"], tools=message["tools"], only_tools=message["only_tools"])
-    return codec.reading(found)
+    # Checked as a file of tools is: nothing says that the other program has done so.
+    tools = read_tools(_field(message, "tools", list), "the message")
+    said, only = _field(message, "said", str), _field(message, "only_tools", bool)
+    return codec.reading(await client.interpret(said, tools=tools, only_tools=only))
 
 
 async def _trap(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    return codec.result(await client.trap(Call.from_record(message["call"]), quiet=message["quiet"]))
+    call, quiet = codec.to_call(_field(message, "call", dict)), _field(message, "quiet", bool)
+    return codec.result(await client.trap(call, quiet=quiet))
 
 
 async def _go(client: LocalClient, message: Message, _: GuestFront) -> None:
-    await client.go(message["folder"])
+    await client.go(_field(message, "folder", str))
 
 
 async def _ready(client: LocalClient, _: Message, __: GuestFront) -> None:
@@ -356,7 +380,7 @@ async def _history(client: LocalClient, _: Message, __: GuestFront) -> Any:
 
 
 async def _keep_line(client: LocalClient, message: Message, _: GuestFront) -> None:
-    await client.keep_line(message["line"])
+    await client.keep_line(_field(message, "line", str))
 
 
 async def _readings(client: LocalClient, _: Message, __: GuestFront) -> Any:
@@ -364,7 +388,7 @@ async def _readings(client: LocalClient, _: Message, __: GuestFront) -> Any:
 
 
 async def _forget_reading(client: LocalClient, message: Message, _: GuestFront) -> None:
-    await client.forget_reading(message["reading"])
+    await client.forget_reading(_field(message, "reading", str))
 
 
 async def _consents(client: LocalClient, _: Message, __: GuestFront) -> Any:
@@ -372,11 +396,11 @@ async def _consents(client: LocalClient, _: Message, __: GuestFront) -> Any:
 
 
 async def _revoke_consent(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    return asdict(await client.revoke_consent(message["number"]))
+    return asdict(await client.revoke_consent(_field(message, "number", int)))
 
 
 async def _explain_policy(client: LocalClient, message: Message, _: GuestFront) -> Any:
-    return await client.explain_policy(message["line"], subject=message["subject"])
+    return await client.explain_policy(_field(message, "line", str), subject=_field(message, "subject", str))
 
 
 async def _policy_files(client: LocalClient, _: Message, __: GuestFront) -> Any:
@@ -388,7 +412,7 @@ async def _listen(client: LocalClient, _: Message, front: GuestFront) -> None:
 
 
 async def _set_aside(client: LocalClient, message: Message, _: GuestFront) -> None:
-    await client.set_aside(message["name"])
+    await client.set_aside(_field(message, "name", str))
 
 
 _OPERATIONS: dict[str, Operation] = {

@@ -13,6 +13,7 @@ from llmasos.client.explaining import explained
 from llmasos.compose import Machine
 from llmasos.core.base.errors import NotUnderstood, StoreError
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.agent import Agent
 from llmasos.core.kernel.grant import Grant
 from llmasos.core.kernel.policy import LivePolicy
 from llmasos.core.kernel.session import FrontEnd, Nobody, Session
@@ -35,6 +36,7 @@ class LocalClient:
         front: Who is shown and asked things.
         person: Who it is; the machine's person where empty.
         resumes: Whether it goes on with the conversation of the session before.
+        said: What the person asked a model for that makes this session's calls; empty where they make them.
         closing: What ends with the session, where this program's own session carries the rest.
     """
 
@@ -48,10 +50,12 @@ class LocalClient:
         *,
         person: str = "",
         resumes: bool = False,
+        said: str = "",
         closing: Closing | None = None,
     ) -> None:
         self.machine = machine
         self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes)
+        self._agent = Agent(machine.kernel, self.process, self.session, said) if said else None
         self.home = machine.settings.home
         self.boot = machine.kernel.boot
         self.table = machine.kernel.table
@@ -79,6 +83,8 @@ class LocalClient:
 
     async def trap(self, call: Call, *, quiet: bool = False) -> Result:
         """Make one call."""
+        if self._agent:
+            return await self._agent.call(call)
         mine = self.session
         session = Session(mine.person, mine.workspace, Nobody(), cwd=mine.cwd) if quiet else mine
         return await self.machine.kernel.trap(self.process, session, call, request="" if quiet else str(call))
@@ -172,9 +178,9 @@ class LocalClient:
         if decision.verdict == "allow":
             await self.machine.characters.set_aside(self.session.person, name)
 
-    async def sibling(self, front: FrontEnd) -> Client:
+    async def sibling(self, front: FrontEnd, *, said: str = "") -> Client:
         """Another session."""
-        return LocalClient(self.machine, self.session.workspace, front, person=self.session.person)
+        return LocalClient(self.machine, self.session.workspace, front, person=self.session.person, said=said)
 
     async def load_table(self) -> None:
         """Nothing: it is there."""
@@ -186,6 +192,8 @@ class LocalClient:
                 self._deafen()
                 self._deafen = None
             self.machine.kernel.consents.ended(self.session)
+            if self._agent:
+                await self._agent.close()
             await self.machine.kernel.processes.exit(self.process)
         finally:
             if self._closing:

@@ -114,7 +114,13 @@ class RemoteClient:
 
     @staticmethod
     async def meet(
-        settings: Settings, chosen: Mapping[str, Any], workspace: Path, front: FrontEnd, *, resumes: bool = False
+        settings: Settings,
+        chosen: Mapping[str, Any],
+        workspace: Path,
+        front: FrontEnd,
+        *,
+        resumes: bool = False,
+        said: str = "",
     ) -> RemoteClient | None:
         """A session with the kernel that owns the home; None where there is none.
 
@@ -124,6 +130,7 @@ class RemoteClient:
             workspace: The folder that `files.*` sees.
             front: Who is shown and asked things.
             resumes: Whether it goes on with the conversation of the session before.
+            said: What the person asked a model for that makes this session's calls; empty where they make them.
 
         Raises:
             LlmasosError: It can't serve us; the message says why and what to do.
@@ -133,7 +140,7 @@ class RemoteClient:
             return None
         hello = {
             "version": version("llmasos"), "workspace": str(workspace), "person": settings.owner,
-            "yes": settings.yes, "settings": dict(chosen), "resumes": resumes,
+            "yes": settings.yes, "settings": dict(chosen), "resumes": resumes, "said": said,
         }  # fmt: skip
         connection.send({"hello": hello})
         answer = await answered(connection, settings.home)
@@ -222,9 +229,9 @@ class RemoteClient:
         """Make room for a character."""
         await self._ask("set_aside", name=name)
 
-    async def sibling(self, front: FrontEnd) -> Client:
+    async def sibling(self, front: FrontEnd, *, said: str = "") -> Client:
         """Another session, by a connection of its own."""
-        other = await RemoteClient.meet(self._settings, self._chosen, self.session.workspace, front)
+        other = await RemoteClient.meet(self._settings, self._chosen, self.session.workspace, front, said=said)
         if other is None:
             raise self._parted(begun=False)
         return other

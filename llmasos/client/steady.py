@@ -154,9 +154,9 @@ class SteadyClient:
         """Make room for a character."""
         await self._through(lambda c: c.set_aside(name))
 
-    async def sibling(self, front: FrontEnd) -> Client:
-        """Another session."""
-        return await self._through(lambda c: c.sibling(front))
+    async def sibling(self, front: FrontEnd, *, said: str = "") -> Client:
+        """Another session; it ends with the kernel that it is with."""
+        return await self._through(lambda c: c.sibling(front, said=said))
 
     async def load_table(self) -> None:
         """Fetch the live syscalls."""

@@ -17,7 +17,7 @@ from llmasos.services.characters.events import KIND as HEARD
 from llmasos.services.schedule.event import KIND as EVENT
 from llmasos.services.schedule.event import Event
 
-DERIVED = ("files.vector",)
+DERIVED = ("files.vector", "files.words", "files.document")
 """Kinds that are computed from other things and are made anew where they are missing."""
 _LEFT_OUT = frozenset({"vector", "password"})
 """What of a value is computed anew, or isn't for files that lie open: what a calendar's server wants to be told."""

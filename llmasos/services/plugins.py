@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from llmasos.core.base import paths
 from llmasos.core.base.errors import PluginError, SyscallError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.values import done, items
 from llmasos.core.kernel.sandbox import Capabilities, Packaged, Plugin, PluginHost, Problem
 from llmasos.core.kernel.sandbox.grants import Grants, Kept
@@ -468,7 +469,7 @@ class Plugins:
 def _source(caller: Caller, path: str) -> Path:
     """Where a plugin is that somebody names: from the folder they are in."""
     try:
-        named = Path(path).expanduser()
+        named = expanded(path)
     except RuntimeError:  # ~nobody
         named = Path(path)
     return caller.session.workspace / caller.session.cwd / named

@@ -15,6 +15,7 @@ from typing import Any
 from llmasos.compose import audit_anchor, open_audit
 from llmasos.core.base.clock import SystemClock
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, StoreError, UsageError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import backup, home, keyring_file
 from llmasos.core.kernel.audit import Anchor
@@ -44,13 +45,13 @@ def run_backup(settings: Settings, paths: Sequence[str], *, with_keys: bool, as_
         StoreError: It can't be written, or isn't sound.
     """
     if len(paths) == 2 and paths[0] == "verify":
-        return _verify(settings, Path(paths[1]).expanduser(), as_json=as_json)
+        return _verify(settings, expanded(paths[1]), as_json=as_json)
     if len(paths) != 1:
         raise UsageError("One folder or file is named.", "llmasos backup FOLDER|FILE, or: llmasos backup verify FILE")
     if not home.is_home(settings.home):
         raise UsageError(f"There is no home in {settings.home}.", "Name one with --home.")
     now = SystemClock().now()
-    target = Path(paths[0]).expanduser().resolve()
+    target = expanded(paths[0]).resolve()
     if target.is_dir():
         target /= f"llmasos-{now:%Y-%m-%dT%H%M%S}{backup.ENDING}"
     keyring = Keyring.open(settings.home, ask=asker())
@@ -79,7 +80,7 @@ def run_restore(settings: Settings, file: Path, *, into: str, replaces: bool) ->
         UsageError: There is a home already, or a program carries it.
         StoreError: The backup isn't sound, or its keys are missing.
     """
-    place = Path(into).expanduser().resolve() if into else settings.home
+    place = expanded(into).resolve() if into else settings.home
     settings = replace(settings, home=place)
     manifest = backup.read_manifest(file)
     if (place / home.STORE).exists() and not replaces:

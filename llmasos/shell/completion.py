@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -19,6 +18,7 @@ from llmasos.core.kernel.syscall import Argument, Syscall
 from llmasos.services.commands.typed import SIGN
 from llmasos.services.files.place import TEMPORARY, key
 from llmasos.services.files.space import Space, names
+from llmasos.services.interpreter.explicit import split
 from llmasos.shell.safe import one_line
 
 FOLDERS_ONLY = frozenset({"cd", "mkdir"})
@@ -129,7 +129,7 @@ class ShellCompleter(Completer):
             for completion in await self._values(by_name[named], Word(value, word.typed - len(named) - 1)):
                 yield completion
             return
-        before = _words(rest[: len(rest) - word.typed])
+        before = split(rest[: len(rest) - word.typed])
         parts = [w.partition("=") for w in before]
         given = {name for name, assigned, _ in parts if assigned and name in by_name}
         free = [argument for argument in row.arguments if argument.name not in given]
@@ -195,13 +195,6 @@ def _looks_like_path(word: str) -> bool:
 def _asked(event: CompleteEvent, word: Word) -> bool:
     """Whether a person pressed Tab at the end of a sentence's word: it may begin a file's name."""
     return event.completion_requested and bool(word.text)
-
-
-def _words(text: str) -> Sequence[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
 
 
 def _quoted(text: str) -> str:

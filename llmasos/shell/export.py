@@ -7,6 +7,7 @@ from pathlib import Path
 from llmasos.compose import HISTORY_FILE, HISTORY_PURPOSE
 from llmasos.core.base.clock import SystemClock
 from llmasos.core.base.errors import StoreError, UsageError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import home
 from llmasos.core.kernel.durable import owner_only
@@ -26,7 +27,7 @@ def run_export(settings: Settings, folder: Path) -> int:
     """
     if not home.is_home(settings.home):
         raise UsageError(f"There is no home in {settings.home}.", "Name one with --home.")
-    folder = folder.expanduser().resolve()
+    folder = expanded(folder).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} isn't an empty folder.", "Name one that is empty or isn't there yet.")
     keyring = Keyring.open(settings.home, ask=asker())

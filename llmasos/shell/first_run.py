@@ -7,13 +7,12 @@ import getpass
 import shutil
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 from llmasos.client import Client
 from llmasos.compose import login_name
 from llmasos.core.base import settings as kept
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer
-from llmasos.core.base.paths import private_dir
+from llmasos.core.base.paths import expanded, private_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.engine.openai.address import Address, is_remote
@@ -32,6 +31,7 @@ POLICIES = {
     "readonly": "for looking around: nothing is changed",
     "child": "looks, talks, keeps to-dos and reminders; deletes and installs nothing, acts nowhere else",
     "kiosk": "a public terminal: talk and answers, no files, nothing that was said before",
+    "agent": "for a model that acts for you: what you said runs, what others' words would choose asks",
 }
 
 
@@ -86,7 +86,7 @@ def _policy(settings: Settings) -> Settings:
     if not name:
         return settings
     if name.endswith(".toml"):  # found from every folder
-        name = str(Path(name).expanduser().resolve())
+        name = str(expanded(name).resolve())
     Sources.of(name, settings.home).read()  # one that isn't there is said before it is kept
     kept.keep(settings.home, policy=name)
     return replace(settings, policy=name)

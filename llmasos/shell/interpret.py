@@ -10,6 +10,7 @@ from typing import Any
 
 from llmasos.client import Client
 from llmasos.core.base.errors import LlmasosError, UsageError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.session import Nobody
 from llmasos.services.interpreter import tools as tool_definitions
@@ -27,10 +28,10 @@ def read_tools(path: Path) -> Tools:
         UsageError: The file can't be read or holds something else.
     """
     try:
-        return tool_definitions.read(json.loads(path.read_bytes()), str(path))
+        return tool_definitions.read(parse_json(path.read_bytes()), str(path))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.", "Name another file with --tools.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}.", "Correct it.") from None
 
 
@@ -53,12 +54,12 @@ async def interpret_lines(settings: Settings, lines: Iterable[bytes], tools: Too
                 continue
             answer: dict[str, Any] = {"id": number}
             try:
-                item = json.loads(line)
+                item = parse_json(line)
                 if not isinstance(item, dict) or not isinstance(item.get("utterance"), str):
                     raise UsageError(f"Line {number} has no utterance.", 'Write {"id": ..., "utterance": "..."}.')
                 answer["id"] = item.get("id", number)
                 own = tool_definitions.read(item["tools"], f"line {number}") if item.get("tools") else []
-            except (UsageError, ValueError, RecursionError) as error:
+            except (UsageError, ValueError) as error:
                 understood = False
                 answer |= _nothing(str(error))
             else:

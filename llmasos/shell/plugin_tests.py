@@ -25,13 +25,13 @@ body = '{"sky": "rain"}'
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import PluginError
+from llmasos.core.base.foreign import parse_toml
 
 FILE = "tests.toml"
 _OUTCOMES = ("result", "contains", "error")
@@ -90,12 +90,12 @@ def read(folder: Path) -> Tests:
     """
     file = folder / FILE
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = parse_toml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Tests()
     except OSError as error:
         raise PluginError(f"{file} can't be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PluginError(f"{file} isn't TOML: {error}.") from None
     for key in set(table) - {"test", "web", "files"}:
         raise PluginError(f"{file} has an unknown key {key!r}.", "There are [[test]], [[web]] and [files].")

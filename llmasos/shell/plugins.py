@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llmasos.core.base.errors import UsageError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.sandbox import Kind
@@ -53,5 +54,5 @@ def _call(kind: Kind, action: str, what: str) -> Call:
         return Call("plugin.list", {"kind": kind})
     if action == "add":
         # From the folder that this program is in, which needn't be the workspace.
-        return Call("plugin.add", {"path": str(Path(what).expanduser().absolute())})
+        return Call("plugin.add", {"path": str(expanded(what).absolute())})
     return Call(f"plugin.{action}", {"name": what, "kind": kind})

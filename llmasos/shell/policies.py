@@ -12,6 +12,7 @@ from typing import Any
 from llmasos.client import Client
 from llmasos.client.remote import RemoteClient
 from llmasos.core.base.errors import LlmasosError, UsageError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.policy import Rule, Sources
 from llmasos.core.kernel.policy.file import Found
@@ -83,7 +84,7 @@ async def _list(settings: Settings) -> Json:
 async def _check(settings: Settings, what: str) -> Json:
     """The mistakes of a policy's files, and what is worth a second look."""
     name = what or settings.policy
-    if name.endswith(".toml") and not Path(name).expanduser().exists():
+    if name.endswith(".toml") and not expanded(name).exists():
         raise UsageError(f"There is no file {name}.", "'llmasos policy list' shows the policies there are.")
     running = await _running(settings)
     syscalls: list[str] = []

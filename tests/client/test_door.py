@@ -6,6 +6,7 @@ import asyncio
 import stat
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,12 @@ async def test_settings_that_only_another_kernel_could_have_are_refused(there: H
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\2{}", b"\0\0\0\4null", b"\0\0\1\0{"]
-)
+    "sent",
+    [
+        b"", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\2{}", b"\0\0\0\4null", b"\0\0\1\0{",
+        b"\0\1\0\0" + b"[" * 65536,
+    ],
+)  # fmt: skip
 async def test_strangers_words_do_no_harm(there: Home, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "STRANGERS", 0.05)
     async with opened(there, 1) as (first,):
@@ -83,6 +88,48 @@ async def test_strangers_words_do_no_harm(there: Home, sent: bytes, monkeypatch:
         assert await reader_.read() == b""
         writer.close()
         assert (await first.trap(Call("tasks.list"))).ok
+
+
+HELLO = {"version": installed("llmasos"), "workspace": "/", "settings": {}}
+
+
+@pytest.mark.parametrize(
+    "more", [{"workspace": None}, {"workspace": 7}, {"workspace": "a\0b"}, {"settings": [1]}, {"settings": "x"}]
+)
+async def test_a_hello_of_another_form_is_refused(there: Home, more: dict[str, Any]) -> None:
+    async with opened(there, 1):
+        other = await ipc.connect(there.settings.home)
+        assert other
+        other.send({"hello": {**HELLO, **more}})
+        answer = await other.receive()
+        assert answer and answer["refused"]["remedy"] == "Update both programs."
+        await other.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "handle"}, {"do": "handle", "line": 1, "appended": ""}, {"do": "trap", "call": {}, "quiet": True},
+        {"do": "trap", "call": {"syscall": [], "args": {}, "references": []}, "quiet": False}, {"do": "go", "folder": None},
+        {"do": "trap", "call": {"syscall": "x", "args": {}, "references": [[]]}, "quiet": False}, {"do": "interpret"},
+        {"do": "interpret", "said": "x", "tools": [1], "only_tools": True}, {"do": "revoke_consent", "number": "1"},
+        {"do": [1]}, {"do": "understand", "line": "x"}, {"do": "explain_policy", "line": "x"}, {"do": "keep_line"},
+    ],
+)  # fmt: skip
+async def test_a_request_of_another_form_is_answered_and_the_guest_stays(there: Home, message: dict[str, Any]) -> None:
+    async with opened(there, 1):
+        other = await ipc.connect(there.settings.home)
+        assert other
+        other.send({"hello": HELLO})
+        assert "welcome" in (await other.receive() or {})
+        for odd in ({"answer": [1]}, {"answer": {}}, {"cancel": [1]}, {"cancel": {}}, {"id": [1]}, {"id": "x"}):
+            other.send(odd)
+        other.send({"id": 5, **message})
+        failed = (await other.receive() or {})["failed"]
+        assert failed["kind"] == "UsageError" and failed["remedy"]
+        other.send({"id": 6, "do": "look"})
+        assert (await other.receive() or {})["id"] == 6
+        await other.close()
 
 
 async def test_only_the_person_can_open_the_door(there: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from calendar_desk import ICS, NOW, calendar, meeting
 
 from llmasos.core.base.errors import SyscallError
-from llmasos.services.calendars import lines, reading, zones
+from llmasos.services.calendars import lines, reading, writing, zones
 from llmasos.services.calendars.reading import Entry, Found
 from llmasos.services.schedule.event import Event
 
@@ -284,3 +284,12 @@ def test_lines_are_folded_at_75_bytes_and_come_back() -> None:
 def test_files_of_this_test_are_what_they_say() -> None:
     assert (ICS / "google.ics").read_bytes().count(b"\r\n ") > 1, "folded lines"
     assert Path(ICS / "broken.ics").read_bytes().count(b"\xfc") > 0, "another encoding"
+
+
+@pytest.mark.parametrize("offset", ["+0200", "-0930", "+0545", "+1400"])
+def test_a_zone_that_is_an_offset_comes_back_from_our_own_file(offset: str) -> None:
+    file = calendar(f"UID:1\nSUMMARY:x\nDTSTART;TZID=UTC{offset}:20261130T103000\n")
+    (known,) = read(file).entries
+    assert known.event.zone == f"{offset[:3]}:{offset[3:]}"
+    (again,) = read(writing.calendar([known.event], {}, NOW).encode()).entries
+    assert (again.event.first, again.event.zone) == (known.event.first, known.event.zone)

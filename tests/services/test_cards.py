@@ -79,3 +79,56 @@ def test_macros_and_comments() -> None:
         }
     )
     assert card.text("description", person="Sam") == "Mi likes Sam. Mi Sam"
+
+
+@pytest.mark.parametrize("said", ["1" + "0" * 400, "-1" + "0" * 400, '"NaN"', '"1e999"', "[]", '"0.25"'])
+def test_talkativeness_is_a_share_whatever_is_said(said: str) -> None:
+    card = Card.from_text(f'{{"name": "Mira", "extensions": {{"talkativeness": {said}}}}}')
+    assert 0 <= card.talkativeness <= 1
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "9" * 5000, "[" * 200 + "]" * 200, '{"a":' * 900])
+def test_what_could_not_be_kept_is_no_card(value: str) -> None:
+    with pytest.raises(SyscallError) as caught:
+        Card.from_text(f'{{"name": "Mira", "x": {value}}}')
+    assert caught.value.code == "EINVAL"
+
+
+def test_half_a_character_survives_every_trip() -> None:
+    card = Card.from_text(r'{"name": "Mira", "personality": "odd \ud800", "description": "é"}')
+    assert card.data["personality"] == "odd \ud800"
+    assert png.read(png.write(card)).to_json() == card.to_json()
+    assert Card.from_text(card.to_text().encode().decode()).to_json() == card.to_json()
+
+
+@pytest.mark.parametrize(
+    "raw", ['{"name": null}', '{"data": {"name": null}}', '{"name": ""}', '{"name": " "}', '{"name": "a\\u0000"}']
+)
+def test_a_card_that_names_nobody(raw: str) -> None:
+    with pytest.raises(SyscallError) as caught:
+        Card.from_text(raw)
+    assert caught.value.code == "EINVAL"
+
+
+def test_both_versions_go_out_and_come_in() -> None:
+    book = {"entries": [{"keys": ["sea"], "content": "It is near.", "x_own": 1}], "x_book": True}
+    card = Card(
+        {"name": "Mira", "character_book": book, "extensions": {"x_other": {"kept": 1}}, "x_field": [1]}, {"x_top": 2}
+    )
+    for version, spec in ((2, "chara_card_v2"), (3, "chara_card_v3")):
+        raw = json.loads(card.to_text(version))
+        assert (raw["spec"], raw["x_top"]) == (spec, 2)
+        again = Card.from_json(raw)
+        assert again.data["character_book"] == book
+        assert again.data["extensions"] == {"x_other": {"kept": 1}}
+        assert again.data["x_field"] == [1]
+    written = png.write(card)
+    old = base64.b64decode(written.partition(b"tEXtchara\0")[2].partition(b"IEND")[0][:-8])
+    assert json.loads(old)["spec"] == "chara_card_v2"
+
+
+def test_what_a_card_says_of_models_and_servers_is_kept() -> None:
+    card = Card(
+        {"name": "Mira", "extensions": {"llmasos": {"model": "openai:http://evil.example/m", "voice": {"seed": 1}}}}
+    )
+    assert card.to_json()["data"]["extensions"]["llmasos"]["model"] == "openai:http://evil.example/m"

@@ -97,7 +97,8 @@ async def test_a_tiny_model_is_helped_by_rules(tmp_path: Path) -> None:
         await say(desk, "Alice", "My dog is called Rex.")
         assert await say(desk, "Alice", "What is my dog called?") == 'You told me: "My dog is called Rex."'
         assert await say(desk, "Alice", "What is your name?") == "I'm Alice, a lighthouse keeper."
-        assert await say(desk, "Alice", "What is my cat called?") == "Fine."
+        assert await say(desk, "Alice", "What is my cat called?") == "I don't know. You haven't told me."
+        assert await say(desk, "Alice", "What is your favourite food?") == "Fine."
 
 
 async def test_nobody_knows_what_they_did_not_witness(desk: Desk) -> None:
@@ -294,7 +295,7 @@ async def test_hostile_lines(desk: Desk, message: str) -> None:
 
 async def test_a_card_goes_out_and_comes_in(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice", personality="friendly", role="cook", language="English")
-    for file in ("alice.json", "alice.png"):
+    for file in ("cards/old/alice.json", "pictures/alice.png", "alice.png"):
         value = await desk.ok("character.export", name="Alice", path=file)
         assert value["ref"] == file
         assert (desk.session.workspace / file).is_file()
@@ -309,10 +310,11 @@ async def test_a_card_goes_out_and_comes_in(desk: Desk) -> None:
 
 async def test_undo_of_an_export_takes_the_file_away(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice")
-    for file in ("alice.json", "alice.png"):
+    for file in ("alice.json", "alice.png", "cards/alice.png"):
         await desk.ok("character.export", name="Alice", path=file)
         await desk.undo()
         assert not (desk.session.workspace / file).exists()
+    assert not (desk.session.workspace / "cards").exists()
 
 
 async def test_a_foreign_card_is_imported(desk: Desk) -> None:

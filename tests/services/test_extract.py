@@ -39,6 +39,12 @@ def test_sentences() -> None:
     ]
 
 
+def test_markup_goes_and_names_stay() -> None:
+    assert extract.sentences("The _old_ name was `my_file_2.txt`, **not** __this__.") == [
+        "The old name was my_file_2.txt, not this."
+    ]
+
+
 def test_english() -> None:
     summary = extract.summarize(ENGLISH)
     assert summary == extract.summarize(ENGLISH)

@@ -13,7 +13,8 @@ import pytest
 from files_desk import Desk, open_desk
 
 from llmasos.core.base.errors import EngineError
-from llmasos.services.files import find, search, walk
+from llmasos.services.files import catalogue, search
+from llmasos.services.files import index as indexing
 from llmasos.services.files.query import parse
 
 TREE = {
@@ -157,7 +158,7 @@ async def test_by_meaning(tmp_path: Path) -> None:
         embedded = embedder.texts
         assert await desk.refs("files.find", query="dessert") == ["recipes/apple pie.md"]
         assert embedder.texts == embedded + 1  # the query; the texts are kept
-        desk.files._meaning._known = None  # type: ignore[union-attr]  a new program
+        desk.files._index._shelves.clear()  # a new program
         assert await desk.refs("files.find", query="dessert") == ["recipes/apple pie.md"]
         assert embedder.texts == embedded + 2
         (desk.top / "recipes/bread.md").write_text("a travel diary by the baker, changed and longer")
@@ -177,12 +178,21 @@ async def test_a_broken_embedder_leaves_words(tmp_path: Path) -> None:
         assert "by words only" in value["note"]
 
 
-async def test_bounds_are_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk.Walk.__init__, "__kwdefaults__", {**walk.Walk.__init__.__kwdefaults__, "limit": 3})  # type: ignore[dict-item]
-    assert "3 files and folders were" in (await desk.ok("files.find", query="tax"))["note"]
-    monkeypatch.undo()
-    monkeypatch.setattr(find.by_text, "__defaults__", (0.0,))
-    assert re.search(r"texts of 0 of \d+ files", (await desk.ok("files.find", query="Mill Road"))["note"])
+async def test_bounds_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "LIMIT", 3)
+    with open_desk(tmp_path) as desk:
+        for path, content in TREE.items():
+            desk.put(path, content)
+        assert "3 files and folders were" in (await desk.ok("files.find", query="tax"))["note"]
+        monkeypatch.undo()
+        monkeypatch.setattr(indexing, "READING", 0.0)
+        assert re.search(
+            r"texts of \d+ files aren't read yet", (await desk.ok("files.find", query="Mill Road"))["note"]
+        )
+
+
+async def test_in_a_hidden_folder_that_is_named(desk: Desk) -> None:
+    assert await desk.refs("files.find", query="tax", path=".hidden") == [".hidden/tax secret.pdf"]
 
 
 async def test_at_most_ten(desk: Desk) -> None:

@@ -114,7 +114,7 @@ async def test_what_a_character_made_up_does_not_hide_what_the_person_said(tmp_p
             await say(desk, f"Alice, nothing much happened on the {number}th hour.")
         await desk.ok("character.chat", name="Bram", message="What is the password of the cellar?")
         recalled = desk.engine.requests[-1].rpartition("\n(")[2]
-        assert recalled.startswith('ada told you: "Bram, the password of the cellar is kumquat." Alice told you: "The')
+        assert recalled.startswith('ada told you: "Bram, the password of the cellar is kumquat."')
 
 
 async def test_a_line_by_another_character_is_not_taken_for_the_persons(desk: Desk) -> None:

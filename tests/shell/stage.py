@@ -209,6 +209,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             history=SealedLog(home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE)),
             speech=Slot(),
             interpreting=slot,
+            files=SimpleNamespace(watch=lambda session: None),
         )
         machine.session = partial(Machine.session, machine)
 

@@ -63,8 +63,9 @@ def test_list(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy"]) == 0
     lines = told(capsys).splitlines()
     rules = len(Policy.load(shipped("policies") / "default.toml").rules)
-    assert lines[2].split()[:4] == ["*", "default", "bundled", str(rules)]
-    assert lines[4].split() == ["user", "1", "rule", str(own)]
+    at = lines.index(next(line for line in lines if line.startswith("* default ")))
+    assert lines[at].split()[:4] == ["*", "default", "bundled", str(rules)]
+    assert lines[at + 2].split() == ["user", "1", "rule", str(own)]
     mine = lines.index(next(line for line in lines if line.startswith("  mine ")))
     assert "1 mistake:" in lines[mine] and lines[mine + 1].strip() == "My own."
     assert lines[-1] == "* is what a start takes; no kernel runs."
@@ -72,9 +73,9 @@ def test_list(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(told(capsys))
     assert found["active"] == "kiosk" and not found["running"]
     assert [policy["name"] for policy in found["policies"]] == [
-        "child", "default", "developer", "kiosk", "mine", "readonly",
+        "agent", "child", "default", "developer", "kiosk", "mine", "readonly",
     ]  # fmt: skip
-    assert [file["tier"] for file in found["policies"][1]["files"]] == ["user", "bundled"]
+    assert [file["tier"] for file in found["policies"][2]["files"]] == ["user", "bundled"]
 
 
 def test_list_says_what_the_kernel_that_runs_goes_by(

@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Built from a copy, so that nothing is left in the checkout.
     source, out = tmp_path_factory.mktemp("source") / "llmasos", tmp_path_factory.mktemp("dist")
     source.mkdir()
-    for name in ("llmasos", "apps", "plugins", "policies"):
+    for name in ("llmasos", "apps", "plugins", "policies", "docs"):
         shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, source)
@@ -67,13 +67,13 @@ def test_what_is_in_it(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
     for needed in (
         "llmasos/py.typed", "llmasos/_share/apps/guide/app.py", "llmasos/_share/plugins/calculator/plugin.toml",
-        "llmasos/_share/policies/default.toml", "llmasos/services/interpreter/adapter/llmasos-interpreter.gguf",
+        "llmasos/_share/policies/default.toml", "llmasos/_share/docs/security.md", "llmasos/services/interpreter/adapter/llmasos-interpreter.gguf",
     ):  # fmt: skip
         assert needed in names, f"{needed} is missing"
     stray = [
         name
         for name in names
-        if name.split("/")[0] in ("tests", "training", "benchmarks", "apps", "plugins", "policies")
+        if name.split("/")[0] in ("tests", "training", "benchmarks", "apps", "plugins", "policies", "docs")
     ]
     assert stray == []
     assert not any("__pycache__" in name for name in names)

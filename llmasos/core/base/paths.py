@@ -12,13 +12,13 @@ import platformdirs
 from llmasos.core.base.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parents[2]
-Kind = Literal["apps", "plugins", "policies"]
+Kind = Literal["apps", "plugins", "policies", "docs"]
 ADMIN_POLICY = Path("/etc/llmasos/policy.toml")
 """The administrator's policy of a machine."""
 
 
 def shipped(kind: Kind) -> Path:
-    """The folder of bundled apps, plugins or policies: in the wheel `_share/KIND`, else beside the package."""
+    """The folder of bundled apps, plugins, policies or pages: in the wheel `_share/KIND`, else beside the package."""
     packed = PACKAGE / "_share" / kind
     return packed if packed.is_dir() else PACKAGE.parent / kind
 
@@ -30,10 +30,25 @@ def search_path(kind: Kind, home: Path) -> Iterator[Path]:
             yield folder
 
 
+def expanded(said: str | Path) -> Path:
+    """A path as somebody wrote it, with `~` made a home folder.
+
+    Raises:
+        UsageError: It is in the home folder of nobody.
+    """
+    try:
+        return Path(said).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            f"{str(said)!r} is in nobody's home folder: there is no such user.",
+            "Write './~...' for a file of that name.",
+        ) from None
+
+
 def default_home() -> Path:
     """`LLMASOS_HOME`, else the XDG data folder."""
     named = os.environ.get("LLMASOS_HOME")
-    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_data_dir("llmasos", appauthor=False))
+    return expanded(named).resolve() if named else Path(platformdirs.user_data_dir("llmasos", appauthor=False))
 
 
 def anchor_file(home: Path) -> Path:
@@ -46,15 +61,13 @@ def anchor_file(home: Path) -> Path:
 def admin_policy() -> Path | None:
     """`LLMASOS_ADMIN_POLICY`: the administrator's policy where it isn't, or not only, that of the machine."""
     named = os.environ.get("LLMASOS_ADMIN_POLICY")
-    return Path(named).expanduser().resolve() if named else None
+    return expanded(named).resolve() if named else None
 
 
 def cache_dir() -> Path:
     """`LLMASOS_CACHE`, else the XDG cache folder: requantized models, nothing private."""
     named = os.environ.get("LLMASOS_CACHE")
-    return (
-        Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("llmasos", appauthor=False))
-    )
+    return expanded(named).resolve() if named else Path(platformdirs.user_cache_dir("llmasos", appauthor=False))
 
 
 def private_dir(path: Path) -> Path:

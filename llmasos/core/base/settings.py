@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from llmasos.core.base.errors import UsageError
-from llmasos.core.base.paths import default_home
+from llmasos.core.base.foreign import parse_toml
+from llmasos.core.base.paths import default_home, expanded
 
 FILE = "settings.toml"
 LEAST = {"keep_history": 1, "keep_undo": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0}
@@ -129,7 +129,7 @@ def keep(home: Path, **chosen: str) -> None:
 
 def _kept(path: Path) -> Mapping[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -157,9 +157,9 @@ def _convert(said: Any, wanted: type, source: str) -> Any:
                 "": False,
             }[text.lower()]
         if wanted is Path:
-            return Path(text).expanduser().resolve()
+            return expanded(text).resolve()
         return wanted(text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise UsageError(
             f"{source} is {text!r}, which is no {wanted.__name__}.", "Correct it or leave it out."
         ) from None
@@ -174,7 +174,7 @@ def workspace_folder(said: str) -> tuple[Path, bool]:
         UsageError: The named folder doesn't exist, or the current one is gone.
     """
     if said:
-        named = Path(said).expanduser().resolve()
+        named = expanded(said).resolve()
         if not named.is_dir():
             raise UsageError(f"The workspace {named} is no folder.", "Create it, or name another with --workspace.")
         return named, False

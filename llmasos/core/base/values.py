@@ -50,7 +50,8 @@ def items(
 
     Args:
         kind: What they are: `file`, `event`, `task`, ...
-        rows: Each with a `ref` and the columns' values.
+        rows: Each with a `ref` and the columns' values; and where it holds other names, of people who take part for
+            instance, with these as `names`. Words that somebody wrote are none.
         columns: What to show, in order.
         empty: What to say where there are none.
         sources: Whose words stand in them, as labels name it, where they aren't the person's or the system's.

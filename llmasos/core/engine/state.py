@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from llmasos.core.base.errors import EngineError, StateError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.engine.base import LiveSequence, Usage
 
 _MAGIC = b"LLMASOS1"
@@ -81,13 +82,18 @@ def read(data: bytes | memoryview, model: str) -> Saved:
     body = memoryview(data)[_HEAD.size :]
     if described + counted > len(body) or counted % 4 or _sum(body) != total:
         raise damaged
-    description = json.loads(bytes(body[:described]))
-    if description["model"] != model:
+    try:
+        description = parse_json(bytes(body[:described]))
+        of, computed, usage = description["model"], description["computed"], Usage(**description["usage"])
+    except (ValueError, KeyError, TypeError):
+        raise damaged from None
+    if of != model:
         other = "The saved state is of another model or adapter."
         raise StateError(other, "It is computed anew from its text.")
     tokens = np.frombuffer(body[described : described + counted], np.int32).tolist()
-    usage = Usage(**description["usage"])
-    return Saved(tokens, description["computed"], usage, body[described + counted :])
+    if type(computed) is not int or not 0 <= computed <= len(tokens):
+        raise damaged
+    return Saved(tokens, computed, usage, body[described + counted :])
 
 
 def _sum(body: memoryview) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from llmasos.core.base.errors import StoreError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.kernel import crypto, home
 from llmasos.core.kernel.audit import FOLDER as AUDIT
 from llmasos.core.kernel.audit import Anchor, verify
@@ -32,6 +33,8 @@ MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints.jsonl"
 ENDING = ".llmasos-backup"
 _STEP = 1 << 20
+_MANIFEST_BYTES = 64 << 20
+"""No home has so many files that its manifest is larger."""
 _NAME = re.compile(r"[^/\0]+(/[^/\0]+)*")
 
 
@@ -129,11 +132,13 @@ def unpack(path: Path, folder: Path) -> Manifest:
     with _opened(path) as tar:
         manifest, _ = _manifest(path, tar)
         for name, (size, digest) in manifest.files.items():
-            member = tar.extractfile(name) if name in tar.getnames() else None
+            member = _member(tar, name)
             target = folder / name
             for parent in reversed(PurePosixPath(name).parents[:-1]):
                 owner_only(folder / parent)
-            if member is None or _copy(member, target) != [size, digest]:
+            # Before it is copied: what isn't as large as it was is nothing to fill a disk with.
+            there = tar.extractfile(member) if member is not None and member.size == size else None
+            if there is None or _copy(there, target) != [size, digest]:
                 raise StoreError(f"The backup {path} is damaged: {name} isn't what was written.", "Take another one.")
     return manifest
 
@@ -169,25 +174,39 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path, mode="r:") as tar:
             yield tar
-    except (tarfile.TarError, OSError, EOFError) as error:
+    # ValueError and OverflowError: the library takes some numbers of a header as they are.
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "it is no backup, or cut off"
         raise StoreError(f"The backup {path} can't be read: {what}.", "Take another one.") from None
 
 
 def _manifest(path: Path, tar: tarfile.TarFile) -> tuple[Manifest, str]:
     try:
-        member = tar.extractfile(MANIFEST)
-        assert member is not None
-        said = json.loads(member.read())
+        member = _member(tar, MANIFEST)
+        content = tar.extractfile(member) if member and member.size <= _MANIFEST_BYTES else None
+        if content is None:
+            raise ValueError
+        said = parse_json(content.read())
         manifest = Manifest(str(said["store"]), str(said["at"]), bool(said["keys"]), dict(said["files"]))
         form, tag = int(said["format"]), str(said["tag"])
-        if not all(map(_harmless, manifest.files)):
+        if not all(_harmless(name) and _is_fact(fact) for name, fact in manifest.files.items()):
             raise ValueError
-    except (KeyError, TypeError, ValueError, AssertionError):
+    except (KeyError, TypeError, ValueError):
         raise StoreError(f"{path} is no backup of llmasos, or is damaged.", "Take another one.") from None
     if form > FORMAT:
         raise StoreError(f"The backup {path} was written by a newer llmasos.", "Update llmasos.")
     return manifest, tag
+
+
+def _member(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo | None:
+    """A member that is a plain file, as all of ours are: no link to follow, no file that claims to be mostly holes."""
+    found = tar.getmember(name) if name in tar.getnames() else None
+    return found if found and found.isreg() and not found.issparse() else None
+
+
+def _is_fact(said: Any) -> bool:
+    """Whether it is a size and a SHA-256."""
+    return isinstance(said, list) and [type(one) for one in said] == [int, str]
 
 
 def _harmless(name: str) -> bool:

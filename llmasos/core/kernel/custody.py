@@ -27,8 +27,8 @@ from llmasos.core.kernel.durable import replace_file, scrub
 KEY_FILE = "keyring.key"
 SERVICE = "llmasos"
 TRIES = 3
-# A header that asks for more is no header of ours; it would only stall the machine.
-MOST_MEMORY_KIB, MOST_ITERATIONS, MOST_LANES = 4 * 1024 * 1024, 64, 64
+# Four times what we ask for. A header that asks for more is no header of ours; it would only stall the machine.
+MOST_MEMORY_KIB, MOST_ITERATIONS, MOST_LANES = 256 * 1024, 12, 16
 
 SENTENCES = {
     "os-keyring": "Your desktop's keyring holds the key: whoever can log in as you can read what is stored.",
@@ -194,7 +194,7 @@ def _unlock(store: str, part: dict[str, Any], passphrase: str | None, ask: Ask |
         cost = crypto.Argon2Cost(int(part["memory_kib"]), int(part["iterations"]), int(part["lanes"]))
         salt, wrapped = bytes.fromhex(part["salt"]), bytes.fromhex(part["wrapped"])
         known = part["kdf"] == "argon2id"
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         known, cost = False, crypto.Argon2Cost()
     if (
         not known
@@ -215,6 +215,11 @@ def _unlock(store: str, part: dict[str, Any], passphrase: str | None, ask: Ask |
         except StoreError:
             if not left:
                 break
+        except MemoryError:
+            raise StoreError(
+                f"To check a passphrase takes {cost.memory_kib >> 10:,} MiB of memory, and they aren't there.",
+                "End other programs and try again.",
+            ) from None
     raise StoreError("The passphrase is wrong.", "Try again, or use the recovery code: llmasos recover.")
 
 

@@ -72,7 +72,7 @@ class Connection:
                 return None
             body = await self._reader.readexactly(length)
             message = json.loads(body.decode("utf-8", "surrogatepass"))
-        except (asyncio.IncompleteReadError, OSError, ValueError):
+        except (asyncio.IncompleteReadError, OSError, ValueError, RecursionError):
             return None
         return message if isinstance(message, dict) else None
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import StoreError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.durable import replace_file
 
@@ -44,13 +45,13 @@ def read(home: Path) -> tuple[Content, Signature]:
     # Before the content: a change in between is then only read once more.
     seen = signature(home)
     try:
-        content: Content = json.loads(path.read_bytes())
+        content: Content = parse_json(path.read_bytes())
         newer = content["format"] > FORMAT
         if not newer:
             _check_form(content)
     except FileNotFoundError:
         raise StoreError(f"There is no keyring at {path}.", "Restore keyring.json from a backup.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise StoreError(f"The keyring {path} is damaged.", RESTORE) from None
     if newer:
         raise StoreError(f"The keyring {path} was written by a newer llmasos.", "Update llmasos.")

@@ -8,7 +8,7 @@ from typing import Any
 from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.types import REFERENCE, Call, Program, Result
 from llmasos.core.base.values import plain, references
-from llmasos.core.kernel.labels import of_names
+from llmasos.core.kernel.labels import of_things
 from llmasos.core.kernel.policy import NO_LABELS
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Nobody, Session
@@ -107,7 +107,7 @@ async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[
             )
         result = earlier[int(number[1]) - 1]
         args[name] = await _one_of(session, result) if kinds.get(name) else plain(result.value)
-        origins[name] = of_names(result.labels) if kinds.get(name) else result.labels
+        origins[name] = of_things(result) if kinds.get(name) else result.labels
     return replace(call, args=args, references=frozenset(), origins=origins)
 
 

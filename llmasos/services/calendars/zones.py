@@ -216,7 +216,8 @@ def definition(zone: tzinfo, first: int, last: int) -> list[str]:
 def tzid(zone: tzinfo) -> str:
     """What a zone is called in a file."""
     name = zone_name(zone)
-    return f"UTC{name}" if name[:1] in "+-" else name
+    # Without the colon: where a name stands in a line, a colon ends it.
+    return f"UTC{name.replace(':', '')}" if name[:1] in "+-" else name
 
 
 def _observance(

@@ -59,6 +59,9 @@ class CharacterApi:
         personality: str = "",
         role: str = "",
         language: str = "",
+        scenario: str = "",
+        goals: Sequence[str] = (),
+        lore: Sequence[Any] = (),
         new: bool = False,
     ) -> CharacterRef:
         """Get a character by owner and name, or create it.
@@ -70,18 +73,25 @@ class CharacterApi:
                 kept.
             role: What it is.
             language: What it speaks.
+            scenario: Where and when one meets it.
+            goals: What it wants.
+            lore: What it knows of its world; see `Card.make`.
             new: Make a fresh one even where there is one of this name.
 
         Raises:
             SyscallError: EINVAL, the name can't be one.
         """
-        card = Card.make(name, personality=personality, role=role, language=language)
+        said: dict[str, Any] = {
+            "personality": personality, "role": role, "language": language, "scenario": scenario, "goals": goals,
+            "lore": lore,
+        }  # fmt: skip
+        card = Card.make(name, **said)
         if new:
             self.cast.set_aside(owner, card.name)
         known = self.cast.find(owner, card.name)
         if known is None:
             return CharacterRef.of(self.cast.add(owner, card), created=True)
-        changed = known.card.changed(personality=personality, role=role, language=language)
+        changed = known.card.changed(**said)
         if changed:
             self.cast.revise(known, changed)
         return CharacterRef.of(known)

@@ -1,7 +1,7 @@
 """Character cards: a superset of the V3 format, read from V1, V2 and V3; fields we don't know are kept.
 
 Format: Character Card Specification V2 and V3 (`chara_card_v2`, `chara_card_v3`). A card is untrusted text:
-it says how a character talks and grants it nothing.
+it says how a character talks and grants it nothing; what it says of models and servers isn't read.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.foreign import parse_json
+from llmasos.services.characters import lorebook
+from llmasos.services.characters.macros import TIMELESS, Moment, fill
 
-SPEC = "chara_card_v3"
+SPEC = {2: ("chara_card_v2", "2.0"), 3: ("chara_card_v3", "3.0")}
 LARGEST = 8 * 1024 * 1024
 """Bytes of a card's JSON."""
 LONGEST_NAME = 80
@@ -27,8 +30,8 @@ _TEXTS = (
 )  # fmt: skip
 _LISTS = ("alternate_greetings", "tags", "group_only_greetings")
 _OURS = "llmasos"
-_MACRO = re.compile(r"\{\{(char|user)\}\}|<(BOT|USER)>", re.IGNORECASE)
-_COMMENT = re.compile(r"\{\{//.*?\}\}|\{\{hidden_key:.*?\}\}", re.DOTALL | re.IGNORECASE)
+_HALF = re.compile("[\ud800-\udfff]")
+MOST_GOALS, LONGEST_GOAL = 12, 300
 
 
 class Card:
@@ -42,14 +45,40 @@ class Card:
     def __init__(self, data: Mapping[str, Any], outside: Mapping[str, Any] | None = None) -> None:
         self.data = copy.deepcopy(dict(data))
         self._outside = copy.deepcopy(dict(outside or {}))
+        self._book: lorebook.Book | None = None
 
     @classmethod
     def make(
-        cls, name: str, *, personality: str = "", role: str = "", language: str = "", written_by: str = ""
+        cls,
+        name: str,
+        *,
+        personality: str = "",
+        role: str = "",
+        scenario: str = "",
+        language: str = "",
+        goals: Sequence[str] = (),
+        lore: Sequence[Any] = (),
+        written_by: str = "",
     ) -> Card:
-        """A card from a few words; `written_by` says whose they are, where they aren't a person's."""
-        card = cls({"name": name, "personality": personality})
-        card._own(role=role, language=language, written_by=written_by)
+        """A card from a few words.
+
+        Args:
+            name: What it is called.
+            personality: How it is.
+            role: What it is.
+            scenario: Where and when one meets it.
+            language: What it speaks.
+            goals: What it wants.
+            lore: What it knows of its world: texts, or `{"keys": [...], "content": ...}` (lorebook.written).
+            written_by: Whose words these are, where they aren't a person's.
+
+        Raises:
+            SyscallError: EINVAL or E2BIG, one of them can't be.
+        """
+        card = cls({"name": name, "personality": personality, **({"scenario": scenario} if scenario else {})})
+        if lore:
+            card.data["character_book"] = lorebook.written(lore)
+        card._own(role=role, language=language, goals=list(goals), written_by=written_by)
         return card._checked()
 
     @classmethod
@@ -78,12 +107,13 @@ class Card:
         if len(text) > LARGEST:
             raise SyscallError("E2BIG", f"The card has {len(text):,} characters; {LARGEST:,} is the limit.")
         try:
-            return cls.from_json(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as error:
+            raw = parse_json(text)
+        except ValueError as error:
             raise SyscallError("EINVAL", f"The card isn't JSON: {error}.") from None
+        return cls.from_json(raw)
 
-    def to_json(self) -> dict[str, Any]:
-        """The card as V3 has it, with all that V3 requires."""
+    def to_json(self, version: int = 3) -> dict[str, Any]:
+        """The card as V3 has it, with all that V3 requires; as V2 it has the same fields, which V2 lets be."""
         data = copy.deepcopy(self.data)
         for key in _TEXTS:
             if key != "nickname":
@@ -91,11 +121,15 @@ class Card:
         for key in _LISTS:
             data.setdefault(key, [])
         data.setdefault("extensions", {})
-        return {**copy.deepcopy(self._outside), "spec": SPEC, "spec_version": "3.0", "data": data}
+        spec, number = SPEC[version]
+        return {**copy.deepcopy(self._outside), "spec": spec, "spec_version": number, "data": data}
 
-    def to_text(self) -> str:
+    def to_text(self, version: int = 3) -> str:
         """The card's JSON text."""
-        return json.dumps(self.to_json(), ensure_ascii=False, indent=2)
+        card = self.to_json(version)
+        text = json.dumps(card, ensure_ascii=False, indent=2)
+        # Half a character, which some cards have, can stand in text as an escape only.
+        return json.dumps(card, indent=2) if _HALF.search(text) else text
 
     @property
     def name(self) -> str:
@@ -118,6 +152,19 @@ class Card:
         return str(self._extension().get("language", ""))
 
     @property
+    def goals(self) -> list[str]:
+        """What it wants; ours."""
+        said = self._extension().get("goals")
+        return [str(goal) for goal in said][:MOST_GOALS] if isinstance(said, list) else []
+
+    @property
+    def book(self) -> lorebook.Book:
+        """What it knows of its world."""
+        if self._book is None:
+            self._book = lorebook.read(self.data.get("character_book"))
+        return self._book
+
+    @property
     def written_by(self) -> str:
         """Who wrote words of it, where that was no person: "model"; ours, and kept wherever the card goes."""
         return str(self._extension().get("written_by", ""))
@@ -129,30 +176,37 @@ class Card:
         said = extensions.get("talkativeness") if isinstance(extensions, Mapping) else None
         try:
             return min(1.0, max(0.0, float(said)))  # type: ignore[arg-type]  # None raises as other nonsense does
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return TALKATIVE
 
-    def text(self, field: str, *, person: str) -> str:
-        """A field with `{{char}}` and `{{user}}` filled in and comments taken out."""
-        raw = _COMMENT.sub("", str(self.data.get(field, "")))
-        return _MACRO.sub(lambda m: self.called if (m[1] or m[2]).lower() in ("char", "bot") else person, raw).strip()
+    def text(self, field: str, *, person: str, moment: Moment = TIMELESS) -> str:
+        """A field with its macros filled in and comments taken out."""
+        return self.fill(str(self.data.get(field, "")), person=person, moment=moment)
+
+    def fill(self, text: str, *, person: str, moment: Moment = TIMELESS) -> str:
+        """A text of this card with its macros filled in."""
+        return fill(text, char=self.called, user=person, moment=moment).strip()
 
     def changed(
-        self, *, personality: str = "", role: str = "", language: str = "", written_by: str = ""
+        self,
+        *,
+        personality: str = "",
+        role: str = "",
+        scenario: str = "",
+        language: str = "",
+        goals: Sequence[str] = (),
+        lore: Sequence[Any] = (),
+        written_by: str = "",
     ) -> Card | None:
-        """The next version with what is said differently now; None where nothing is."""
-        wanted = {"personality": personality, "role": role, "language": language}
-        now = {
-            "personality": str(self.data.get("personality", "")),
-            "role": self.role,
-            "language": self.language,
-        }
-        if all(not said or said == now[key] for key, said in wanted.items()):
-            return None
+        """The next version with what is said differently now; None where nothing is. Arguments as for `make`."""
         card = Card(self.data, self._outside)
-        if personality:
-            card.data["personality"] = personality
-        card._own(role=role or self.role, language=language or self.language, written_by=written_by or self.written_by)
+        card.data |= {k: v for k, v in (("personality", personality), ("scenario", scenario)) if v}
+        if lore:
+            card.data["character_book"] = lorebook.written(lore)
+        card._own(role=role, language=language, goals=list(goals))
+        if card._checked().to_json() == self.to_json():
+            return None
+        card._own(written_by=written_by)
         return card
 
     def renamed(self, name: str) -> Card:
@@ -164,7 +218,7 @@ class Card:
         ours = extensions.get(_OURS) if isinstance(extensions, Mapping) else None
         return ours if isinstance(ours, Mapping) else {}
 
-    def _own(self, **fields: str) -> None:
+    def _own(self, **fields: str | list[str]) -> None:
         ours = {**self._extension(), **{k: v for k, v in fields.items() if v}}
         if ours:
             self.data["extensions"] = {**(self.data.get("extensions") or {}), _OURS: ours}
@@ -177,7 +231,10 @@ class Card:
                 raise SyscallError("EINVAL", f"The card's {key} isn't text.")
         if not isinstance(self.data.get("extensions", {}), Mapping):
             raise SyscallError("EINVAL", "The card's extensions are no object.")
-        name = " ".join(self.name.split())
+        goals = self._extension().get("goals", [])
+        if not isinstance(goals, list) or len(goals) > MOST_GOALS or any(len(str(g)) > LONGEST_GOAL for g in goals):
+            raise SyscallError("E2BIG", f"A character has at most {MOST_GOALS} goals of {LONGEST_GOAL} characters.")
+        name = " ".join(str(self.data.get("name", "")).split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise SyscallError("EINVAL", f"A character's name has 1 to {LONGEST_NAME} characters on one line.")
         self.data["name"] = name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import EventLog
+from llmasos.services.characters.thoughts import Thoughts
+from llmasos.services.characters.timing import Timing
 from llmasos.services.memory.retrieval import Embedder
 
 KIND = "character"
@@ -26,6 +28,8 @@ class Character:
         card: The version in force.
         created: When, ISO 8601.
         versions: Earlier cards, oldest first.
+        voice: How it draws its words, where its person has said: `seed`, `temperature`, `max_tokens`. No part of the
+            card, as that can be a stranger's.
     """
 
     id: str
@@ -33,6 +37,7 @@ class Character:
     card: Card
     created: str
     versions: list[dict[str, Any]] = field(default_factory=list)
+    voice: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -60,6 +65,7 @@ class Cast:
         self._embedder = embedder
         self._loaded: dict[str, Character] | None = None
         self._logs: dict[str, EventLog] = {}
+        self._thoughts: dict[str, Thoughts] = {}
 
     def of(self, owner: str) -> list[Character]:
         """A person's characters, oldest first."""
@@ -74,9 +80,10 @@ class Cast:
         wanted = name.strip().casefold()
         return next((c for c in reversed(self.of(owner)) if c.name.casefold() == wanted), None)
 
-    def add(self, owner: str, card: Card, *, id: str = "") -> Character:
+    def add(self, owner: str, card: Card, *, id: str = "", voice: Mapping[str, float] | None = None) -> Character:
         """A new character."""
-        character = Character(id or new_id(), owner, card, self._clock.now().isoformat(timespec="seconds"))
+        created = self._clock.now().isoformat(timespec="seconds")
+        character = Character(id or new_id(), owner, card, created, voice=dict(voice or {}))
         self._save(character)
         self._all()[character.id] = character
         return character
@@ -85,6 +92,11 @@ class Cast:
         """A new version of the card; the memory is kept."""
         character.versions.append(character.card.to_json())
         character.card = card
+        self._save(character)
+
+    def give_voice(self, character: Character, voice: Mapping[str, float]) -> None:
+        """From now on it draws its words so."""
+        character.voice = dict(voice)
         self._save(character)
 
     def set_aside(self, owner: str, name: str) -> None:
@@ -106,19 +118,33 @@ class Cast:
     def log(self, character: Character) -> EventLog:
         """What a character remembers; read from the store at first use."""
         if character.id not in self._logs:
-            self._logs[character.id] = EventLog(self._store, character.subject, character.id, self._embedder)
+            log = EventLog(self._store, character.subject, character.id, self._embedder)
+            log.erasing.append(lambda numbers: self.thoughts(character).without(numbers))
+            self._logs[character.id] = log
         return self._logs[character.id]
+
+    def thoughts(self, character: Character) -> Thoughts:
+        """What a character has made of it."""
+        if character.id not in self._thoughts:
+            self._thoughts[character.id] = Thoughts(self._store, character.subject)
+        return self._thoughts[character.id]
+
+    def timing(self, character: Character) -> Timing:
+        """When its lorebook was triggered."""
+        return Timing(self._store, character.subject)
 
     def reread(self, ids: Iterable[str]) -> None:
         """Forget what is in memory of what these remember: what is kept is read again."""
         for id in ids:
             self._logs.pop(id, None)
+            self._thoughts.pop(id, None)
 
     def erase(self, character: Character) -> None:
         """Shred a character's key, and with it everything it was and knew."""
         self._store.shred(character.subject)
         self._all().pop(character.id, None)
         self._logs.pop(character.id, None)
+        self._thoughts.pop(character.id, None)
 
     def _all(self) -> dict[str, Character]:
         if self._loaded is None:
@@ -127,7 +153,7 @@ class Cast:
                 value = record.value
                 card = Card.from_json(value["card"])
                 self._loaded[record.id] = Character(
-                    record.id, value["owner"], card, value["created"], value["versions"]
+                    record.id, value["owner"], card, value["created"], value["versions"], value.get("voice", {})
                 )
         return self._loaded
 
@@ -137,6 +163,7 @@ class Cast:
             "card": character.card.to_json(),
             "created": character.created,
             "versions": character.versions,
+            **({"voice": character.voice} if character.voice else {}),
         }
         self._store.put(KIND, character.id, value, subject=character.subject)
 

@@ -10,10 +10,18 @@ from dataclasses import replace
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.engine.base import Sampling
 from llmasos.core.kernel.process import Process
 from llmasos.services.characters.cast import Cast, Character
+from llmasos.services.characters.events import Event
+from llmasos.services.characters.facts import asks_what_was_told
 from llmasos.services.characters.honesty import asks_if_human, truth
-from llmasos.services.characters.prompt import Company, compile_prompt
+from llmasos.services.characters.knowing import covers, knows
+from llmasos.services.characters.lorebook import DEEPEST
+from llmasos.services.characters.macros import Moment
+from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
+from llmasos.services.characters.relations import asks_of_promises, relations
+from llmasos.services.characters.thinking import Thinking
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.models import ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice, check_going
@@ -24,6 +32,12 @@ Before = Callable[[int], Awaitable[None]]
 
 LINE = 4_000
 """Characters of one line said to a character."""
+LORE, LORE_TINY = 1_200, 400
+"""Characters of lore that a line brings up at most."""
+RECALLED, RECALLED_TINY = 3, 1
+"""Memories in a prompt at most."""
+LOOKED = 5
+"""Memories that are looked at for whether something was told."""
 
 
 class Conversations:
@@ -40,6 +54,7 @@ class Conversations:
         self._clock = clock
         self._speaker = speaker
         self._running: dict[str, Process] = {}
+        self.thinking = Thinking(cast, speaker)
         self.turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By a character's id: who holds it makes the character speak."""
 
@@ -83,6 +98,7 @@ class Conversations:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
                     await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
+                    self.thinking.noticed(character, line, self._clock.now())
 
     async def reply(self, character: Character, company: Company, number: int) -> AsyncGenerator[str, None]:
         """What a character says to something it heard, piece by piece; nothing is kept.
@@ -98,9 +114,11 @@ class Conversations:
         Raises:
             SyscallError: EBUSY, its process is stopped; ECANCELED, it was killed while it spoke.
         """
-        witnessed = self._cast.log(character).witnessed(*company.present)
-        seen = [event for event in witnessed if event.number < number]
-        heard = [event for event in witnessed if event.number >= number and event.speaker != character.id]
+        log = self._cast.log(character)
+        witnessed = log.witnessed(*company.present)
+        talk = [event for event in witnessed if event.kind == "said"]
+        seen = [event for event in talk if event.number < number]
+        heard = [event for event in talk if event.number >= number and event.speaker != character.id]
         if not heard:
             return
         line = heard[0].text
@@ -120,21 +138,28 @@ class Conversations:
         step = (2 if tiny else 16) * (2 if company.others else 1)
         start = max(0, len(seen) - len(seen) % step - step)
         history = seen[start:]
-        oldest = history[0].number if history else number
-        log = self._cast.log(character)
-        recalled = await log.recall(line, *company.present, before=oldest if not tiny else number)
-        prompt = compile_prompt(character.card, company, history, recalled[: 1 if tiny else 3], heard, guided=tiny)
+        found = await log.recall(line, *company.present, before=number, limit=LOOKED)
+        # What stands in the window needn't be recalled; to a tiny model it is said again.
+        window = {event.number for event in history}
+        older = [hit for hit in found if tiny or hit.item.order not in window]
+        asks = heard[0].speaker == company.person and asks_what_was_told(line)
+        sure = [hit for hit in found if hit.item.source == company.person and knows(line, hit)] if asks else []
+        prompt = compile_prompt(
+            character.card,
+            company,
+            history,
+            (sure if asks else older)[:RECALLED_TINY] if tiny else older[:RECALLED],
+            heard,
+            guided=tiny,
+            aside=self._aside(character, company, seen, line, asks=asks, sure=bool(sure), tiny=tiny),
+            moment=Moment(character.id, self._clock.now()),
+        )
         own = [without(event.text) for event in seen if event.speaker == character.id]
         if prompt.answer:
             yield prompt.answer
             return
         voice = Voice(
-            sampling=replace(
-                SAMPLING,
-                temperature=0.55 if tiny else 0.7,
-                repeat_penalty=1.08,
-                max_tokens=80 if tiny else 300,
-            ),
+            sampling=_sampling(character, tiny=tiny),
             manners=Manners(
                 name=character.card.called,
                 person=company.person,
@@ -155,6 +180,60 @@ class Conversations:
                 yield piece
         if not words:
             yield "我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that."
+
+    def _aside(
+        self,
+        character: Character,
+        company: Company,
+        seen: Sequence[Event],
+        line: str,
+        *,
+        asks: bool,
+        sure: bool,
+        tiny: bool,
+    ) -> Aside:
+        """What a character is told beside a line: lore, promises, what it made of earlier talks, what it can't know.
+
+        Args:
+            character: Who is told.
+            company: Who hears what it says.
+            seen: The talk so far.
+            line: The new one.
+            asks: Whether it asks for what only the person can have told.
+            sure: Whether something that was found answers it.
+            tiny: Whether the model is too small for more than it needs.
+        """
+        card, present = character.card, company.present
+        lore: tuple[str, ...] = ()
+        if card.book.entries:
+            said, timing = len(seen) + 1, self._cast.timing(character)
+            lines = [*(without(event.text) for event in seen[-DEEPEST:]), line]
+            seed = f"{character.id} {said}"
+            told = card.book.told(lines, said, timing.since(present), seed=seed, room=LORE_TINY if tiny else LORE)
+            timing.keep(present, card.book, told, said)
+            lore = tuple(told.texts)
+        chinese = speaks_chinese(card, line)
+        notes: list[str] = []
+        promised: tuple[str, ...] = ()
+        if asks_of_promises(line):
+            known = relations(character.id, self._cast.log(character).witnessed(*present)).get(company.person)
+            if known:
+                promised = tuple(known.owed[-2:])
+                who = company.person
+                notes += [f"你答应过{who}：“{p}”" if chinese else f'You told {who}: "{p}"' for p in promised]
+                notes += [
+                    f"{who}答应过你：“{p}”" if chinese else f'{who} promised you: "{p}"' for p in known.promised[-2:]
+                ]
+        if not tiny:
+            notes += [thought.text for thought in self._cast.thoughts(character).fitting(line, *present)]
+        given = [card.text(field, person=company.person) for field in ("description", "scenario", "personality")]
+        untold = (
+            asks
+            and not sure
+            and not notes
+            and not covers(line, [*given, *lore, *(e.content for e in card.book.constant)])
+        )
+        return Aside(lore, tuple(notes), promised, sure, untold)
 
     def company(self, character: Character, person: str, others: Sequence[Character] = ()) -> Company:
         """Who hears what a character says to a person, with others there or without."""
@@ -182,10 +261,27 @@ class Conversations:
 
     async def end(self, character: Character) -> None:
         """Kill the character's process, if it has one; the next line starts another."""
+        await self.thinking.end([character])
         process = self.alive(character)
         if process:
             await self._speaker.processes.kill(process.pid)
         self._running.pop(character.id, None)
 
+    async def close(self) -> None:
+        """Let those who think come to an end."""
+        await self.thinking.close()
+
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")
+
+
+def _sampling(character: Character, *, tiny: bool) -> Sampling:
+    """How a character draws its words: as its person said, else as suits the model."""
+    said = character.voice
+    return replace(
+        SAMPLING,
+        temperature=said.get("temperature", 0.55 if tiny else 0.7),
+        repeat_penalty=1.08,
+        max_tokens=int(said.get("max_tokens", 80 if tiny else 300)),
+        seed=int(said["seed"]) if "seed" in said else None,
+    )

@@ -13,7 +13,7 @@ from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import png
 from llmasos.services.characters.card import LARGEST, Card
 from llmasos.services.files import changes, effects, imprint, origin
-from llmasos.services.files.place import Place
+from llmasos.services.files.place import Place, folders, missing_folders
 from llmasos.services.files.resolve import existing, target
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
@@ -38,7 +38,7 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> tuple[Card
 
 
 async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
-    """Write a card to a new file: a picture where the name ends in `.png`, else JSON.
+    """Write a card to a new file: a picture where the name ends in `.png`, V2 in `.v2.json`, else V3 as JSON.
 
     Raises:
         SyscallError: EEXIST, or the place can't be written.
@@ -47,12 +47,16 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
     place = export_place(space, path)
     made_by = [label for label in card.written_by.split(", ") if label]
     if place.path.suffix.lower() != ".png":
-        await changes.write(changes.Room(caller, space), place, card.to_text() + "\n", made_by)
+        version = 2 if place.path.name.lower().endswith(".v2.json") else 3
+        await changes.write(changes.Room(caller, space), place, card.to_text(version) + "\n", made_by)
     else:
         data = png.write(card)
-        await changes.Room(caller, space).keep("files.unwrite", place, {"after": imprint.digest(data), "made": []})
         with in_words(f"write {place.shown}"):
-            await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
+            made = missing_folders(place.parent)
+            payload = {"after": imprint.digest(data), "made": [list(folder.parts) for folder in made]}
+            await changes.Room(caller, space).keep("files.unwrite", place, payload)
+            with folders(place.parent, made):
+                await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
             origin.put(place, made_by)
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))
 

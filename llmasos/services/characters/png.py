@@ -17,7 +17,8 @@ from llmasos.services.characters.card import LARGEST, Card
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_PICTURE = 32 * 1024 * 1024
-_KEYS = ("ccv3", "chara")  # the newer one wins
+_VERSIONS = {"ccv3": 3, "chara": 2}
+_KEYS = tuple(_VERSIONS)  # the newer one wins
 _CHUNKS = 4096
 
 
@@ -45,11 +46,11 @@ def read(data: bytes) -> Card:
 
 def write(card: Card, picture: bytes | None = None) -> bytes:
     """A picture with the card in it: the given one with its card replaced, or one grey dot."""
-    text = base64.b64encode(card.to_text().encode("utf-8"))
+    texts = {key: base64.b64encode(card.to_text(version).encode("utf-8")) for key, version in _VERSIONS.items()}
     out = [SIGNATURE]
     for kind, body in _chunks(picture if picture is not None else _dot()):
         if kind == b"IEND":
-            out += [_chunk(b"tEXt", key.encode() + b"\0" + text) for key in reversed(_KEYS)]
+            out += [_chunk(b"tEXt", key.encode() + b"\0" + texts[key]) for key in reversed(_KEYS)]
         if _text(kind, body)[0] not in _KEYS:
             out.append(_chunk(kind, body))
     return b"".join(out)

@@ -1,4 +1,4 @@
-"""The prompt compiler: card and rules first, then the latest turns, then what is recalled and the new line.
+"""The prompt compiler: card and rules first, then the latest turns, then lore, what is recalled, and the new line.
 
 What comes first stays the same from turn to turn, so the model's state for it is kept; what changes comes
 last.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
+from llmasos.services.characters.macros import TIMELESS, Moment
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
 from llmasos.services.memory.retrieval import Hit
@@ -40,21 +41,18 @@ _RULES_CHINESE = Template(
     "你是{name}{role}。{card}你在和{person}说话。请以{name}的身份用一两句简短的话回答。"
     "如果{person}认真地问，就说明你是由人工智能扮演的角色，不是真人。"
 )
-_RECALLED = Template("({what})\n{line}")
-_RECALLED_CHINESE = Template("（{what}）\n{line}")
+_ASIDE = Template("({what})\n{line}")
+_ASIDE_CHINESE = Template("（{what}）\n{line}")
+_UNTOLD = Template("{person} has never told you that. Say that you don't know.")
+_UNTOLD_CHINESE = Template("{person}没有告诉过你这件事，请说你不知道。")
+DONT_KNOW = "I don't know. You haven't told me."
+DONT_KNOW_CHINESE = "我不知道，你没有告诉过我。"
 _TOLD = Template("{who} told you: {quotes}")
 _TOLD_CHINESE = Template("{who}告诉过你：{quotes}")
 _ASKS_NAME = re.compile(
     r"\b(?:what(?:'s| is) your name|who are you|your name\?)|你(?:叫什么|是谁|的名字是什么)", re.IGNORECASE
 )
-_ASKS_BACK = re.compile(r"\b(?:my|mine|i|me|we|our)\b|我", re.IGNORECASE)
-_QUESTION = re.compile(
-    r"[?？]\s*$|^(?:who|what|when|where|which|do you (?:know|remember))\b|什么|哪|谁|几|多少|吗",
-    re.IGNORECASE,
-)
-SURE = 0.45
-"""Relevance from which a question about the person is answered with what they said themselves."""
-
+_ASKS_OWN_NAME = re.compile(r"\bmy name\b|\bwho am i\b|\bwhat am i called\b|我(?:叫什么|是谁|的名字)", re.IGNORECASE)
 
 _COMPANY = Template("{rules} {others} {are} in the room too.")
 _COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
@@ -104,6 +102,25 @@ class Company:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What is told to the model beside the talk, at the end of the prompt.
+
+    Attributes:
+        lore: What the lorebook says now.
+        notes: What else the character knows: what was promised, what it made of earlier talks.
+        promised: What it promised the person, where it is asked about that.
+        sure: Whether the line asks for what the person has told, and what is recalled answers it.
+        untold: Whether it asks for what they have never told.
+    """
+
+    lore: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    promised: tuple[str, ...] = ()
+    sure: bool = False
+    untold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A turn, ready to be spoken.
 
@@ -128,6 +145,8 @@ def compile_prompt(
     heard: Sequence[Event],
     *,
     guided: bool,
+    aside: Aside = Aside(),
+    moment: Moment = TIMELESS,
 ) -> Prompt:
     """The prompt for a reply.
 
@@ -139,37 +158,53 @@ def compile_prompt(
         heard: What is replied to, and in a room what others have said since.
         guided: Answer by rule what a rule knows, and show by example how to talk; for a model too small
             without.
+        aside: What else it is told.
+        moment: For the card's macros.
     """
     line, person = heard[0].text, company.person
     chinese = speaks_chinese(card, line)
     if guided:
         # A model of 135M loses itself among many voices: it sees the person and itself, and whom it replies to.
         history, heard = [e for e in history if e.speaker in (company.own, person)], heard[:1]
-    messages = [Message("system", system(card, company, chinese=chinese, guided=guided))]
-    messages += _turns(card, company, history, guided=guided, primed=guided and not chinese)
+    messages = [Message("system", system(card, company, chinese=chinese, guided=guided, moment=moment))]
+    messages += _turns(card, company, history, guided=guided, primed=guided and not chinese, moment=moment)
     stable = len(messages)
     said = "\n".join(company.label(event, alone=guided) for event in heard)
-    if recalled:
-        told: dict[str, list[str]] = {}
-        for hit in recalled:
-            told.setdefault(company.who(hit.item.source), []).append(
-                f"“{without(hit.item.text)}”" if chinese else f'"{without(hit.item.text)}"'
-            )
-        glue, by_whom = ("；", _TOLD_CHINESE) if chinese else (" ", _TOLD)
-        what = glue.join(by_whom.fill(who=who, quotes=glue.join(quotes)) for who, quotes in told.items())
-        said = (_RECALLED_CHINESE if chinese else _RECALLED).fill(what=what, line=said)
+    beside = _ASIDE_CHINESE if chinese else _ASIDE
+    for what in reversed(_asides(card, company, recalled, aside, chinese=chinese, guided=guided, moment=moment)):
+        said = beside.fill(what=what, line=said)
     if stable > 1 and messages[-1].role == "user":  # the last line got no answer; one user message, not two
         stable -= 1
         said = f"{messages.pop().content}\n{said}"
     messages.append(Message("user", said))
     own = [hit for hit in recalled if hit.item.source == person]
-    answer = _known(card, own, line, chinese) if guided else ""
+    answer = _known(card, person, own, line, aside, chinese) if guided else ""
     return Prompt(tuple(messages), stable, answer, tuple(hit.item.order for hit in recalled))
 
 
-def system(card: Card, company: Company, *, chinese: bool, guided: bool = False) -> str:
+def _asides(
+    card: Card, company: Company, recalled: Sequence[Hit], aside: Aside, *, chinese: bool, guided: bool, moment: Moment
+) -> list[str]:
+    """What is told beside the line, one thing each, what was told by others last."""
+    found = [card.fill(text, person=company.person, moment=moment) for text in aside.lore] + list(aside.notes)
+    after = card.text("post_history_instructions", person=company.person, moment=moment).replace("{{original}}", "")
+    if after.strip() and not guided:
+        found.append(after.strip())
+    told: dict[str, list[str]] = {}
+    for hit in recalled:
+        words = without(hit.item.text)
+        told.setdefault(company.who(hit.item.source), []).append(f"“{words}”" if chinese else f'"{words}"')
+    if told:
+        glue, by_whom = ("；", _TOLD_CHINESE) if chinese else (" ", _TOLD)
+        found.append(glue.join(by_whom.fill(who=who, quotes=glue.join(quotes)) for who, quotes in told.items()))
+    if aside.untold and not guided:
+        found.append((_UNTOLD_CHINESE if chinese else _UNTOLD).fill(person=company.person))
+    return found
+
+
+def system(card: Card, company: Company, *, chinese: bool, guided: bool = False, moment: Moment = TIMELESS) -> str:
     """The stable first message."""
-    rules = _rules(card, company.person, chinese=chinese, guided=guided)
+    rules = _rules(card, company.person, chinese=chinese, guided=guided, moment=moment)
     others = company.called
     if not others:
         return rules
@@ -179,22 +214,9 @@ def system(card: Card, company: Company, *, chinese: bool, guided: bool = False)
     return _COMPANY.fill(rules=rules, others=names, are="are" if len(others) > 1 else "is")
 
 
-def _rules(card: Card, person: str, *, chinese: bool, guided: bool) -> str:
-    parts, room = [], CARD
-    personality = card.text("personality", person=person)
-    if personality:
-        parts.append(
-            _sentence(
-                f"{card.called}的性格：{personality}" if chinese else _described(card.called, personality),
-                chinese,
-            )
-        )
-    for field in ("system_prompt", "description", "scenario"):
-        text = card.text(field, person=person).replace("{{original}}", "").strip()
-        if text:
-            parts.append(_sentence(text, chinese))
-    kept = []
-    for part in parts:
+def _rules(card: Card, person: str, *, chinese: bool, guided: bool, moment: Moment) -> str:
+    kept, room = [], CARD
+    for part in _parts(card, person, chinese=chinese, guided=guided, moment=moment):
         kept.append(part if len(part) <= room else part[:room].rsplit(" ", 1)[0] + "…")
         room -= len(part)
         if room <= 0:
@@ -211,6 +233,35 @@ def _rules(card: Card, person: str, *, chinese: bool, guided: bool) -> str:
         card=f" {words}" if words else "",
         person=person,
     )
+
+
+def _parts(card: Card, person: str, *, chinese: bool, guided: bool, moment: Moment) -> list[str]:
+    """What a card says, in the order in which the model reads it."""
+
+    def field(name: str) -> str:
+        return card.text(name, person=person, moment=moment).replace("{{original}}", "").strip()
+
+    def lore(before: bool) -> list[str]:
+        fixed = [entry.content for entry in card.book.constant if entry.before is before]
+        return [card.fill(text, person=person, moment=moment) for text in fixed]
+
+    personality, name = field("personality"), card.called
+    said = f"{name}的性格：{personality}" if chinese else _described(name, personality)
+    parts = [*lore(True), said if personality else "", field("system_prompt"), field("description"), *lore(False)]
+    parts.append(field("scenario"))
+    if card.goals:
+        goals = ("；" if chinese else "; ").join(card.fill(goal, person=person, moment=moment) for goal in card.goals)
+        parts.append(f"{name}的目标：{goals}" if chinese else f"What you want: {goals}")
+    if foreign(card) and not guided and not chinese:
+        parts.append(f"You speak {card.language}, and answer in it")
+    parts = [_sentence(part, chinese) for part in parts if part]
+    examples = "" if guided else re.sub(r"(?:<START>\s*)+", "\n", field("mes_example")).strip()
+    return [*parts, f"\n{examples}\n"] if examples else parts
+
+
+def foreign(card: Card) -> bool:
+    """Whether a character speaks something else than English."""
+    return bool(card.language.strip()) and card.language.strip().casefold() not in ("en", "english", "英语", "英文")
 
 
 def speaks_chinese(card: Card, line: str = "") -> bool:
@@ -238,11 +289,13 @@ def _sentence(text: str, chinese: bool) -> str:
     return text if re.search(r"[.!?。！？…]$", text) else text + ("。" if chinese else ".")
 
 
-def _turns(card: Card, company: Company, history: Sequence[Event], *, guided: bool, primed: bool) -> list[Message]:
+def _turns(
+    card: Card, company: Company, history: Sequence[Event], *, guided: bool, primed: bool, moment: Moment
+) -> list[Message]:
     """Events as turns that alternate: lines in a row become one, a reply to nothing is left out."""
     turns: list[Message] = []
     person = company.person
-    greeting = card.text("first_mes", person=person)
+    greeting = card.text("first_mes", person=person, moment=moment)
     if greeting and len(greeting) < 600:
         turns += [
             Message("user", "Hello!" if not has_chinese(greeting) else "你好！"),
@@ -265,11 +318,19 @@ def _turns(card: Card, company: Company, history: Sequence[Event], *, guided: bo
     return turns
 
 
-def _known(card: Card, recalled: Sequence[Hit], line: str, chinese: bool) -> str:
+def _known(card: Card, person: str, recalled: Sequence[Hit], line: str, aside: Aside, chinese: bool) -> str:
+    """The whole reply, where a rule knows it: who it is, what it was told, what it promised, what it doesn't know."""
     if _ASKS_NAME.search(line):
         what = f"，{card.role}" if chinese and card.role else f", {_article(card.role)}{card.role}" if card.role else ""
         return f"我是{card.called}{what}。" if chinese else f"I'm {card.called}{what}."
-    if recalled and recalled[0].relevance >= SURE and _QUESTION.search(line) and _ASKS_BACK.search(line):
+    if aside.promised:
+        quotes = " ".join(f"“{words}”" if chinese else f'"{words}"' for words in aside.promised)
+        return f"我答应过你：{quotes}" if chinese else f"I told you: {quotes}"
+    if aside.sure and recalled:
         words = recalled[0].item.text.strip()
         return f"你告诉过我：“{words}”" if chinese else f'You told me: "{words}"'
+    if _ASKS_OWN_NAME.search(line):
+        return f"你是{person}。" if chinese else f"You are {person}."
+    if aside.untold:
+        return DONT_KNOW_CHINESE if chinese else DONT_KNOW
     return ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import CutOff
+from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.base.values import Source, done, items, record, text
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
-from llmasos.core.kernel.syscall import Kind, syscall
+from llmasos.core.kernel.syscall import Kind, Written, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import exchange, naming
 from llmasos.services.characters.api import SHOWN, CharacterApi
@@ -20,8 +21,9 @@ from llmasos.services.characters.card import Card
 from llmasos.services.characters.cast import Cast, Character, new_id
 from llmasos.services.characters.conversation import Conversations
 from llmasos.services.characters.erasure import erase_traces
-from llmasos.services.characters.events import Event
-from llmasos.services.characters.prompt import speaks_chinese
+from llmasos.services.characters.prompt import foreign, speaks_chinese
+from llmasos.services.characters.relations import relations, told
+from llmasos.services.characters.remembering import Remembering
 from llmasos.services.characters.undo import Undo
 from llmasos.services.files import origin
 from llmasos.services.files.space import Space
@@ -35,7 +37,7 @@ from llmasos.services.safety.service import note as held_back
 Name = Annotated[str, Kind("character")]
 
 
-class Characters(CharacterApi, Undo):
+class Characters(CharacterApi, Remembering, Undo):
     """All characters of a home.
 
     Args:
@@ -72,6 +74,11 @@ class Characters(CharacterApi, Undo):
         personality: str | None = None,
         role: str | None = None,
         language: str | None = None,
+        scenario: Annotated[str | None, Written()] = None,
+        goals: Annotated[str | None, Written()] = None,
+        lore: Annotated[str | None, Written()] = None,
+        seed: Annotated[int | None, Written()] = None,
+        temperature: Annotated[float | None, Written()] = None,
     ) -> dict[str, Any]:
         """Create a virtual character, or change one that is there.
 
@@ -80,6 +87,11 @@ class Characters(CharacterApi, Undo):
             personality: How it is.
             role: What it is.
             language: What it speaks.
+            scenario: Where and when one meets it.
+            goals: What it wants, one on each line.
+            lore: What it knows of its world, as a JSON list: texts, or objects with `keys` and `content`.
+            seed: Of what it says: the same talk goes the same way again.
+            temperature: How freely it draws its words, 0 to 2.
 
         Examples:
             create a character called Ottilie, patient and a little vain
@@ -87,16 +99,25 @@ class Characters(CharacterApi, Undo):
             make me a sarcastic librarian called Vesper
             创建一个叫阿岚的角色，性格温柔
         """
-        said = {"personality": personality or "", "role": role or "", "language": language or ""}
-        written_by = ", ".join(origin.of(caller, "personality", "role"))
-        card = Card.make(name, **said, written_by=written_by)
+        said: dict[str, Any] = {
+            "personality": personality or "",
+            "role": role or "",
+            "scenario": scenario or "",
+            "language": language or "",
+            "goals": [goal.strip() for goal in (goals or "").splitlines() if goal.strip()],
+            "lore": _lore(lore),
+            "written_by": ", ".join(origin.of(caller, "personality", "role", "scenario", "goals", "lore")),
+        }
+        voice = _voice(seed, temperature)
+        card = Card.make(name, **said)
         known = self.cast.find(caller.session.person, card.name)
-        if known:
-            changed = known.card.changed(**said, written_by=written_by)
-            if changed is None:
-                return done(f"{known.name} is there already.", ref=known.name)
-            return await self._revise(caller, "character.create", known, changed)
-        return await self._add(caller, "character.create", card, f"Created {card.name}{_described(card)}.")
+        if known is None:
+            return await self._add(caller, "character.create", card, f"Created {card.name}{_described(card)}.", voice)
+        changed = known.card.changed(**said)
+        voice = {**known.voice, **voice}
+        if changed is None and voice == known.voice:
+            return done(f"{known.name} is there already.", ref=known.name)
+        return await self._revise(caller, "character.create", known, changed, voice)
 
     @syscall("character.chat", effect="write", preview="named", bound=True)
     async def chat_call(self, caller: Caller, name: Name, message: str) -> dict[str, Any]:
@@ -136,7 +157,7 @@ class Characters(CharacterApi, Undo):
         language = ""
         if (
             not cut
-            and speaks_chinese(character.card, message)
+            and (speaks_chinese(character.card, message) or foreign(character.card))
             and ability((await self._speaker.engine()).name).english_only
         ):
             language = f"The model in use writes English only. {CONFIGURE}"
@@ -186,10 +207,8 @@ class Characters(CharacterApi, Undo):
         card, log = character.card, self.cast.log(character)
         process = self.conversations.alive(character)
         seen = log.witnessed(character.id, person)
-
-        def speaker(event: Event) -> str:
-            known = self.cast.get(event.speaker)
-            return known.name if known else event.speaker if event.speaker == person else "somebody"
+        known = relations(character.id, seen)
+        thoughts = self.cast.thoughts(character).known_to(character.id, person)
 
         fields = {
             "role": card.role or None,
@@ -201,13 +220,18 @@ class Characters(CharacterApi, Undo):
             "created": character.created,
             "version": len(character.versions) + 1,
             "process": process.pid if process else None,
+            "goals": "; ".join(card.goals) or None,
+            "lore": f"{len(card.book.entries)} entries" if card.book.entries else None,
+            "voice": ", ".join(f"{name} {value:g}" for name, value in character.voice.items()) or None,
             "memories": len(log),
-            "remembers": "\n".join(f"{speaker(event)}: {event.text}" for event in seen[-SHOWN:]) or None,
+            "knows": "\n".join(told(one, self._called(one.who, person)) for one in known.values()) or None,
+            "thinks": "\n".join(one.text for one in thoughts[:3]) or None,
+            "remembers": "\n".join(f"{self._called(e.speaker, person)}: {e.text}" for e in seen[-SHOWN:]) or None,
         }
-        made = {"character"} if any(event.speaker == character.id for event in seen[-SHOWN:]) else set[str]()
-        return record(
-            character.name, fields, ref=character.name, sources=made | set(card.written_by.split(", ")) - {""}
-        )
+        made = {"character"} if any(event.speaker == character.id for event in seen) else set[str]()
+        made |= {"model"} if any(thought.written_by == "model" for thought in thoughts[:3]) else set[str]()
+        sources = made | set(card.written_by.split(", ")) - {""}
+        return record(character.name, fields, ref=character.name, sources=sources)
 
     @syscall("character.delete", effect="final", preview="delete_preview", bound=True)
     async def delete(self, caller: Caller, name: Name) -> dict[str, Any]:
@@ -264,6 +288,21 @@ class Characters(CharacterApi, Undo):
         character = await naming.named(caller, self.cast, name)
         return await exchange.save(caller, path, character.card, self._private)
 
+    @syscall("character.rest", effect="read", spoken=False)
+    async def rest(self, caller: Caller, name: Name) -> dict[str, Any]:
+        """End a character's process and free its context; it comes back, memory and all, when it is next spoken to.
+
+        Args:
+            name: Who.
+        """
+        character = await naming.named(caller, self.cast, name)
+        await self.conversations.end(character)
+        return done(f"{character.name} rests.", ref=character.name)
+
+    def _called(self, who: str, person: str) -> str:
+        known = self.cast.get(who)
+        return known.name if known else who if who == person else "somebody"
+
     async def named(self, caller: Caller, name: str, **_: str) -> dict[str, str]:
         """The character that is meant."""
         return {"name": (await naming.meant(caller, self.cast, name)).name}
@@ -280,16 +319,32 @@ class Characters(CharacterApi, Undo):
         cards = "its card" if not character.versions else f"its card in {len(character.versions) + 1} versions"
         return {"name": character.name, "erases": f"{cards} and {_memories(len(self.cast.log(character)))}"}
 
-    async def _add(self, caller: Caller, inverse_name: str, card: Card, message: str) -> dict[str, Any]:
+    async def _add(
+        self, caller: Caller, inverse_name: str, card: Card, message: str, voice: Mapping[str, float] | None = None
+    ) -> dict[str, Any]:
         id = new_id()
         caller.prepare(inverse_name, {"id": id, "version": 0})
-        self.cast.add(caller.session.person, card, id=id)
-        return done(message, ref=card.name)
+        self.cast.add(caller.session.person, card, id=id, voice=voice)
+        return done(message, ref=card.name, note=_refused(card))
 
-    async def _revise(self, caller: Caller, inverse_name: str, known: Character, card: Card) -> dict[str, Any]:
-        caller.prepare(inverse_name, {"id": known.id, "version": len(known.versions) + 1})
+    async def _revise(
+        self,
+        caller: Caller,
+        inverse_name: str,
+        known: Character,
+        card: Card | None,
+        voice: Mapping[str, float] | None = None,
+    ) -> dict[str, Any]:
+        """A new version of the card, another voice, or both; None leaves what there is."""
+        version = len(known.versions) + (card is not None)
+        payload = {"id": known.id, "version": version, "voice": known.voice, "only_voice": card is None}
+        caller.prepare(inverse_name, payload)
+        if voice is not None:
+            self.cast.give_voice(known, voice)
+        if card is None:
+            return done(f"Changed how {known.name} draws its words.", ref=known.name)
         self.cast.revise(known, card)
-        note = "It remembers what it knew."
+        note = " ".join(filter(None, ("It remembers what it knew.", _refused(card))))
         return done(f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note)
 
 
@@ -300,3 +355,34 @@ def _described(card: Card) -> str:
 
 def _memories(count: int) -> str:
     return "no memories" if not count else "1 memory" if count == 1 else f"{count} memories"
+
+
+def _refused(card: Card) -> str:
+    """What the person should know of a card's lorebook."""
+    refused = card.book.refused
+    if not refused:
+        return ""
+    return f"{len(refused)} of its lorebook's patterns could run for ever, so they never match: {refused[0][:60]!r}."
+
+
+def _lore(said: str | None) -> Sequence[Any]:
+    if not said:
+        return []
+    try:
+        rows = json.loads(said)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SyscallError("EINVAL", f"The lore isn't JSON: {error}.") from None
+    fits = isinstance(rows, list) and all(
+        isinstance(row, str) or (isinstance(row, dict) and isinstance(row.get("content"), str)) for row in rows
+    )
+    if not fits:
+        raise SyscallError("EINVAL", "The lore is no list of texts, or of objects with 'keys' and 'content'.")
+    return list(rows)
+
+
+def _voice(seed: int | None, temperature: float | None) -> dict[str, float]:
+    if temperature is not None and not 0 <= temperature <= 2:
+        raise SyscallError("EINVAL", f"A temperature is between 0 and 2, not {temperature:g}.")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise SyscallError("EINVAL", f"A seed is between 0 and {2**31 - 1}, not {seed}.")
+    return {name: value for name, value in (("seed", seed), ("temperature", temperature)) if value is not None}

@@ -23,6 +23,10 @@ class Undo:
         character = self.cast.get(payload["id"])
         if character is None or len(character.versions) != payload["version"]:
             raise SyscallError("ESTALE", "That character has changed since, so it was left as it is.")
+        if "voice" in payload:
+            self.cast.give_voice(character, payload["voice"])
+            if payload["only_voice"]:
+                return f"{character.name} draws its words as before."
         if payload["version"]:
             self.cast.restore_version(character)
             return f"{character.name} is as before."

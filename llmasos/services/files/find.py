@@ -1,129 +1,100 @@
-"""Search by words: in names first, inside text files where the names leave a doubt.
+"""Search by words: in names, and in texts where the names leave a doubt.
 
-Each word of the query counts once, where it fits a file best: in its name, in the names of the folders it is
-in, or in its text. A rare word counts more than one that many files have (inverse document frequency, Spärck
-Jones 1972).
+Each word of the query counts once, where it fits a file best: in its name, in the names of the folders it is in, or in
+its text. A rare word counts more than one that many files have (inverse document frequency, Spärck Jones 1972).
+
+All is computed for all things of a catalogue at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
+import string
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.services.files.catalogue import READ, Catalogue, Mask
 from llmasos.services.files.place import Place
-from llmasos.services.files.query import Query, in_chinese, in_word, is_chinese, tokens
-from llmasos.services.files.said import loose, stem
+from llmasos.services.files.query import Query, in_chinese, in_word, is_chinese, singular, tokens
+from llmasos.services.files.said import loose
 from llmasos.services.files.text import SHOWN, decode
-from llmasos.services.files.walk import Entry
+from llmasos.services.memory.words import terms
 
-SECONDS = 3.0
-"""How long texts are read for."""
-
-LARGEST = 4 << 20
-"""Bytes; larger files are books or data, whose first words say little."""
-
+Scores = npt.NDArray[np.float64]
 _IN_FOLDER = 0.6
 _IN_TEXT = 0.7
 _WRONG_KIND = 0.35
-_BINARY_WORDS = """
-pdf png jpg jpeg gif webp heic bmp tif tiff zip gz bz2 xz 7z tar rar mp3 mp4 mov mkv avi webm flac ogg
-wav m4a docx xlsx pptx odt ods odp epub exe dll so a o bin iso gguf onnx pt db sqlite pyc woff woff2 ttf
-otf class jar
-"""
-_BINARY = frozenset(_BINARY_WORDS.split())
 
 
 @dataclass(slots=True)
-class Hit:
-    """What is known of one file or folder while it is searched for.
+class Hits:
+    """What is known of all things while one is searched for; arrays by number, rows of terms first.
 
     Attributes:
-        entry: The file.
+        among: Which are searched.
         named: How well each term is in its name or its folders' names.
-        written: How well each term is in its text.
         precision: Share of its name's words that the query has.
         literal: The score by names where words for a kind of file count as words: "Holiday Photos".
         score: 0 to about 1, by words alone.
         meaning: 0 to 1.
     """
 
-    entry: Entry
-    named: list[float]
-    written: list[float] = field(default_factory=list)
-    precision: float = 0.0
-    literal: float = 0.0
-    score: float = 0.0
-    meaning: float = 0.0
+    among: Mask
+    named: Scores
+    precision: Scores
+    literal: Scores
+    score: Scores
+    meaning: Scores
 
 
-def by_name(query: Query, entries: Sequence[Entry], start: Place) -> list[Hit]:
-    """All entries with how their names fit, those below `start` by the names from there."""
-    depth = len(start.parts)
-    said = loose(query.said)
-    nothing = (0.0,) * len(query.terms)
-
-    @cache
-    def fit(word: str) -> tuple[float, ...]:
-        return tuple(in_chinese(t, word) if is_chinese(t) else in_word(t, word) for t in query.terms)
-
-    @cache
-    def in_folders(parts: tuple[str, ...]) -> tuple[float, ...]:
-        if not parts:
-            return nothing
-        return _best(in_folders(parts[:-1]), *(fit(w) for w in tokens(parts[-1])))
-
-    hits = []
-    for entry in entries:
-        name = loose(entry.place.parts[-1])
-        words = tokens(name)
-        own = _best(nothing, *(fit(w) for w in words))
-        above = in_folders(entry.place.parts[depth:-1])
-        hit = Hit(entry, [max(a, _IN_FOLDER * b) for a, b in zip(own, above, strict=True)])
-        if any(own):
-            bare = tokens(stem(entry.place.parts[-1])) or words
-            hit.precision = sum(any(fit(w)) for w in bare) / len(bare)
-            if said in (name, " ".join(bare)):
-                hit.precision = 1.5 if len(bare) == 1 else 3.5  # said exactly; several words hardly by chance
-        hits.append(hit)
+def by_name(query: Query, catalogue: Catalogue, start: Place, among: Mask) -> Hits:
+    """How the names of all things fit, those below `start` by the names from there."""
+    named, precision = _named(query, catalogue, start)
+    nothing = np.zeros(len(catalogue))
+    hits = Hits(among, named, precision, nothing, nothing, nothing)
+    if query.kind_words:
+        literal = query.literal()
+        others = Hits(among, *_named(literal, catalogue, start), nothing, nothing, nothing)
+        score(literal, others, catalogue)
+        hits.literal = others.score
+    score(query, hits, catalogue)
     return hits
 
 
-def _best(*rows: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(map(max, zip(*rows, strict=True)))
+def score(query: Query, hits: Hits, catalogue: Catalogue, written: Scores | None = None) -> None:
+    """Merge what is known of each into one number.
 
-
-def by_text(query: Query, hits: Sequence[Hit], stop: threading.Event, seconds: float = SECONDS) -> tuple[int, int]:
-    """Look into the text files, those of likely names and the newest first.
-
-    Returns:
-        How many were read, and how many there are to read.
+    Args:
+        query: What is looked for.
+        hits: What is known; its `score` is computed.
+        catalogue: Of what.
+        written: How well each term is in each text; None where texts don't count.
     """
-    readable = [
-        h for h in hits if not h.entry.folder and 0 < h.entry.size <= LARGEST and _extension(h.entry) not in _BINARY
-    ]
-    readable.sort(key=lambda h: (-sum(h.named), -h.entry.modified))
-    patterns = [None if is_chinese(t) else re.compile(rf"\b{re.escape(t)}", re.IGNORECASE) for t in query.terms]
-    until = time.monotonic() + seconds
-    for number, hit in enumerate(readable):
-        if stop.is_set():
-            raise SyscallError("ECANCELED", "The search was stopped.")
-        if time.monotonic() > until:
-            return number, len(readable)
-        text = content(hit.entry.place)
-        if text is None:
-            continue
-        hit.written = [
-            _IN_TEXT * (in_chinese(term, text) if pattern is None else float(pattern.search(text) is not None))
-            for term, pattern in zip(query.terms, patterns, strict=True)
-        ]
-    return len(readable), len(readable)
+    best = hits.named if written is None else np.maximum(hits.named, written)
+    total = int(np.count_nonzero(hits.among))
+    having = np.count_nonzero((best > 0) & hits.among, axis=1)
+    rarity = np.array([0.3 + math.log((total + 1) / (count + 0.5)) for count in having])
+    recall = rarity @ best / rarity.sum() if len(rarity) else np.ones(len(catalogue))
+    by_words = recall * (0.85 + 0.15 * hits.precision)
+    if query.extensions:
+        by_words = np.where(catalogue.of_kinds(query.extensions), by_words, _WRONG_KIND * by_words)
+    hits.score = np.where(hits.among, np.maximum(by_words, hits.literal), 0.0)
+
+
+def by_text(query: Query, catalogue: Catalogue) -> Scores:
+    """How well each term is in each text that was read; as good as its name in those that weren't."""
+    rows = []
+    for term in query.terms:
+        row = np.zeros(len(catalogue))
+        pieces = terms(term, query=True)
+        for piece in pieces:
+            row[catalogue.texts.holding(piece)] += 1 / len(pieces)
+        rows.append(_IN_TEXT * np.where(row > 0.999, 1.0, 0.8 * row))
+    found = np.array(rows).reshape(len(query.terms), len(catalogue))
+    return np.where(catalogue.texts_read.view == READ, found, 0.0)
 
 
 def content(place: Place, most: int = SHOWN) -> str | None:
@@ -137,31 +108,64 @@ def content(place: Place, most: int = SHOWN) -> str | None:
     return text.words if text else None
 
 
-def score(query: Query, hits: Sequence[Hit]) -> None:
-    """Merge what is known of each into one number."""
-    best = [[max(n, w) for n, w in zip(h.named, h.written or h.named, strict=True)] for h in hits]
-    rarity = []
-    for index in range(len(query.terms)):
-        having = sum(1 for row in best if row[index] > 0)
-        rarity.append(0.3 + math.log((len(hits) + 1) / (having + 0.5)))
-    total = sum(rarity)
-    for hit, row in zip(hits, best, strict=True):
-        recall = sum(r * v for r, v in zip(rarity, row, strict=True)) / total if total else 1.0
-        right = not query.extensions or _extension(hit.entry) in query.extensions
-        by_words = recall * (0.85 + 0.15 * hit.precision) * (1.0 if right else _WRONG_KIND)
-        hit.score = max(by_words, hit.literal)
+def corrected(query: Query, catalogue: Catalogue) -> Query:
+    """The query with words that no name has replaced by one that differs in a letter; itself where there is none."""
+    found = [_respelt(term, catalogue) for term in query.terms]
+    return Query(query.said, tuple(dict.fromkeys(found)), query.extensions, query.kind_words)
 
 
-def corrected(query: Query, entries: Sequence[Entry]) -> Query:
-    """The query with words that no name has replaced by ones that look alike; itself where there are none."""
-    known = sorted({w for e in entries for w in tokens(e.place.parts[-1]) if not is_chinese(w)})[:20_000]
-    terms = []
-    for term in query.terms:
-        near = [] if is_chinese(term) or len(term) < 4 else difflib.get_close_matches(term, known, n=1, cutoff=0.8)
-        terms.append(near[0] if near else term)
-    return Query(query.said, tuple(dict.fromkeys(terms)), query.extensions, query.kind_words)
+def _named(query: Query, catalogue: Catalogue, start: Place) -> tuple[Scores, Scores]:
+    """How well each term is in each name, and how much of each name the query has."""
+    count = len(catalogue)
+    named = np.zeros((len(query.terms), count))
+    matched = np.zeros(count)
+    fitting: set[str] = set()
+    outside = ~catalogue.inside(start) if start.parts else None
+    for own, term in zip(named, query.terms, strict=True):
+        fits = _fits(term, catalogue)
+        for word, value in sorted(fits.items(), key=lambda pair: pair[1]):
+            own[catalogue.names.holding(word)] = value  # the best comes last
+        fitting.update(fits)
+    for word in fitting:
+        matched[catalogue.stems.holding(word)] += 1
+    precision = np.where(named.any(axis=0), matched / np.maximum(catalogue.sizes.view, 1), 0.0)
+    said = loose(query.said)
+    exact = catalogue.whole.holding(said)
+    # Said exactly; several words hardly by chance.
+    precision[exact] = np.where(catalogue.sizes.view[exact] > 1, 3.5, 1.5)
+    for own in named:
+        inherited = np.where(catalogue.folders, own, 0.0)
+        if outside is not None:
+            inherited[outside] = 0.0
+        if inherited.any():
+            above = catalogue.spread(inherited)[np.maximum(catalogue.parents, 0)]
+            np.maximum(own, _IN_FOLDER * above, out=own)
+    return named, precision
 
 
-def _extension(entry: Entry) -> str:
-    name = entry.place.parts[-1]
-    return name.rpartition(".")[2].lower() if "." in name and not entry.folder else ""
+def _fits(term: str, catalogue: Catalogue) -> dict[str, float]:
+    """The words of names that a term fits, and how well."""
+    names = catalogue.names
+    if is_chinese(term):
+        pairs = [term[i : i + 2] for i in range(len(term) - 1)] or [term]
+        numbers = {int(n) for pair in pairs for n in catalogue.characters.holding(pair)}
+        alive = catalogue.alive
+        words = {w for n in numbers if alive[n] for w in tokens(catalogue.entry(n).place.parts[-1]) if is_chinese(w)}
+        return {word: value for word in words if (value := in_chinese(term, word)) > 0}
+    words = set(names.beginning(term)) if len(term) >= 3 else {term}
+    words |= {term[:end] for end in range(4, len(term))}
+    one = singular(term)
+    words |= {one, f"{one}s", f"{one}es", f"{one[:-1]}ies"}
+    return {word: value for word in words if word in names and (value := in_word(term, word)) > 0}
+
+
+def _respelt(term: str, catalogue: Catalogue) -> str:
+    """A word of names one letter away from a misspelt one (Damerau 1964), the commonest; else itself."""
+    if is_chinese(term) or len(term) < 4:
+        return term
+    halves = [(term[:at], term[at:]) for at in range(len(term) + 1)]
+    near = {a + b[1:] for a, b in halves if b} | {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}
+    for letter in string.ascii_lowercase:
+        near |= {a + letter + b for a, b in halves} | {a + letter + b[1:] for a, b in halves if b}
+    known = [word for word in near if word in catalogue.names and not is_chinese(word)]
+    return max(known, key=lambda word: (len(catalogue.names.holding(word)), word), default=term)

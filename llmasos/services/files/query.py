@@ -126,7 +126,7 @@ def in_word(term: str, word: str) -> float:
     """How well a word of a name is a term: itself 1, another form a little less, its beginning less still."""
     if word == term:
         return 1.0
-    if _singular(word) == _singular(term):
+    if singular(word) == singular(term):
         return 0.95
     if len(term) >= 3 and word.startswith(term):
         return 0.8
@@ -135,7 +135,8 @@ def in_word(term: str, word: str) -> float:
     return 0.0
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """A word without its plural's ending."""
     for end, rest in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("s", "")):
         if word.endswith(end) and len(word) > len(end) + 2 and not word.endswith("ss"):
             return word[: -len(end)] + rest

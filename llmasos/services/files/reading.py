@@ -12,6 +12,8 @@ from typing import Any
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import items, text
 from llmasos.services.files import origin
+from llmasos.services.files.documents import KINDS, Document
+from llmasos.services.files.documents.reader import kind_of
 from llmasos.services.files.place import Place, display
 from llmasos.services.files.space import Space
 from llmasos.services.files.text import SHOWN, decode, kind, size_words
@@ -100,6 +102,16 @@ def contents(space: Space, place: Place, most: int = SHOWN) -> dict[str, Any]:
     return text(
         words, source="file", ref=space.ref(place), title=place.shown, format=format, note=note, sources=made_by
     )
+
+
+def document(space: Space, place: Place, found: Document, most: int = SHOWN) -> dict[str, Any]:
+    """What a document says, from its beginning where it is long."""
+    words = found.text
+    cut = f"The first {size_words(most)} of its text are shown." if len(words) > most else ""
+    what = f"The text of {KINDS[kind_of(place.name)]}; what isn't text isn't shown."
+    made_by = origin.read(place)
+    note = " ".join(filter(None, (what, cut, found.note, origin.NOTE if made_by else "")))
+    return text(words[:most], source="file", ref=space.ref(place), title=place.shown, note=note, sources=made_by)
 
 
 def words_of(place: Place, most: int) -> tuple[str, int, bool]:

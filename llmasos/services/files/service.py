@@ -14,20 +14,26 @@ from typing import Annotated, Any
 from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.values import text
 from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.files import changes, origin, reading
+from llmasos.services.answers.grounds import may
+from llmasos.services.answers.passage import Passage
+from llmasos.services.answers.question import Question
+from llmasos.services.files import changes, evidence, origin, pieces, reading
 from llmasos.services.files.changes import Room
+from llmasos.services.files.documents import Documents
+from llmasos.services.files.documents.reader import kind_of
+from llmasos.services.files.index import Index
 from llmasos.services.files.meaning import Embedder, Meaning
 from llmasos.services.files.place import Place
 from llmasos.services.files.plan import Plans, Target, Transfer
 from llmasos.services.files.resolve import appendable, existing, folders_named, one_of, target
 from llmasos.services.files.said import clean, new_name, wants_folder
-from llmasos.services.files.search import search
+from llmasos.services.files.search import Found, search
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.undo import Undo
-from llmasos.services.language import extract
 
 NAMED = 300
 """Names of a folder that are known to the interpreter."""
@@ -48,6 +54,7 @@ class Files(Undo):
         private: Folders that no call may reach, the system's own home above all.
         embedder: What makes `files.find` search by meaning; without it, words serve.
         span: What reads `when` of `files.find`; the schedule service brings it.
+        documents: What reads PDF, Word and others; without it, they are binary files.
     """
 
     def __init__(
@@ -57,13 +64,38 @@ class Files(Undo):
         embedder: Embedder | None = None,
         span: Span | None = None,
         keep_trash: int = 0,
+        documents: Documents | None = None,
     ) -> None:
         self._private = tuple(private)
         self._meaning = Meaning(embedder) if embedder is not None else None
+        self._index = Index(self._meaning, documents)
+        self._reads_documents = documents is not None
+        self._watched: dict[Path, Space] = {}
+        self._background: Store | None = None
         self._span = span
         self._keep_trash = keep_trash
         self._targets: Plans[Target] = Plans()
         self._transfers: Plans[Transfer] = Plans()
+
+    def start(self, store: Store) -> None:
+        """Index the workspaces of sessions in the background, from now on; for a program that stays."""
+        self._background = store
+        for space in self._watched.values():
+            self._index.go_on(store, space)
+
+    def watch(self, session: Session) -> None:
+        """Index the workspace of a session in the background, as soon as that is done at all."""
+        try:
+            space = Space.of(session, self._private)
+        except SyscallError:
+            return  # it isn't there; the first call says so
+        self._watched[space.root] = space
+        if self._background is not None:
+            self._index.go_on(self._background, space)
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self._index.close()
 
     async def names(self, session: Session) -> Iterable[str]:
         """What stands in the session's current folder."""
@@ -114,23 +146,23 @@ class Files(Undo):
         space = self._space(caller)
         said = clean(query)
         start = await existing(caller, space, path, want="folder") if path is not None else space.top
-        store = caller.kernel.store
-        span = self._when(when)
-        try:
-            result = await search(store, space, start, said, span=span, meaning=self._meaning)
-        except SyscallError:
-            raise
-        except LlmasosError as error:
-            # The embedder lives in a process of its own and can break; words still find most of it.
-            result = await search(store, space, start, said, span=span)
-            result.notes.append(f"Searched by words only: {error}")
-        places = [hit.entry.place for hit in result.hits]
+        result = await self._found(caller, space, start, said, self._when(when))
+        places = result.places
         where = f" in {start.shown}" if start.parts else ""
         during = f" from {when}" if when else ""
         empty = f"Nothing was found for {said!r}{where}{during}."
         return await in_thread(
             lambda _: reading.found(space, places, self._zone(caller), empty=empty, notes=result.notes)
         )
+
+    async def passages(self, caller: Caller, question: Question) -> Sequence[Passage]:
+        """Sentences of the workspace's files that may answer a question, of files that the caller may read."""
+        space, store = self._space(caller), caller.kernel.store
+        found: list[Passage] = []
+        for place in await evidence.likely(store, space, question, self._index, self._meaning):
+            if may(caller, "files.read", path=place.shown):
+                found += await evidence.passages_of(store, space, place, self._index)
+        return found
 
     @syscall("files.read", effect="read", preview="preview_existing")
     async def read(self, caller: Caller, path: PathArgument) -> dict[str, Any]:
@@ -149,6 +181,9 @@ class Files(Undo):
         place = await self._existing(caller, path)
         if place.is_folder():
             return await in_thread(lambda _: reading.listing(space, place, self._zone(caller)))
+        if self._is_document(place):
+            document = await self._index.document(caller.kernel.store, place)
+            return reading.document(space, place, document)
         return await in_thread(lambda _: reading.contents(space, place))
 
     @syscall("files.summarize", effect="read", preview="preview_existing")
@@ -166,9 +201,14 @@ class Files(Undo):
         place = await self._existing(caller, path)
         if place.is_folder():
             raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
-        words, _, cut = await in_thread(lambda _: reading.words_of(place, _SUMMARIZED))
-        summary = await asyncio.to_thread(extract.summarize, words)
-        note = "The file is empty." if not summary else "From the file's beginning; the whole is larger." if cut else ""
+        if self._reads_documents and kind_of(place.name):
+            document = await self._index.document(caller.kernel.store, place)
+            parts, cut = document.parts, document.note
+        else:
+            words, _, rest = await in_thread(lambda _: reading.words_of(place, _SUMMARIZED))
+            parts, cut = pieces.of_text(words), "From the file's beginning; the whole is larger." if rest else ""
+        summary = await asyncio.to_thread(pieces.summarize, parts)
+        note = cut if summary else "The file is empty."
         made_by = origin.read(place)
         return text(
             summary,
@@ -373,6 +413,24 @@ class Files(Undo):
             # The same but for its case or Unicode form: that is the renaming which is wanted.
             return place.parent.child(new_name(words).rsplit("/", 1)[-1])
         return place
+
+    async def _found(
+        self, caller: Caller, space: Space, start: Place, said: str, span: tuple[datetime, datetime] | None
+    ) -> Found:
+        store = caller.kernel.store
+        try:
+            return await search(store, space, start, said, self._index, span=span, meaning=self._meaning)
+        except SyscallError:
+            raise
+        except LlmasosError as error:
+            # The embedder lives in a process of its own and can break; words still find most of it.
+            result = await search(store, space, start, said, self._index, span=span)
+            result.notes.append(f"Searched by words only: {error}")
+            return result
+
+    def _is_document(self, place: Place) -> bool:
+        """Whether it is read by a reader of documents. A web page is shown as it is, as any text file."""
+        return self._reads_documents and kind_of(place.name) not in ("", "html")
 
     def _when(self, when: str | None) -> tuple[datetime, datetime] | None:
         if when is None:

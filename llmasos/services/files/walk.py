@@ -71,7 +71,7 @@ class Walk:
             if self._stop is not None and self._stop.is_set():
                 raise SyscallError("ECANCELED", "The search was stopped.")
             folder = waiting.popleft()
-            for entry in self._entries(folder):
+            for entry in entries_of(self._space, folder):
                 if seen >= self._limit or time.monotonic() > until:
                     self.complete = False
                     return
@@ -80,22 +80,24 @@ class Walk:
                     waiting.append(entry.place)
                 yield entry
 
-    def _entries(self, folder: Place) -> Iterator[Entry]:
+
+def entries_of(space: Space, folder: Place) -> Iterator[Entry]:
+    """The visible files and folders in a folder, by name; none where it is gone or can't be read."""
+    try:
+        with os.scandir(folder.path) as listing:
+            found = sorted(listing, key=lambda e: e.name)
+    except OSError:
+        return  # gone meanwhile, or not ours to read
+    for item in found:
+        if item.name.startswith(".") or item.name in SKIPPED:
+            continue
+        place = folder.child(item.name)
         try:
-            with os.scandir(folder.path) as listing:
-                found = sorted(listing, key=lambda e: e.name)
+            if item.is_dir(follow_symlinks=False):
+                if not space.is_private(place.path):
+                    yield Entry(place, True, 0, item.stat(follow_symlinks=False).st_mtime)
+            elif item.is_file(follow_symlinks=False):
+                status = item.stat(follow_symlinks=False)
+                yield Entry(place, False, status.st_size, status.st_mtime)
         except OSError:
-            return  # gone meanwhile, or not ours to read
-        for item in found:
-            if item.name.startswith(".") or item.name in SKIPPED:
-                continue
-            place = folder.child(item.name)
-            try:
-                if item.is_dir(follow_symlinks=False):
-                    if not self._space.is_private(place.path):
-                        yield Entry(place, True, 0, item.stat(follow_symlinks=False).st_mtime)
-                elif item.is_file(follow_symlinks=False):
-                    status = item.stat(follow_symlinks=False)
-                    yield Entry(place, False, status.st_size, status.st_mtime)
-            except OSError:
-                continue
+            continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,14 @@ from llmasos.core.kernel.syscall import Syscall, SyscallTable
 
 _NAME = re.compile(r"[a-z][\w-]*\.[a-z_]\w*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([a-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
+_JOB = re.compile(r"[0-9]{1,9}")
 _CHANGES = re.compile(r"#?\d{1,9}")
+_PIECE = re.compile(
+    r"""(?P<blank>[ \t\r\n]++)|'(?P<single>[^']*+)'|"(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*+)"|\\(?P<escaped>.)"""
+    r"""|(?P<plain>[^ \t\r\n'"\\]++)""",
+    re.DOTALL,
+)
+_ESCAPED = re.compile(r'\\(["\\])')
 _FLAG = re.compile(r"-[a-zA-Z]{1,4}")
 
 
@@ -36,7 +42,7 @@ def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
     names = [a.name for a in row.arguments]
     args: dict[str, Any] = {}
     positional: list[str] = []
-    for word in _split(rest):
+    for word in split(rest):
         assignment = _ASSIGNMENT.fullmatch(word)
         if assignment and assignment[1] in names:
             args[assignment[1]] = assignment[2]
@@ -54,12 +60,28 @@ def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
     return args
 
 
-def _split(text: str) -> list[str]:
-    """Words as a shell splits them; an apostrophe in "Ana's" opens no quote."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
+def split(text: str) -> list[str]:
+    """Words as a shell splits them, and as `shlex.split` does, whose work grows with the square of a long word.
+
+    An apostrophe in "Ana's" opens no quote.
+    """
+    words: list[str] = []
+    parts: list[str] = []
+    begun, at = False, 0
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        if piece is None:  # a quote that nothing closes
+            return text.split()
+        at = piece.end()
+        if piece.lastgroup == "blank":
+            if begun:
+                words.append("".join(parts))
+            parts, begun = [], False
+            continue
+        said = piece[piece.lastindex or 0]
+        parts.append(_ESCAPED.sub(r"\1", said) if piece.lastgroup == "double" else said)
+        begun = True
+    return [*words, "".join(parts)] if begun else words
 
 
 def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
@@ -71,7 +93,7 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
         line: What was typed.
         exists: Whether a path is there; decides between a command and a sentence that begins like one.
     """
-    words = _split(line)
+    words = split(line)
     if not words:
         return None
     command, rest = words[0], [w for w in words[1:] if not _FLAG.fullmatch(w)]
@@ -83,7 +105,7 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
         return (Call("system.undo", {"what": words[1]} if rest else {}),)
     if words == ["jobs"]:
         return (Call("jobs.list"),)
-    if command == "fg" and len(words) <= 2 and all(word.isdecimal() for word in words[1:]):
+    if command == "fg" and len(words) <= 2 and all(map(_JOB.fullmatch, words[1:])):
         return (Call("jobs.wait", {"number": int(words[1])} if rest else {}),)
     if words == ["redo"]:
         return (Call("system.redo"),)

@@ -17,6 +17,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from llmasos.core.base.foreign import parse_json
+
 NOTHING = "none"
 END = "<|im_end|>"
 
@@ -93,14 +95,14 @@ def read(
         name, args = calls[-1]
         plain = is_string(name, argument)
         args[argument] = (
-            value if plain else json.loads(value) if plain is False else _either(value, name, argument, either)
+            value if plain else parse_json(value) if plain is False else _either(value, name, argument, either)
         )
     return calls
 
 
 def _either(text: str, name: str, argument: str, either: Either) -> Any:
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return text
     return either(name, argument, text, value)

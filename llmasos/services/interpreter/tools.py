@@ -6,6 +6,7 @@ and name types as Python does; all of that is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,10 @@ TYPES = {
 """Names of types as some tools write them."""
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON can hold one, UTF-8 can't."""
+
+
 class Tool(BaseModel):
     """One function."""
 
@@ -32,7 +37,7 @@ class Tool(BaseModel):
     @field_validator("name")
     @classmethod
     def _one_line(cls, name: str) -> str:
-        if name != name.strip() or any(c in name for c in "\n\r:"):
+        if name != name.strip() or any(c in name for c in "\n\r:") or _HALF.search(name):
             raise ValueError("must be one line without ':'")
         return name
 
@@ -88,8 +93,8 @@ def _plain(schema: Any, depth: int = 0) -> dict[str, Any]:
     if isinstance(schema.get("description"), str):
         plain["description"] = schema["description"]
     if isinstance(schema.get("properties"), Mapping):
-        # An argument stands on a line of its own, so its name can't hold a line break.
-        names = [str(name) for name in schema["properties"] if "\n" not in str(name)]
+        # An argument stands on a line of its own, so its name can't hold a line break; nor what no token can write.
+        names = [str(name) for name in schema["properties"] if "\n" not in str(name) and not _HALF.search(str(name))]
         plain["properties"] = {name: _plain(schema["properties"][name], depth + 1) for name in names}
         required = schema.get("required")
         plain["required"] = [name for name in required if name in names] if isinstance(required, list) else []

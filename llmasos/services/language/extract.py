@@ -35,7 +35,10 @@ _END = re.compile(r"(?<=[。！？；])[”』」）\"]?|(?<=[.!?…])[\"”’)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|Fig|approx|Inc|Ltd|Jan|Feb|Aug|Sept|Oct|Nov|Dec)|\b[A-Z])\.$"
 )
-_MARKUP = re.compile(r"^\s*(?:[-*+•]\s+|\d+[.)]\s+|>\s*)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+# An underscore inside a word is part of a name.
+_MARKUP = re.compile(
+    r"^\s*(?:[-*+•]\s+|\d+[.)]\s+|>\s*)+|[*`]{1,3}(?=\S)|(?<=\S)[*`]{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)"
+)
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*$")
 _RULE = re.compile(r"^[\s=\-_*#|:+~]+$")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +34,9 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 _LAST = "assistant.last"
+Ground = Callable[[Caller, str], Awaitable[dict[str, Any] | None]]
+"""Answers a question from what there is, as the value of the call; None where the model should."""
+TINY = "From a very small model that knows little; nothing of yours answers this."
 _ENGLISH = frozenset({"", "english", "en", "英语", "英文"})
 
 
@@ -63,11 +66,13 @@ class Language:
     Args:
         speaker: The model's voice.
         native: A model other than the bundled one was named, so translating is worth a try.
+        grounds: Where answers are looked for before the model is asked; None asks the model at once.
     """
 
-    def __init__(self, speaker: Speaker, *, native: bool = False) -> None:
+    def __init__(self, speaker: Speaker, *, native: bool = False, grounds: Ground | None = None) -> None:
         self._speaker = speaker
         self._native = native
+        self._grounds = grounds
 
     @syscall("assistant.answer", effect="read")
     async def answer(self, caller: Caller, question: str) -> dict[str, Any]:
@@ -88,6 +93,10 @@ class Language:
         if aid:
             caller.session.state[_LAST] = (asked, str(aid))
             return text(aid, source="system")
+        found = await self._grounds(caller, asked) if self._grounds else None
+        if found:
+            caller.session.state[_LAST] = (asked, found["text"])
+            return found
         engine = await self._speaker.engine()
         can = ability(engine.name)
         if has_chinese(asked) and can.english_only:
@@ -108,7 +117,8 @@ class Language:
             sentences=4 if can.tiny else 0,
         )
         caller.session.state[_LAST] = (asked, notice.without(said.words))
-        return text(said.words, source=said.source, note=_noted(caller, said))
+        marked = TINY if can.tiny and said.source == "model" else ""
+        return text(said.words, source=said.source, note=" ".join(filter(None, (_noted(caller, said), marked))))
 
     @syscall("content.write", effect="read")
     async def write(

@@ -84,12 +84,16 @@ class Hit:
         score: What it is ranked by.
         relevance: How well it fits the query, 0 to 1.
         complete: Whether it has all content words of the query.
+        words: The part of the relevance that is of words, 0 to 1.
+        meaning: The part that is of meaning, 0 to 1; None where there was no embedder.
     """
 
     item: Item
     score: float
     relevance: float
     complete: bool
+    words: float = 0.0
+    meaning: float | None = None
 
 
 class Index:
@@ -123,6 +127,11 @@ class Index:
 
     def __contains__(self, id: str) -> bool:
         return id in self._numbers()
+
+    def get(self, id: str) -> Item | None:
+        """The text of an id."""
+        number = self._numbers().get(id)
+        return None if number is None else self._item(np.int64(number))
 
     @property
     def newest(self) -> int:
@@ -243,7 +252,14 @@ class Index:
         # Rounded, so that a last bit doesn't decide; equal ones newest first.
         best = np.lexsort((-orders, -np.round(scores, 6)))[:limit]
         return [
-            Hit(self._item(found[at]), float(scores[at]), float(relevance[found[at]]), bool(covered[found[at]] > 0.999))
+            Hit(
+                self._item(found[at]),
+                float(scores[at]),
+                float(relevance[found[at]]),
+                bool(covered[found[at]] > 0.999),
+                float(by_words[found[at]]),
+                None if asked is None else float(meant[found[at]]),
+            )
             for at in best
         ]
 

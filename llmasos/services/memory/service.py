@@ -12,7 +12,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import done, items
 from llmasos.core.kernel.journal import Entry
-from llmasos.core.kernel.labels import WRITTEN
+from llmasos.core.kernel.labels import is_source
 from llmasos.core.kernel.store import Snapshot, Store
 from llmasos.core.kernel.syscall import inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -79,7 +79,7 @@ class Memory:
             # Said again, it counts as new, though the record keeps its place in the store.
             "order": index.newest + 1,
             "vector": await index.embed(fact),
-            "sources": sorted(caller.call.origins.get("text", frozenset()) & WRITTEN),
+            "sources": sorted(filter(is_source, caller.call.origins.get("text", ()))),
         }
         # The inverse names the record and not its words: those live in one place only.
         caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})

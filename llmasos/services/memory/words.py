@@ -54,7 +54,15 @@ def terms(text: str, *, query: bool = False) -> list[str]:
             found += [part[i : i + 2] for i in range(len(part) - 1)]
             if len(part) == 1 or not query:
                 found += part
-    return found
+    # "What is the name of my dog?" asks for the dog; a text that says "called" has no name in it.
+    return [term for term in found if term != "name"] or found if query else found
+
+
+def surfaces(text: str, term: str) -> list[str]:
+    """The words of a text, as they are written, that have a term as their stem; a Chinese term is its own."""
+    if has_chinese(term):
+        return [term] if term in text else []
+    return [match[0] for match in _RUN.finditer(text) if _stem(normalized(match[0])) == term]
 
 
 def _stem(word: str) -> str:

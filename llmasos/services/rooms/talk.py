@@ -60,6 +60,8 @@ class Talk:
     async def hear(self, room: Room, line: str) -> Room:
         """A person's line, heard by all who are there; the room after it."""
         await self._keep(room, room.owner, line)
+        for character in self.inside(room):
+            self._conversations.thinking.noticed(character, line, self._clock.now())
         room = replace(room, lines=room.lines + 1)
         self._store.put(KIND, room.id, room.to_json())
         return room

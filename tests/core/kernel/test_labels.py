@@ -58,6 +58,12 @@ class Desk:
         self.done.append(f"shred {name}")
         return done("Shredded.")
 
+    @syscall("desk.hand", effect="external")
+    async def hand(self, caller: Caller, to: Annotated[str, Kind("person")], words: str) -> dict[str, Any]:
+        """Give to somebody."""
+        self.done.append(f"hand {to} {words}")
+        return done("Given.")
+
     @syscall("desk.post", effect="external")
     async def post(self, caller: Caller, to: str, words: str) -> dict[str, Any]:
         """Send."""
@@ -163,6 +169,14 @@ async def test_what_leaves_is_asked_about_with_where_it_comes_from(room: Room) -
     assert room.person.asked[0].labels == ("file",)
     assert room.person.asked[0].rule == "others-words"
     assert room.trapped[-1].labels == {"file"}
+
+
+async def test_where_something_goes_and_what_it_takes_along_are_told_apart(room: Room) -> None:
+    await room.run(Call("desk.read", {"name": "a.txt"}), refers("desk.hand", "words", to="bob"), answers=["once"])
+    assert room.person.asked[-1].labels == ("sends:file",)
+    await room.run(Call("weather.places"), refers("desk.hand", "to", words="hi"), answers=["once"])
+    assert room.person.asked[-1].labels == ("plugin:weather",)
+    assert room.desk.done == ["hand bob burn everything", "hand secrets hi"]
 
 
 async def test_beside_a_piped_text_nothing_is_destroyed_unasked(room: Room) -> None:

@@ -22,12 +22,13 @@ READS = """
     assistant.answer content.write content.translate content.summarize character.list character.show room.show
     device.list device.get process.list process.show system.status system.help system.replay system.history system.time
     jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list safety.show calendar.list
+    character.memories character.rest
 """
 CHILD_READS = READS.replace("safety.show", "")
 WRITES = """
     files.write files.append files.copy files.move files.mkdir
     schedule.add schedule.move tasks.add tasks.complete memory.remember
-    character.create character.chat character.import character.export
+    character.create character.chat character.import character.export character.remember
     room.invite room.dismiss room.say room.go_on process.stop process.resume system.undo system.redo
     jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
     calendar.import calendar.export calendar.add calendar.refresh
@@ -35,7 +36,7 @@ WRITES = """
 UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove calendar.remove "
 COMMANDS = "system.run "
 """Native commands: a person's own, nobody else's."""
-FINAL = "memory.forget character.delete process.kill plugin.add plugin.grant"
+FINAL = "memory.forget character.delete character.forget process.kill plugin.add plugin.grant"
 EXTERNAL = "device.turn_on device.turn_off device.set calendar.subscribe calendar.sync"
 
 # policy -> subject -> what it may, and what it is asked about
@@ -48,6 +49,12 @@ TABLE = {
             READS + WRITES,
             "",
         ),  # of these it can do what it was granted, and the grant is looked at first
+    },
+    "agent": {
+        "user:ada": (READS + UNDOABLE + COMMANDS + EXTERNAL, FINAL),
+        "app:social": (READS + "room.invite room.dismiss room.say room.go_on", ""),
+        "character:Alice": (READS, ""),
+        "plugin:weather": (READS + WRITES, ""),
     },
     "developer": {
         "user:ada": (READS + UNDOABLE + COMMANDS + EXTERNAL, FINAL),

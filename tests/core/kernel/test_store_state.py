@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -155,6 +155,33 @@ def test_a_row_that_went_or_came_back_is_found(home: Path, change: Change) -> No
         change(db, older)
     with reopen(home) as store, pytest.raises(StoreError, match="Restore the latest backup"):
         store.verify()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"UPDATE records SET seq = {2**63 - 1} WHERE seq = 2", f"UPDATE records SET rev = {2**63 - 1}",
+        "UPDATE records SET rev = 0.5", "UPDATE records SET rev = -5", "UPDATE records SET sealed = 7",
+        "UPDATE records SET sealed = ''", "UPDATE records SET sealed = x'00'", "UPDATE blobs SET edition = 'x'",
+        "UPDATE blobs SET edition = x''", "UPDATE blobs SET part = -1", "UPDATE blobs SET edition = 0.5",
+    ],
+)  # fmt: skip
+def test_a_change_beside_odd_cells_is_made_or_refused(home: Path, sql: str) -> None:
+    with Store.open(home, Keyring.open(home)) as store:
+        for number in range(3):
+            store.put("note", str(number), number)
+        store.put_blob(b"x", id="b")
+    with raw(home) as db:
+        db.execute(sql)
+    with reopen(home) as store:
+        with pytest.raises(StoreError):
+            store.verify()
+        for change in (
+            lambda: store.put("note", "new", 1), lambda: store.put("note", "1", 2, there=True),
+            lambda: store.delete("note", "2"), lambda: store.put_blob(b"y", id="b"), lambda: store.delete_blob("b"),
+        ):  # fmt: skip
+            with suppress(StoreError):
+                change()
 
 
 def test_a_store_of_before_gets_its_digest_once(home: Path) -> None:

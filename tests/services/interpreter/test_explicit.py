@@ -1,11 +1,16 @@
 """Calls written out and habits: what is a command, and what is a sentence."""
 
+import shlex
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.syscall import SyscallTable, syscall
-from llmasos.services.interpreter.explicit import habit, written_call
+from llmasos.services.interpreter import explicit
+from llmasos.services.interpreter.explicit import habit, split, written_call
 
 
 class Rooms:
@@ -52,6 +57,38 @@ def test_sentences_are_not_calls(line):
 def test_a_value_too_many_is_refused():
     with pytest.raises(UsageError, match="takes no 'now'"):
         written_call("system.undo now", TABLE)
+
+
+@pytest.mark.parametrize("line", [f"fg {'9' * 5000}", "fg ²", "fg -1", f"undo {'9' * 5000}", "undo #", "fg 1234567890"])
+def test_numbers_that_nothing_has_are_no_commands(line):
+    assert habit(line, lambda path: True) is None
+
+
+@given(st.text("ab '\"\\\n\té字=", max_size=20))
+def test_words_are_split_as_a_shell_does(text):
+    try:
+        expected = shlex.split(text)
+    except ValueError:
+        expected = text.split()
+    assert split(text) == expected
+
+
+@pytest.mark.parametrize("piece", ["x", "'y'", '"z" ', "\\ ", '"\\\\"', "'"])
+def test_a_long_line_is_split_in_no_time(piece, monkeypatch):
+    """The work of shlex grows with the square of a word; what is counted here is steps, not seconds."""
+    steps = 0
+
+    class Counted:
+        def match(self, text, at):
+            nonlocal steps
+            steps += 1
+            return pieces.match(text, at)
+
+    pieces = explicit._PIECE
+    monkeypatch.setattr(explicit, "_PIECE", Counted())
+    text = piece * 20_000
+    assert split(text)
+    assert steps <= 2 * 20_000 + 2
 
 
 THERE = {"notes.md", "docs", "cats"}

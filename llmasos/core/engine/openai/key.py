@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmasos.core.base.errors import ModelError
+from llmasos.core.base.paths import expanded
 
 VARIABLE = "LLMASOS_OPENAI_KEY"
 _LARGEST = 4096
@@ -38,7 +39,7 @@ class Key:
         environment = os.environ if environment is None else environment
         said, source = environment.get(VARIABLE, "").strip(), VARIABLE
         if not said and file:
-            path = Path(file).expanduser()
+            path = expanded(file)
             said, source = _kept(path), str(path)
         if said and not _KEY.fullmatch(said):
             raise ModelError(f"What {source} holds is no key: it has spaces or line ends in it.", "Correct it.")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.engine.base import Sampling
 
 Message = Mapping[str, str]
@@ -136,10 +137,7 @@ def piece(data: str) -> Delta:
         ValueError: It is neither.
         Complained: It is an error.
     """
-    try:
-        said = json.loads(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    said = parse_json(data)
     if not isinstance(said, dict):
         raise ValueError("no object")
     if said.get("error") or said.get("object") == "error":
@@ -147,7 +145,7 @@ def piece(data: str) -> Delta:
     choices, spent = said.get("choices"), _spent(said.get("usage"))
     if not isinstance(choices, list) and spent is None:
         raise ValueError("no choices")
-    choice = choices[0] if choices else {}
+    choice = choices[0] if isinstance(choices, list) and choices else {}
     held = (choice.get("delta") or choice.get("message") or {}) if isinstance(choice, dict) else None
     if not isinstance(held, dict):
         raise ValueError("a choice of another form")
@@ -163,8 +161,8 @@ def complaint(body: bytes) -> Complaint:
     """What the body of an error says, in whichever form."""
     text = body.decode("utf-8", "replace")
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
+        said = parse_json(text)
+    except ValueError:
         # A proxy's page says nothing to a person.
         return Complaint("" if "<html" in text[:1000].lower() or "<!doctype" in text[:100].lower() else _line(text))
     return _complaint(said) if isinstance(said, dict) else Complaint(_line(text))
@@ -176,7 +174,7 @@ def names(body: bytes) -> list[str]:
     Raises:
         ValueError: It says something else.
     """
-    said = json.loads(body)
+    said = parse_json(body)
     rows = said.get("data") if isinstance(said, dict) else None
     if not isinstance(rows, list):
         raise ValueError("no list of models")
@@ -190,7 +188,7 @@ def _complaint(said: Mapping[str, Any]) -> Complaint:
     words = inner if isinstance(inner, str) else said.get("message") or said.get("detail") or ""
     if not isinstance(words, str):
         words = json.dumps(words, ensure_ascii=False)
-    code, parameter = (str(said.get(name) or "") for name in ("code", "param"))
+    code, parameter = (_line(str(said.get(name) or "")) for name in ("code", "param"))
     return Complaint(_line(words), code, parameter)
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import StoreError
+from llmasos.core.base.foreign import parse_json
+from llmasos.core.kernel.audit.chain import MOST
 from llmasos.core.kernel.durable import replace_file, sync_folder
 
 
@@ -113,8 +115,13 @@ class Anchor:
             return
         for line in lines:
             try:
-                said = json.loads(line)
+                said = parse_json(line)
                 signature = base64.b64decode(said.pop("signature"), validate=True)
-                yield Checkpoint(**said, signature=signature)
+                point = Checkpoint(**said, signature=signature)
+                bytes.fromhex(point.head)
             except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
                 continue
+            texts = (point.store, point.head, point.at)
+            known = type(point.number) is int and 0 <= point.number < MOST
+            if known and isinstance(point.facts, dict) and all(isinstance(text, str) for text in texts):
+                yield point

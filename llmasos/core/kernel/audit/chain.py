@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAG = 16
+MOST = 1 << 62
+"""Entries: a number that a head can be made of, however many follow."""
 START = bytes(32)
 """The head before the first line of a home's first file."""
 
@@ -99,7 +101,7 @@ def first_of(path: Path) -> tuple[int, bytes]:
     with path.open("rb") as file:
         try:
             first, head = int(path.stem), bytes.fromhex(file.readline(65).decode())
-            if len(head) != len(START):
+            if len(head) != len(START) or not 0 <= first < MOST:
                 raise ValueError
             return first, head
         except ValueError:

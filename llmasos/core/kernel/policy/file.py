@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from llmasos.core.base.errors import UsageError
+from llmasos.core.base.foreign import parse_toml
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel.policy.moderation import LEVELS, Moderation
 from llmasos.core.kernel.policy.rule import STRENGTH, Rate, Rule, Tier, listed
@@ -82,8 +82,8 @@ def examine(path: Path, tier: Tier = "bundled") -> Found:
     """
     text = _text(path)
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = parse_toml(text)
+    except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         wrong = Mistake(int(line[1]) if line else 0, f"The policy {path} can't be read: {error}.", "Correct it.")
         return Found(path.stem, "", (), (wrong,))

@@ -9,6 +9,7 @@ from typing import get_args
 
 from llmasos.core.base import paths
 from llmasos.core.base.errors import UsageError
+from llmasos.core.base.paths import expanded
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel.policy.file import Found, Mistake, examine, read
 from llmasos.core.kernel.policy.moderation import strictest
@@ -72,7 +73,7 @@ class Sources:
         named = paths.admin_policy()
         above = [Source("admin", paths.ADMIN_POLICY), *([Source("admin", named, needed=True)] if named else [])]
         if name.endswith(".toml"):
-            return Sources(name, (*above, Source("user", Path(name).expanduser(), needed=True)), home)
+            return Sources(name, (*above, Source("user", expanded(name), needed=True)), home)
         own, bundled = (folder / f"{name}.toml" for folder in _folders(home))
         return Sources(name, (*above, Source("user", own), Source("bundled", bundled)), home)
 

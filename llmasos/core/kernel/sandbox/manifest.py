@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from llmasos.core.base.errors import PluginError
+from llmasos.core.base.foreign import parse_toml
 from llmasos.core.kernel.sandbox import capabilities
 from llmasos.core.kernel.sandbox.capabilities import NOTHING, Capabilities
 
@@ -106,10 +106,10 @@ def _table(folder: Path, kind: Kind) -> tuple[bytes, Mapping[str, Any]]:
         text = file.read_bytes()
         if len(text) > _LARGEST:
             raise PluginError(f"{file} has {len(text):,} bytes.", f"The limit is {_LARGEST:,}.")
-        return text, tomllib.loads(text.decode())
+        return text, parse_toml(text.decode())
     except OSError as error:
         raise PluginError(f"{file} can't be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise PluginError(f"{file} isn't TOML: {error}.") from None
 
 

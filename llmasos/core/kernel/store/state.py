@@ -76,7 +76,11 @@ class State:
         """A record went; the first bytes of what was sealed say which writing of it."""
         if self.frozen:
             self._refuse()
-        self._lists[1].append(nonce[:12] + token[:4])
+        try:
+            block = nonce[:12] + token[:4]
+        except TypeError:  # the nonce comes from the file, and SQLite holds any type
+            raise self._changed() from None
+        self._lists[1].append(self._whole(block))
 
     def part_in(self, part: int, edition: bytes) -> None:
         """A part of a blob was written; the edition is drawn for each writing."""
@@ -88,7 +92,11 @@ class State:
         """A part of a blob went."""
         if self.frozen:
             self._refuse()
-        self._lists[3].append(edition + _PART.pack(part))
+        try:
+            block = edition + _PART.pack(part)
+        except (TypeError, StructError):  # both come from the file
+            raise self._changed() from None
+        self._lists[3].append(self._whole(block))
 
     def mark(self) -> list[int]:
         """Where the transaction is, to `go_back` to if its inner part is rolled back."""
@@ -162,13 +170,21 @@ class State:
                     total += numbers.total(some)
                     count += len(some)
         except (TypeError, ValueError, StructError):  # SQLite holds any type, of any length
-            raise StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.") from None
+            raise self._changed() from None
         return total % _MODULUS, count
 
     def _delta(self) -> int:
         records_in, records_out, parts_in, parts_out = self._lists
         records = self._records.total(records_in) - self._records.total(records_out)
         return records + self._parts.total(parts_in) - self._parts.total(parts_out)
+
+    def _whole(self, block: bytes) -> bytes:
+        if len(block) != TOTAL_BYTES:
+            raise self._changed()
+        return block
+
+    def _changed(self) -> StoreError:
+        return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
 
     def _refuse(self) -> None:
         raise StoreError(

@@ -154,7 +154,11 @@ class Store:
         if there and self._put_again(scope, token, body):
             return
         seq = self._next_seq or self._db.one(_NEXT)[0]
-        sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, 1))
+        try:
+            place = _PLACE.pack(seq, 1)
+        except StructError:  # somebody put a row at the last place that there is
+            raise self._changed() from None
+        sealed = scope.cipher.seal(body, scope.aad + token + place)
         added = self._db.execute(_ADD, (seq, token, scope.id, sealed))
         self._next_seq = seq + added
         if added:
@@ -168,7 +172,11 @@ class Store:
         if row is None:
             return False
         seq, rev, nonce = row
-        sealed = scope.cipher.seal(body, scope.aad + token + _PLACE.pack(seq, rev))
+        try:
+            place = _PLACE.pack(seq, rev)
+        except StructError:  # SQLite holds any number, and what is none
+            raise self._changed() from None
+        sealed = scope.cipher.seal(body, scope.aad + token + place)
         self._db.execute(_CHANGE, (scope.id, rev, sealed, seq))
         self._state.record_out(token, nonce)
         self._state.record_in(token, sealed)

@@ -1,0 +1,152 @@
+"""What a line says of somebody, by rule: which fact, whether it corrects another one, whether a question asks for one.
+
+A fact has a frame, what it is a fact of: "my dog is called Rex" and "my dog's name is Max" have the same one,
+"dog name". Where two facts of one speaker have the same frame and only one of them can hold, the newer one does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llmasos.services.memory.words import terms
+
+_NAMED = r"(?:called|named|name is|name's|name was)"
+_WHOSE = r"(?:my|our|the|his|her|their|[A-Z][\w-]+'s)"
+_IS = r"(?:is|are|was|were|will be|has been|'s|'re)"
+_SINCE = r"(?:just |now |actually |recently )?"
+_FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), frame)
+    for pattern, frame in (
+        (r"\b(?:my name is|call me|i(?:'m| am) called)\b", "i name"),
+        (r"\bi(?:'m| am| turned| just turned)(?: \w+ly)? (?:now )?\d{1,3}(?:\.|!|,|$| years?\b)", "i age"),
+        (rf"\bi(?:'ve| have)? {_SINCE}(?:lived?|living|moved)\b (?:in|at|to|on|near|by|with)\b", "i live"),
+        (rf"\bi(?:'ve| have)? {_SINCE}(?:work|worked|working|started)\b (?:as|at|for|in)\b", "i work"),
+        (r"\bi(?:'m| am)(?: now)? (?:working|employed) (?:as|at|for|in)\b", "i work"),
+        (r"\bi (?:now |actually )?study\b", "i study"),
+        (r"\bi (?:now |actually )?drive an?\b", "i drive"),
+        (r"我(?:现在|已经|其实)?(?:住|搬到|搬去|搬进)", "i live"),
+        (r"我(?:现在|其实)?(?:在.{1,12}(?:工作|上班)|的工作)", "i work"),
+        (r"我(?:现在|今年)?\d+岁", "i age"),
+        (r"我(?:现在)?(?:叫|的名字)", "i name"),
+    )
+)
+_OWNED = re.compile(
+    rf"\b{_WHOSE} ([a-z][\w' -]{{0,40}}?)(?:'s)? (?:now |actually |really )?"
+    rf"(?:{_NAMED}|{_IS}(?: (?:now|actually|really|still))?(?: {_NAMED})?|{_IS})\b",
+    re.IGNORECASE,
+)
+_OWNED_IS_NAME = re.compile(_NAMED, re.IGNORECASE)
+_OWNED_CHINESE = re.compile(r"我(?:家|们)?的?([\u3400-\u9fff]{1,8}?)(?:的?名字)?(?:现在|其实|已经)?(叫|是|在|改)")
+_ONE = re.compile(
+    r"\b(?:name|birthday|age|address|number|password|code|job|boss|wife|husband|partner|favou?rite|colou?r|size"
+    r"|appointment|wedding|flight|train|meeting|exam|interview|doctor|dentist|teacher|car|phone|email|home ?town|home"
+    r"|room|desk|keys?|start|deadline|salary|rent|weight|height|team)\b"
+    r"|名字|生日|地址|号码|密码|工作|电话|最喜欢|年龄",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(
+    r"\b(?:actually|now|no longer|not any ?more|any ?more|instead|correction|changed|moved|switched|sold|replaced"
+    r"|renamed|i was wrong|i made a mistake|i misspoke|turns out|turned out|i meant|not .{1,30} but|rather than"
+    r"|since (?:last|this)|new|these days|from now on|in fact|quit|left|used to)\b"
+    r"|现在|其实|不再|改成|改到|改了|换成|换了|搬|不是.{1,10}(?:而)?是|说错|记错",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(r"\b(i|we|(?:my|our|the|his|her|their) [\w-]+)\b", re.IGNORECASE)
+SHARED = 0.5
+"""Share of a fact's words that one must have that says it is no longer so."""
+
+# Asked for a fact that only the person can have told: "what is my dog called?", not "what should I cook?".
+_NOT_TOLD = r"(?:should|can|could|would|shall|may|might|do you (?:think|like|want)|are you|is your)"
+_ASKS = re.compile(
+    r"\b(?:what|who|whom|whose|where|when|which|how (?:old|tall|many|much|long|often|far|big))(?:'s|'re)?\b"
+    rf"(?:(?! {_NOT_TOLD}\b).)*?\b(?:my|mine|our|i|me|we)\b"
+    r"|\bhow (?:do|did) i\b"
+    r"|\bdo you (?:know|remember|recall)\b.*\b(?:my|our|i|me|we)\b"
+    r"|\bcan you (?:tell me|remember|recall)\b.*\b(?:my|i|me)\b"
+    r"|\bdid i (?:tell|say|mention)\b|\bdo i (?:have|like|own|drink|eat|live|work|play)\b",
+    re.IGNORECASE,
+)
+_OWN_DOINGS = (
+    r"(?:live|work|like|love|have|own|drink|eat|play|drive|study|prefer|call|collect|keep|speak|go|wear|tell|say"
+    r"|mention|take|get|put|do for|meet|spend|sit|pay|support|practi[sc]e|cheer|report|see|board|type|name|grow|know"
+    r"|train|write|run|lose|find|leave)"
+)
+_ADVICE = re.compile(
+    r"\b(?:should|shall|could|would|might|can|may|ought to|must|need to|have to) (?:i|we)\b"
+    rf"|\b(?:do|does) (?:i|we)\b(?! {_OWN_DOINGS}\b)"
+    r"|\bhow can i\b|\bwhat if\b|\bhelp me\b|\btell me (?:a|about (?:your|the))\b"
+    r"|\b(?:am|were|was) i (?:right|wrong|late)\b|\bof (?:my|our) (?:idea|plan|day|story|poem)\b|\bthink\b|\badvice\b",
+    re.IGNORECASE,
+)
+# "What did I tell you?" asks for nothing that could be missing.
+_VAGUE = frozenset(
+    ("told", "remember", "recall", "talk", "mention", "say", "before", "yesterday", "last", "time", "just", "mean")
+)
+_ASKS_CHINESE = re.compile(r"我.*(?:什么|哪|谁|几|多少|吗)|(?:什么|哪|谁|几|多少).*我|(?:记得|知道)我")
+_ADVICE_CHINESE = re.compile(r"我(?:该|应该|能|可以|要|会)|怎么办|怎么做|帮我|你觉得|你说我")
+
+
+def frame(text: str) -> str:
+    """What a line is a fact of, in a few words; empty where no rule says."""
+    for pattern, name in _FRAMES:
+        if pattern.search(text):
+            return name
+    owned = _OWNED.search(text)
+    if owned:
+        named = " name" if _OWNED_IS_NAME.search(owned[0]) else ""
+        what = " ".join(terms(owned[1]))
+        return f"{what}{named}" if what else ""
+    owned = _OWNED_CHINESE.search(text)
+    if owned:
+        return f"{owned[1]}{' name' if owned[2] == '叫' or '名字' in owned[0] else ''}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a line says, as far as rules see it.
+
+    Attributes:
+        frame: What it is a fact of.
+        corrects: Whether it says that something is otherwise than before.
+        subject: Of whom it says something: "i", "my sister"; empty where no rule says.
+        words: Its content words, without those that say that something has changed.
+    """
+
+    frame: str
+    corrects: bool
+    subject: str
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> Claim:
+        """What a line says."""
+        bare = _CORRECTS.sub(" ", text)
+        subject = _SUBJECT.search(bare)
+        words = frozenset(terms(bare)) - {"one"}
+        return cls(frame(text), bare != text, subject[1].casefold() if subject else "", words)
+
+    def supersedes(self, older: Claim) -> bool:
+        """Whether this says what an older line of the same speaker said, anew or otherwise."""
+        if self.frame and self.frame == older.frame:
+            what = self.frame
+            return self.corrects or what.startswith("i ") or what.endswith(" name") or bool(_ONE.search(what))
+        if not self.corrects or not older.words or self.subject != older.subject:
+            return False
+        return len(older.words & self.words) >= SHARED * len(older.words)
+
+
+def supersedes(new: str, old: str) -> bool:
+    """Whether a newer line of a speaker takes the place of an older one."""
+    return Claim.of(new).supersedes(Claim.of(old))
+
+
+def asks_what_was_told(line: str) -> bool:
+    """Whether a line asks for something definite that only the person can have told."""
+    line = line.replace("’", "'")
+    if _ASKS_CHINESE.search(line):
+        asks = not _ADVICE_CHINESE.search(line)
+    else:
+        asks = bool(_ASKS.search(line)) and not _ADVICE.search(line)
+    return asks and not _VAGUE.issuperset(terms(line, query=True))

@@ -1,0 +1,94 @@
+"""What a line says of somebody, by rule; relations; and what was never told."""
+
+import pytest
+
+from llmasos.services.characters.events import Event
+from llmasos.services.characters.facts import asks_what_was_told, frame, supersedes
+from llmasos.services.characters.relations import promises, relations
+
+OWN = "0" * 16
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("My dog's name is Max.", "My dog is called Rex."),
+        ("I moved to Porto.", "I live in Lisbon."),
+        ("I am 35 years old.", "I'm 34."),
+        ("My favourite colour is teal.", "My favourite colour is red."),
+        ("The meeting has been moved to five.", "The meeting is at three."),
+        ("I drive a Fiat now.", "I drive a Volvo."),
+        ("我搬到成都了。", "我住在厦门。"),
+        ("我的狗叫豆豆。", "我的狗叫旺财。"),
+    ],
+)
+def test_the_newer_one_holds(new: str, old: str) -> None:
+    assert supersedes(new, old)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("My cat is called Tom.", "My dog is called Rex."),
+        ("My dog is old.", "My dog is brown."),
+        ("My sister lives in Bergen now.", "My brother lives in Oslo."),
+        ("I like coffee.", "I like tea."),
+        ("My dog ran away.", "My dog is called Rex."),
+    ],
+)
+def test_both_hold(new: str, old: str) -> None:
+    assert not supersedes(new, old)
+
+
+def test_frames() -> None:
+    assert frame("my dog is called Rex") == frame("Actually, my dog's name is Max") == "dog name"
+    assert frame("It rained.") == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "What is my dog called?", "Where do I live?", "When is my birthday?", "Do you remember my sister?", "How old am I?",
+        "What did I tell you about the boat?", "Which city is my home in?", "Who looks after my teeth?", "我的狗叫什么？", "我住在哪里？",
+    ],
+)  # fmt: skip
+def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
+    assert asks_what_was_told(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "What should I cook?", "What do you like?", "How are you?", "Can you help me with my homework?", "What do you think of my plan?",
+        "Tell me a story.", "I live in Lisbon.", "What can I do about my back?", "Where are you from?", "How do I bake bread?",
+        "我该怎么办？", "你喜欢什么？",
+    ],
+)  # fmt: skip
+def test_questions_for_something_else(line: str) -> None:
+    assert not asks_what_was_told(line)
+
+
+def event(number: int, speaker: str, text: str, at: str = "2026-03-01T12:00:00+00:00") -> Event:
+    return Event(number, at, speaker, text, frozenset({OWN, "ada"}))
+
+
+def test_relations_grow_with_talk_days_and_kind_words() -> None:
+    def level(*events: Event) -> int:
+        return relations(OWN, events)["ada"].closeness
+
+    lines = [event(n, "ada", "It rained all day.") for n in range(1, 21)]
+    days = [event(n, "ada", "It rained all day.", f"2026-03-{n:02d}T12:00:00+00:00") for n in range(1, 21)]
+    kind = [event(n, "ada", "Thank you, my dear friend.") for n in range(1, 21)]
+    assert 1 == level(lines[0]) < level(*lines) < level(*kind)
+    assert level(*lines) < level(*days)
+    assert level(*[event(n, "ada", "You are a stupid liar.") for n in range(1, 200)]) == 2
+    assert level(*(kind * 20)) == 4
+
+
+def test_promises_are_kept_for_both_sides() -> None:
+    known = relations(
+        OWN, [event(1, "ada", "Nice. I'll bring you the book tomorrow."), event(2, OWN, "I promise to wait.")]
+    )
+    assert (known["ada"].promised, known["ada"].owed) == (["I'll bring you the book tomorrow."], ["I promise to wait."])
+    for line in ("I will if I can tomorrow?", "Maybe I'll come tomorrow.", "I'll have soup.", "It will rain tomorrow."):
+        assert promises(line) == []
