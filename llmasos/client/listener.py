@@ -118,6 +118,7 @@ class Listener:
                 front,
                 person=str(hello.get("person") or ""),
                 resumes=bool(hello.get("resumes")),
+                program=connection.peer,
             )
         except LlmasosError as error:
             connection.send({"refused": codec.error(error)})

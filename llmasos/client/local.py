@@ -35,6 +35,7 @@ class LocalClient:
         front: Who is shown and asked things.
         person: Who it is; the machine's person where empty.
         resumes: Whether it goes on with the conversation of the session before.
+        program: The process id of the program where the person sits; 0 for this one.
         closing: What ends with the session, where this program's own session carries the rest.
     """
 
@@ -48,10 +49,11 @@ class LocalClient:
         *,
         person: str = "",
         resumes: bool = False,
+        program: int = 0,
         closing: Closing | None = None,
     ) -> None:
         self.machine = machine
-        self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes)
+        self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes, program=program)
         self.home = machine.settings.home
         self.boot = machine.kernel.boot
         self.table = machine.kernel.table
@@ -163,7 +165,7 @@ class LocalClient:
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders."""
         if self._deafen is None:
-            self._deafen = await self.machine.listen(hear)
+            self._deafen = await self.machine.listen(hear, person=self.session.person)
 
     async def set_aside(self, name: str) -> None:
         """Make room for a character, for who may create one."""
