@@ -51,7 +51,7 @@ def opened(seat: Seat) -> dict[str, str]:
     found |= {f"history {n}": line for n, line in enumerate(machine.history.lines())}
     found |= {f"log {n}": line for n, line in enumerate(sealed_log(machine.settings.home, keyring).lines())}
     intents = Intents(machine.settings.home / FILE, keyring.derive("intents"))
-    found |= {f"intent {number}": str(record) for number, record in intents.left()}
+    found |= {f"intent {left.number}": str(left) for left in intents.left()}
     index = store.snapshot("memory\nada").read(int(store.get(memory.REVISION, "ada") or 0))
     found["index"] = "" if index is None else bytes(index).decode("utf-8", "replace")
     found |= {f"swap {key}": text for key, text in swapped(seat)}

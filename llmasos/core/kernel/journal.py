@@ -153,9 +153,7 @@ class Journal:
         """
         number = self._newest() + 1
         # An outcome must be in the store before its entry is so old that it goes.
-        if self._ended and (
-            self._crowded or number - min(self._ended) >= min(_UNSETTLED, self._keep, self._keep_undo)
-        ):
+        if self._ended and (self._crowded or number - min(self._ended) >= min(_UNSETTLED, self._keep, self._keep_undo)):
             self.settle()
         entry = Entry(
             id=number,

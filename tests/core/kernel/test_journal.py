@@ -280,7 +280,7 @@ def test_an_outcome_without_room_on_the_disk_leaves_the_call_undecided(store: St
     assert [e.id for e in Journal(store, clock).undecided()] == [entry.id]
 
 
-def _full(number: int, said: object) -> None:
+def _full(number: int, said: object, *, survives_power_loss: bool) -> None:
     raise StoreError("There is no room.")
 
 
