@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,13 +25,14 @@ from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.audit import FOLDER as AUDIT
 from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
 from llmasos.core.kernel.home import sizes as home_sizes
-from llmasos.core.kernel.journal import Journal
+from llmasos.core.kernel.journal import Journal, program_id
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.network import Broker
 from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
+from llmasos.core.kernel.roster import Roster
 from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, PluginHost, wheels
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
@@ -84,6 +86,7 @@ SPEECH, INTERPRETING = "speech", "interpreting"
 """What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
 SWAP = "swap"
+MB = 1_000_000
 NOTHING_KEPT = (
     "This session keeps nothing: it began empty, and what is said, remembered and planned in it is gone when it ends. "
     "Files that it changes stay changed."
@@ -160,9 +163,17 @@ class Machine:
     _keeps_jobs: bool = False
 
     def session(
-        self, workspace: Path, front: FrontEnd, *, person: str = "", resumes: bool = False
+        self, workspace: Path, front: FrontEnd, *, person: str = "", resumes: bool = False, program: int = 0
     ) -> tuple[Process, Session]:
-        """A person's session with the process that stands for it."""
+        """A person's session with the process that stands for it.
+
+        Args:
+            workspace: The folder that `files.*` sees.
+            front: Who is shown and asked things.
+            person: Who it is; the machine's person where empty.
+            resumes: Whether it goes on with the conversation of the session before.
+            program: The process id of the program where they sit; 0 for this one.
+        """
         person = person or self.person
         process = self.kernel.processes.spawn(
             self.kernel.processes.init,
@@ -172,25 +183,27 @@ class Machine:
             subject=f"user:{person}",
             priority="interactive",
         )
-        session = Session(person, workspace, front, resumes=resumes)
+        at = program_id(program or os.getpid())
+        session = Session(person, workspace, front, resumes=resumes, program=at)
         self.files.watch(session)
         return process, session
 
-    async def listen(self, hear: Hear) -> Callable[[], None]:
+    async def listen(self, hear: Hear, *, person: str = "") -> Callable[[], None]:
         """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
 
-        The first listener is told too which effects an earlier program left in the middle.
+        The first listener is told too which effects an earlier program left in the middle, and each person what was
+        left in their mailbox.
         """
         deafen = self.bell.add(hear)
         if len(self.bell) == 1 and not self.kernel.store.frozen:
             await self.keep_jobs()
-            for note in self.jobs.untold():
-                hear({"note": note})
             await self.schedule.start()
             for entry in self.kernel.journal.undecided():
                 what = f"{entry.call['syscall']} ({entry.request!r})"
                 hear({"note": f"Stopped in the middle, so look whether it was done: {what}. 'undo' takes it back."})
                 self.kernel.journal.told(entry.id)
+        if not self.kernel.store.frozen:
+            self.kernel.mailboxes.deliver(person or self.person, lambda words: hear({"note": words}))
 
         def end() -> None:
             deafen()
@@ -260,7 +273,10 @@ async def compose(
         closing.callback(audit.close)
         if audit.trouble:
             store.freeze(audit.trouble)
-        journal = Journal(store, clock, keep=settings.keep_history, keep_undo=settings.keep_undo)
+        journal = Journal(
+            store, clock, keep=settings.keep_history, keep_undo=settings.keep_undo,
+            keep_bytes=settings.keep_undo_mb * MB,
+        )  # fmt: skip
         closing.callback(journal.close)
         history = SealedLog(state / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
 
@@ -270,6 +286,8 @@ async def compose(
         bell = Bell()
         policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
         kernel = Kernel(table, processes, policy, journal, store, clock)
+        # Characters and apps that an earlier kernel had.
+        Roster(store, processes)
 
         auditor = Auditor(audit, table, clock, lambda row: layers_of(row, launcher))
         kernel.hooks.append(auditor.trapped)
@@ -323,7 +341,7 @@ async def compose(
         calendars = Calendars(store, clock, schedule, bell.note, private=(home, state))
         files = Files(
             private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash,
-            documents=Documents(launcher),
+            keep_trash_bytes=settings.keep_trash_mb * MB, documents=Documents(launcher),
         )  # fmt: skip
         closing.push_async_callback(files.close)
         memory = Memory(store, clock, embedder)
@@ -335,7 +353,7 @@ async def compose(
         devices = Devices(store, clock)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
         await commands.settle(journal)
-        jobs = Jobs(store, clock, bell.note)
+        jobs = Jobs(store, clock, bell.note, kernel.mailboxes)
         roles = {SPEECH: speech, INTERPRETING: interpreting}
         system = System(lambda: facts(settings, kernel, roles), recorder, (speech, interpreting))
         search = Search([
@@ -396,6 +414,8 @@ async def compose(
         lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
         kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget, lambda _: embedder.forget()]
+        kernel.erasing_lines += [history.erase, kept.erase]
+        kernel.killing.append(recorder.forget_process)
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
             conversations=conversations, moderation=moderation,

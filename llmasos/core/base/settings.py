@@ -12,12 +12,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from llmasos.core.base.durable import replace_file
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.foreign import parse_toml
 from llmasos.core.base.paths import default_home, expanded
 
 FILE = "settings.toml"
-LEAST = {"keep_history": 1, "keep_undo": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0}
+LEAST = {
+    "keep_history": 1, "keep_undo": 0, "keep_undo_mb": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0,
+    "keep_trash_mb": 0,
+}  # fmt: skip
 """What is kept at least."""
 
 
@@ -46,9 +50,11 @@ class Settings:
             state folder where the home is the usual one.
         keep_history: How many effects the history names; the oldest go.
         keep_undo: How many of them can be undone; what undoing needs of older ones goes.
+        keep_undo_mb: Megabytes in the store that undoing may need; what the oldest need goes first, never the newest's.
         keep_runs: How many recorded runs of the model are kept.
         keep_audit: How many files of the audit log are kept, of two megabytes each.
         keep_trash: Days that something lies in a workspace's trash at most; 0 leaves it there.
+        keep_trash_mb: Megabytes in a workspace's trash; the oldest go first, the newest stays. 0 is no limit.
         remember: Keep what is said and done. Without, a session begins empty in a place of its own, and nothing of it
             is left when it ends.
         yes: Answer consent questions with yes.
@@ -73,9 +79,11 @@ class Settings:
     audit_anchor: str = ""
     keep_history: int = 10_000
     keep_undo: int = 1_000
+    keep_undo_mb: int = 2_000
     keep_runs: int = 200
     keep_audit: int = 64
     keep_trash: int = 30
+    keep_trash_mb: int = 20_000
     remember: bool = True
     yes: bool = False
     record: bool = False
@@ -120,11 +128,7 @@ def keep(home: Path, **chosen: str) -> None:
     path = home / FILE
     lines = ["# Written by 'llmasos init'; options and LLMASOS_* variables come before it."]
     lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in {**_kept(path), **chosen}.items()]
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    new.replace(path)
+    replace_file(path, ("\n".join(lines) + "\n").encode())
 
 
 def _kept(path: Path) -> Mapping[str, Any]:

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from llmasos.core.base.durable import replace_file, scrub
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import replace_file, scrub
 
 KEY_FILE = "keyring.key"
 SERVICE = "llmasos"

@@ -19,7 +19,17 @@ FOLDERS = ("audit", "apps", "plugins", "policies")
 """What stands in folders, and is kept."""
 SEALED = "*.sealed*"
 SETTINGS = "settings.toml"
-PASSING = ("swap", "index", "kernel.sock", "owner.lock", "store.lock", "keyring.lock", "settings.new", ".*.sealed.new")
+PASSING = (
+    "swap",
+    "index",
+    "kernel.sock",
+    "owner.lock",
+    "store.lock",
+    "keyring.lock",
+    "settings.new",
+    ".settings.toml.new",
+    ".*.sealed.new",
+)
 """What is only there for now."""
 
 
