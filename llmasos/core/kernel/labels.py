@@ -6,6 +6,7 @@
     character      what a character said
     plugin:NAME    whatever a plugin or an app answered, names of things too
     calendar:NAME  what an event says that is in a calendar of others; `calendar:imported` of one that was imported
+    mqtt:NAME      what the devices of a broker say, their names too
     piped          a text that was piped in behind a sentence
 
 A result has the labels of what made it and of all values that went into it. Of a call count the labels of its targets,
@@ -49,4 +50,4 @@ def of_result(row: Syscall, call: Call, value: Any) -> frozenset[str]:
 
 def of_names(labels: Iterable[str]) -> frozenset[str]:
     """The labels of the things that a result names: its words may be anybody's, but whose words they are is known."""
-    return frozenset(label for label in labels if label.startswith(("plugin:", "web:", "calendar:")))
+    return frozenset(label for label in labels if label.startswith(("plugin:", "web:", "calendar:", "mqtt:")))
