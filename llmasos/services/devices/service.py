@@ -71,6 +71,8 @@ class _Outcome:
         return [placed.device.name for placed in self.done]
 
 
+LONGEST_NAME = 2_000
+"""Characters of what a device is called; a longer text would be compared with every name for seconds."""
 SETTINGS = ("brightness", "temperature", "colour", "volume", "position", "speed", "mode")
 """What is set where the value alone says it: "20 %" of a lamp is its brightness."""
 
@@ -400,6 +402,8 @@ class Devices:
     async def _meant(self, caller: Caller, name: str) -> list[_Placed]:
         if not name.strip():
             raise SyscallError("EINVAL", "No device was named.", "'device.list' shows those there are.")
+        if len(name) > LONGEST_NAME:
+            raise SyscallError("E2BIG", f"No device has a name of {len(name):,} characters.", "Say a shorter one.")
         everything = await self._there(caller)
         # By place in the list: two backends may have devices that are equal.
         by_device = {id(placed.device): placed for placed in everything}

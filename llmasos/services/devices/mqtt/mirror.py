@@ -118,8 +118,8 @@ class Mirror:
         self.dirty = True
         self.troubles.pop(topic, None)
         before = {id: self._entities.pop(id) for id in self._of.pop(topic, [])}
-        for entity in before.values():
-            self._listen(entity, False)
+        for gone in before.values():
+            self._listen(gone, False)
         self.announcements.pop(topic, None)
         self._devices = None
         try:
