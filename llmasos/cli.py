@@ -113,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     calendar.add_argument("--login", action="store_true", help="add: ask for user and password")
     calendar.add_argument("--from", dest="since", default="", metavar="WHEN", help="export: from when on")
     calendar.add_argument("--to", dest="until", default="", metavar="WHEN", help="export: until when")
+    device = command("device", "the devices there are, and the MQTT brokers that they come from")
+    device.add_argument(
+        "action", nargs="?", choices=("list", "sources", "connect", "disconnect", "reconnect"), default="list"
+    )
+    device.add_argument("name", nargs="?", default="", help="what the broker is called")
+    device.add_argument("address", nargs="?", default="", help="connect: where it is, as mqtt://192.168.1.5")
+    device.add_argument("--login", action="store_true", help="connect: ask for user and password")
     command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
@@ -237,6 +244,12 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         wanted = Wanted(args.action, args.what, args.place, login=args.login, since=args.since, until=args.until)
         return asyncio.run(run_calendar(settings, wanted, args.output or "text"))
+    if args.command == "device":
+        from llmasos.shell.devices import Wanted as Broker
+        from llmasos.shell.devices import run_device
+
+        device = Broker(args.action, args.name, args.address, args.login)
+        return asyncio.run(run_device(settings, device, args.output or "text"))
     if args.command == "policy":
         from llmasos.shell.policies import run_policy
 

@@ -50,7 +50,7 @@ from llmasos.services.calendars import Calendars
 from llmasos.services.characters import Characters
 from llmasos.services.commands.service import Commands
 from llmasos.services.commands.typed import RUN
-from llmasos.services.devices import Devices
+from llmasos.services.devices import Brokers, Devices
 from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
 from llmasos.services.files.documents import Documents
@@ -76,8 +76,8 @@ Hear = Callable[[Mapping[str, Any]], None]
 Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
 SERVICES = (
-    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Commands,
-    Jobs, Apps, Plugins, Calendars, Safety,
+    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Brokers, Processes, System,
+    Commands, Jobs, Apps, Plugins, Calendars, Safety,
 )  # fmt: skip
 """The services that have syscalls."""
 FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
@@ -146,6 +146,7 @@ class Machine:
     characters: Characters
     schedule: Schedule
     calendars: Calendars
+    brokers: Brokers
     jobs: Jobs
     files: Files
     memory: Memory
@@ -213,12 +214,13 @@ class Machine:
         return end
 
     async def keep_jobs(self) -> None:
-        """Run background jobs, read followed calendars and index workspaces from now on; for a program that stays."""
+        """Run jobs, read followed calendars, index workspaces and keep brokers connected; for a program that stays."""
         if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
             self.calendars.start(self.kernel)
             self.files.start(self.kernel.store)
+            self.brokers.start(self.kernel)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -350,7 +352,8 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
-        devices = Devices(store, clock)
+        brokers = Brokers(store, clock, bell.note)
+        devices = Devices(store, clock, brokers=brokers)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
         await commands.settle(journal)
         jobs = Jobs(store, clock, bell.note, kernel.mailboxes)
@@ -374,7 +377,7 @@ async def compose(
         language = Language(speaker, native=settings.model != "smollm2", grounds=grounds.value)
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, Processes(), system, commands, jobs, calendars, Safety(held),
+            devices, brokers, Processes(), system, commands, jobs, calendars, Safety(held),
         ):  # fmt: skip
             table.add_service(service)
 
@@ -398,6 +401,7 @@ async def compose(
         )  # fmt: skip
         closing.push_async_callback(jobs.close)  # before what its calls need
         closing.push_async_callback(calendars.close)
+        closing.push_async_callback(brokers.close)
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
@@ -422,8 +426,8 @@ async def compose(
         )  # fmt: skip
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, jobs, files,
-            memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, brokers, jobs,
+            files, memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
             closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")

@@ -264,10 +264,11 @@ class Journal:
         return max(mine, key=lambda entry: entry.taken_back, default=None)
 
     def undoable(self, person: str, workspace: str) -> Iterator[Entry]:
-        """What can be taken back, newest first: writes and destroys for this person in this workspace.
+        """What can be taken back, newest first: changes for this person in this workspace.
 
-        Undecided ones count: their inverses put things right whether or not the effect happened. What a background
-        job did isn't among them: it can be taken back by its number.
+        What was done outside counts where there is a way back. Undecided ones count: their inverses put things right
+        whether or not the effect happened. What a background job did isn't among them: it can be taken back by its
+        number.
         """
         self.settle()
         for record in self._store.scan(_ENTRY, newest_first=True):
@@ -284,7 +285,7 @@ class Journal:
         """Whether its inverse is there and of use; one that the person chose is tried though it was stale."""
         return (
             entry.inverse is not None
-            and entry.effect in ("write", "destroy")
+            and entry.effect in ("write", "destroy", "external")
             and (entry.state == "done" or (chosen and entry.state == "stale") or self._is_undecided(entry))
         )
 

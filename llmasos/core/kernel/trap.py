@@ -16,7 +16,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, StoreError, SyscallError
+from llmasos.core.base.errors import (
+    Denied,
+    LlmasosError,
+    NeedsAnswer,
+    ProcessKilled,
+    StoreError,
+    SyscallError,
+    Undecided,
+)
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.consent import Consents, receipt
 from llmasos.core.kernel.instruments import Instruments
@@ -380,6 +388,11 @@ class Kernel:
         undoable = False
         try:
             value = await self._run(row, caller)
+        except Undecided:
+            if caller.entry:
+                self.journal.interrupted(caller.entry.id)
+                self.journal.told(caller.entry.id)  # by the error itself
+            raise
         except Exception as error:
             if caller.entry:
                 self.journal.failed(caller.entry.id, str(error) or type(error).__name__)
@@ -389,7 +402,7 @@ class Kernel:
                 self.journal.interrupted(caller.entry.id)
             raise
         if caller.entry:
-            undoable = row.effect in ("write", "destroy") and self.journal.get(caller.entry.id).inverse is not None
+            undoable = row.effect != "final" and self.journal.get(caller.entry.id).inverse is not None
             # What was erased for good may stand in what is said of it.
             told = value.get("message", "") if isinstance(value, dict) and row.effect != "final" else ""
             self.journal.done(caller.entry.id, told)

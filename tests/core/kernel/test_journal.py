@@ -82,7 +82,6 @@ def test_undo_takes_the_newest_of_this_person_and_workspace(journal: Journal) ->
     first = undoable(journal, "first")
     undoable(journal, "of another", person="bob")
     undoable(journal, "elsewhere", workspace="/v")
-    undoable(journal, "sent", effect="external")
     undoable(journal, "forgotten", effect="final")
     intend(journal, "no inverse")
     failed = intend(journal, "failed")
@@ -93,6 +92,8 @@ def test_undo_takes_the_newest_of_this_person_and_workspace(journal: Journal) ->
     assert journal.last_undoable("ann", "/w") == second
     journal.undone(second.id)
     assert journal.last_undoable("ann", "/w") == first
+    switched = undoable(journal, "switched on", effect="external")
+    assert journal.last_undoable("ann", "/w") == switched, "outside too, where there is a way back"
     assert journal.last_undoable("nobody", "/w") is None
     assert journal.get(failed.id).inverse is not None  # the person may still ask for it by its number
 
