@@ -1,6 +1,6 @@
 """The forward pass with LoRA, written out, so that attention and packing suit a CPU.
 
-The adapter is merged into the base before every few steps and rounded as the running system does it
+The adapter is merged into the base before every few steps. The interpreter's is rounded as the running system does it
 (core/engine/merge.py), so what is trained is what runs: 4-bit weights that hold the adapter already. Gradients pass
 through the rounding unchanged (straight-through: Bengio et al. 2013, arXiv 1308.3432) and reach the low-rank matrices
 alone. Rows hold several examples behind one another, so the attention mask and the positions come with the row
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.base_model import LINEAR, Shape, load
+from llmasos.core.engine.lora.base_model import LINEAR, Shape, load
 
 
 def compute_type() -> torch.dtype:
@@ -151,8 +151,8 @@ class Model:
             self._round = torch.compile(q4_0, dynamic=False)
 
     def logits(self, states: Tensor) -> Tensor:
-        """Next-token scores of the given states; the output layer is the embedding."""
-        return F.linear(states, self.weights["token_embd"])
+        """Next-token scores of the given states; the output layer is the embedding where the model has none of its own."""
+        return F.linear(states, self.weights.get("output", self.weights["token_embd"]))
 
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
