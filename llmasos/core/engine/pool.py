@@ -70,3 +70,24 @@ class EnginePool:
         unused = [name for name in self.open if not self._users.get(name)]
         for name in unused[: max(0, len(unused) - self._most)]:
             await self._slots.pop(name).shutdown()
+
+
+class Pooled:
+    """A pool's engine of one name, for who asks a slot for its engine.
+
+    Args:
+        pool: Where it is opened.
+        name: Its name.
+    """
+
+    def __init__(self, pool: EnginePool, name: str) -> None:
+        self._pool = pool
+        self._name = name
+
+    async def get(self) -> Engine:
+        """The engine, loaded; it stays open while somebody is in `EnginePool.use`.
+
+        Raises:
+            ModelError: It can't be.
+        """
+        return await self._pool.slot(self._name).get()

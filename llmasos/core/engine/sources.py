@@ -57,6 +57,17 @@ def parts(said: str, settings: Settings) -> tuple[str, Path | None]:
     return base, file
 
 
+def running_file(said: str, settings: Settings) -> quantize.Prepared:
+    """The file that is loaded for a model that was named; blocks for about a second the first time.
+
+    Raises:
+        ModelError: Missing, broken, or too large.
+    """
+    # Only the default is requantized: a person's own file is taken as they chose it.
+    wanted = settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
+    return quantize.prepare(models.locate(said, settings.models_in), wanted)
+
+
 class LlamaEngines:
     """llama.cpp for both roles, one loaded file where they share the default model; or a server for the one that talks.
 
@@ -165,10 +176,7 @@ class LlamaEngines:
         return await asyncio.shield(self._loading[said])
 
     def _load(self, said: str) -> LlamaModel:
-        # Only the default is requantized: a person's own file is taken as they chose it.
-        source = models.locate(said, self._settings.models_in)
-        wanted = self._settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
-        prepared = quantize.prepare(source, wanted)
+        prepared = running_file(said, self._settings)
         if prepared.note:
             self.notes.append(prepared.note)
         return LlamaModel.load(prepared.path)
