@@ -97,7 +97,7 @@ async def _try(settings: Settings, ask: Ask | None) -> int:
         address = Address.named(settings.model)
         where = f"{address.name} ({address.whither})"
     else:
-        where = f"{models.info(models.locate(settings.model)).name}, on this machine"
+        where = f"{models.info(file_of(settings.model, settings)).name}, on this machine"
     _say(f"3. Model: {where}. A first sentence: {SENTENCE!r} ...")
     try:
         async with session(settings, Nobody(), ask=ask) as client:

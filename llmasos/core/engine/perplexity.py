@@ -16,6 +16,8 @@ from llmasos.core.engine.context import N_OUTPUTS, Context, Rows
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.sampling import log_probability
 
+SAMPLE = Path(__file__).with_name("sample.md")
+"""An English text of our own, of some 2,300 tokens: what is measured where no text is named."""
 WINDOW = 1024
 """Tokens that are read together."""
 

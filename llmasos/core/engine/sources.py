@@ -57,6 +57,15 @@ def parts(said: str, settings: Settings) -> tuple[str, Path | None]:
     return base, file
 
 
+def file_of(said: str, settings: Settings) -> Path:
+    """The file of a model that was named, its adapter left aside; it may still be no model.
+
+    Raises:
+        ModelError: Its package isn't installed, or there is no such adapter.
+    """
+    return models.locate(parts(said, settings)[0], settings.models_in)
+
+
 def running_file(said: str, settings: Settings) -> quantize.Prepared:
     """The file that is loaded for a model that was named; blocks for about a second the first time.
 
@@ -65,7 +74,7 @@ def running_file(said: str, settings: Settings) -> quantize.Prepared:
     """
     # Only the default is requantized: a person's own file is taken as they chose it.
     wanted = settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
-    return quantize.prepare(models.locate(said, settings.models_in), wanted)
+    return quantize.prepare(file_of(said, settings), wanted)
 
 
 class LlamaEngines:
@@ -86,7 +95,7 @@ class LlamaEngines:
         self._settings = settings
         for named in (settings.model, settings.interpreter_model, settings.translator):
             if named and not is_remote(named):
-                models.check(models.locate(parts(named, settings)[0], settings.models_in))
+                models.check(file_of(named, settings))
         if is_remote(settings.interpreter_model):
             raise ModelError(
                 f"{settings.interpreter_model} can't interpret: programs are decoded under a grammar, token by token.",

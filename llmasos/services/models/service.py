@@ -14,7 +14,7 @@ from llmasos.core.engine import models
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.engine.pool import EnginePool
-from llmasos.core.engine.sources import parts
+from llmasos.core.engine.sources import file_of, parts
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -167,7 +167,7 @@ class Models:
                 Address.named(model)
                 return model
             base, _ = parts(model, self._settings)
-            path = models.locate(base, self._settings.models_in)
+            path = file_of(model, self._settings)
             models.check(path)
         except ModelError as error:
             raise SyscallError("ENOENT", error.what, error.remedy) from None
