@@ -17,6 +17,7 @@ from llmasos.core.base.paths import private_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.sources import file_of
 from llmasos.core.kernel.custody import Ask
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Sources

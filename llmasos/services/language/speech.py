@@ -100,6 +100,11 @@ class Speaker:
         self._admission = Admission(PLACES)
         self._template: ChatTemplate | None = None
 
+    @property
+    def seed(self) -> int:
+        """Of all sampling; negative where each draws its own."""
+        return self._seed
+
     async def engine(self, model: str = "") -> Engine:
         """The engine that speaks, or a further one by its name; loaded.
 
