@@ -35,12 +35,10 @@ class Ability:
     languages: tuple[str, ...] = ()
 
     def knows(self, code: str) -> bool:
-        """Whether a language is worth a try; of one not known here, where nothing speaks against it."""
-        if code == "en":
+        """Whether a language is worth a try; what isn't known to be one (an empty code) counts as English."""
+        if code in ("", "en"):
             return True
-        if self.english_only:
-            return False
-        return not code or not self.languages or code in self.languages
+        return not self.english_only and (not self.languages or code in self.languages)
 
 
 def ability(name: str) -> Ability:
