@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from llmasos.core.base.settings import Settings
 
 INTERRUPTED = 130
-OPTIONS = ("home", "workspace", "model", "translator", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
+OPTIONS = (
+    "home",
+    "workspace",
+    "model",
+    "translator",
+    "interpreter_model",
+    "quantization",
+    "threads",
+    "policy",
+    "seed",
+    "owner",
+)
 OUTPUTS = ("text", "json", "stream-json")
 POLICIES = "default, developer, readonly, child, kiosk, one of your own, or a file"
 ACTIONS = ("new", "check", "test", "list", "add", "grant", "revoke", "enable", "disable", "remove")
@@ -148,8 +159,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _models(model: argparse.ArgumentParser) -> None:
     model.add_argument("action", choices=("list", "info", "use", "eval", "quantize", "train"))
-    model.add_argument("name", nargs="?", default="", metavar="MODEL|TASK", help="a model; train: what it will be called")
-    model.add_argument("what", nargs="?", default="", metavar="TYPE|EXAMPLES", help="quantize: q4_k_m, ...; train: JSONL")
+    model.add_argument(
+        "name", nargs="?", default="", metavar="MODEL|TASK", help="a model; train: what it will be called"
+    )
+    model.add_argument(
+        "what", nargs="?", default="", metavar="TYPE|EXAMPLES", help="quantize: q4_k_m, ...; train: JSONL"
+    )
     model.add_argument("--text", type=Path, metavar="FILE", help="eval, quantize: the text for perplexity")
     model.add_argument("--pairs", type=Path, metavar="FILE", help='eval: lines {"source","target"} for BLEU and chrF')
     model.add_argument("--prompt", default="{source}", help="eval: what the model is asked with each {source}")

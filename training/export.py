@@ -11,7 +11,9 @@ from llmasos.core.engine.lora.adapter_file import About, restore, write
 from llmasos.core.engine.lora.base_model import load
 from training.files import ADAPTER, default_base
 
-ABOUT = About("llmasos interpreter", "LoRA for SmolLM2-135M-Instruct: a sentence to a program of syscalls", "apache-2.0")
+ABOUT = About(
+    "llmasos interpreter", "LoRA for SmolLM2-135M-Instruct: a sentence to a program of syscalls", "apache-2.0"
+)
 
 
 def export(checkpoint: Path, base: Path, out: Path, *, beside: Path | None = None, share: float = 0.5) -> int:

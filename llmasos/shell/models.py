@@ -77,9 +77,8 @@ def use_model(settings: Settings, said: str) -> int:
 def _found(settings: Settings) -> list[Path]:
     """The files of the packages, of the folders, and the one that was configured, each once."""
     files = [*models.known(), *models.files(settings.models_in)]
-    for said in (settings.model, settings.interpreter_model, settings.translator):
-        if said and not is_remote(said):
-            files.append(file_of(said, settings))
+    configured = (settings.model, settings.interpreter_model, settings.translator)
+    files += [file_of(said, settings) for said in configured if said and not is_remote(said)]
     return list({path.resolve(): path for path in reversed(files)}.values())[::-1]
 
 

@@ -99,7 +99,9 @@ def lines_of(*replies: str) -> list[str]:
 
 
 async def test_a_small_model_gives_a_quest_with_goal_steps_and_reward(tmp_path: Path) -> None:
-    replies = lines_of("Free the fox.\n", "1. find the trap\n", "Find the trap.\n", "Open it.", "Run!", "Hide.", "A silver bell.")
+    replies = lines_of(
+        "Free the fox.\n", "1. find the trap\n", "Find the trap.\n", "Open it.", "Run!", "Hide.", "A silver bell."
+    )
     with open_desk(tmp_path, replies, name="smollm2") as desk:
         value = await desk.ok("content.write", kind="quest", topic="a fox in a trap")
         assert value["text"] == (
@@ -146,7 +148,15 @@ async def test_a_story_has_a_beginning_a_turn_and_an_end(tmp_path: Path) -> None
 
 
 async def test_a_larger_model_that_loses_the_form_is_held_to_it(tmp_path: Path) -> None:
-    replies = [" a nice day in the woods. No steps here.", " Find the key.", " Go in.", " Look.", " Take it.", " Leave.", " Gold."]
+    replies = [
+        " a nice day in the woods. No steps here.",
+        " Find the key.",
+        " Go in.",
+        " Look.",
+        " Take it.",
+        " Leave.",
+        " Gold.",
+    ]
     with open_desk(tmp_path, engine=ScriptedEngine(replies, name="qwen-7b")) as desk:
         value = await desk.ok("content.write", kind="quest", topic="a key")
         assert value["text"].startswith("Goal: Find the key.\n1. Go in.") and value["text"].endswith("Reward: Gold.")
@@ -195,7 +205,14 @@ def test_the_language_of_a_text(text: str, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "code"),
-    [("French", "fr"), ("法语", "fr"), ("deutsch", "de"), ("simplified Chinese", "zh"), ("简体中文", "zh"), ("Klingon", "")],
+    [
+        ("French", "fr"),
+        ("法语", "fr"),
+        ("deutsch", "de"),
+        ("simplified Chinese", "zh"),
+        ("简体中文", "zh"),
+        ("Klingon", ""),
+    ],
 )
 def test_languages_by_name(said: str, code: str) -> None:
     assert tongue.named(said) == code

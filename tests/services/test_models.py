@@ -49,7 +49,11 @@ def test_sentences_that_differ_in_their_nouns_have_one_skeleton(one: str, other:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("How much is it?", "Where is it?"), ("几点开门", "多少钱"), ("Is it free?", "Is it free on Sunday for children?")],
+    [
+        ("How much is it?", "Where is it?"),
+        ("几点开门", "多少钱"),
+        ("Is it free?", "Is it free on Sunday for children?"),
+    ],
 )
 def test_sentences_of_another_form_have_another(one: str, other: str) -> None:
     assert examples.skeleton(one) != examples.skeleton(other)
@@ -271,7 +275,9 @@ def test_names_of_adapters(home: Path, tmp_path: Path) -> None:
 
 async def test_pairs_are_asked_and_scored(tmp_path: Path) -> None:
     pytest.importorskip("sacrebleu")
-    found = pairs.read(lines(tmp_path / "p.jsonl", *({"source": f"s{n}", "target": "the cat sat on the mat"} for n in range(3))))
+    found = pairs.read(
+        lines(tmp_path / "p.jsonl", *({"source": f"s{n}", "target": "the cat sat on the mat"} for n in range(3)))
+    )
     engine = ScriptedEngine(["the cat sat on the mat", "the cat sat on the mat", "dogs bark"])
     said = await pairs.answers(engine, found, "Say it: {source}")
     scores = pairs.score(said, found)

@@ -23,7 +23,6 @@ class HasEngine(Protocol):
         """
 
 
-
 class EngineSlot:
     """Holds an engine that is loaded once, and again should it die.
 

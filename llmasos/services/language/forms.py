@@ -117,8 +117,8 @@ FORMS = (
     ),
     Form(
         ("quest", "mission", "任务"),
-        ask="Write a {style}{kind} for a game about {topic}. The first line is 'Goal:' and what the hero must reach, then "
-        "come four short steps in a numbered list, and the last line is 'Reward:' and what the hero gets.",
+        ask="Write a {style}{kind} for a game about {topic}. The first line is 'Goal:' and what the hero must reach, "
+        "then come four short steps in a numbered list, and the last line is 'Reward:' and what the hero gets.",
         opening="Goal:",
         titled=True,
         tokens=220,
@@ -167,10 +167,13 @@ _SAID_LENGTH = {
     "long": re.compile(r"\b(?:long|detailed|extensive|thorough)\b|长篇|详细|很长", re.IGNORECASE),
 }
 _COUNT = re.compile(
-    r"\b(\d+)[ -]?(?:short |simple |easy |numbered )?(?:step|line|point|item|sentence|part)s?\b|(\d+)\s*(?:个)?(?:步骤|步|行|句|条)",
+    r"\b(\d+)[ -]?(?:short |simple |easy |numbered )?(?:step|line|point|item|sentence|part)s?\b"
+    r"|(\d+)\s*个?(?:步骤|步|行|句|条)",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile(r"\bbetween\s+(.{1,40}?)\s+and\s+(.{1,40}?)(?=\s+(?:about|on|over|who|in|at)\b|[,.;]|$)", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\bbetween\s+(.{1,40}?)\s+and\s+(.{1,40}?)(?=\s+(?:about|on|over|who|in|at)\b|[,.;]|$)", re.IGNORECASE
+)
 _BETWEEN_CHINESE = re.compile(r"([\u3400-\u9fff]{1,6}?)[和与跟]([\u3400-\u9fff]{1,6}?)(?:之间|的对话)")
 _ARTICLE = re.compile(r"^(?:an?|the|my|two)\s+", re.IGNORECASE)
 _CHINESE = {

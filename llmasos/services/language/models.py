@@ -1,4 +1,4 @@
-"""What a speaking model can be asked for: by what its file says, else by its name; honest about the small one that ships."""
+"""What a speaking model can be asked for, by what its file says, else by its name: honest about the one that ships."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text built part by part, so that even a model of 135M gives the asked form: we write the labels, it writes the lines.
+"""A text built part by part, so that even a model of 135M gives the asked form: the labels are ours, the lines its own.
 
 The model reads what is there so far and goes on from our words; a line that is empty, was said before, or broke off is
 asked for again with another seed. Nothing that was shown is taken back.
@@ -60,7 +60,7 @@ async def build(slots: Iterable[tuple[str, Part]], say: Say, show: Show) -> tupl
 
 def _clean(said: str, part: Part, opening: str) -> str:
     """One line without the marks that models put before their lines, ended by a full stop."""
-    line = " ".join(_LEAD.sub("", said.strip()).split()).strip(" \"“*_")
+    line = " ".join(_LEAD.sub("", said.strip()).split()).strip(' "“*_')
     if not line:
         return ""
     if not re.search(r"\w\s+$", opening) and line[0].islower():

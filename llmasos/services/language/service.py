@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.base.values import Source, text
-from llmasos.core.kernel.syscall import Written, syscall
 from llmasos.core.engine.openai.address import called
+from llmasos.core.kernel.syscall import Written, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.language import extract, forms, models, pieces, tongue
 from llmasos.services.language.aside import aside
 from llmasos.services.language.context import Message
 from llmasos.services.language.forms import Form, Length, Part
 from llmasos.services.language.hygiene import Manners, tidy
-from llmasos.services.language.models import CONFIGURE, ENGLISH_ONLY_CHINESE, TRANSLATOR
+from llmasos.services.language.models import CONFIGURE, TRANSLATOR
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice
 from llmasos.services.safety import Notice, notice
 from llmasos.services.safety.service import note
@@ -126,15 +126,15 @@ class Language:
     ) -> dict[str, Any]:
         """Write a text: story, poem, quest, dialogue, description, email, plan, ...
 
+        A quest has a goal, steps and a reward, a dialogue lines by turns, a plan steps, a story a beginning, a turn and
+        an end. Where a model is asked for them one by one, they come in `parts` too, for programs.
+
         Args:
             kind: The noun for the text.
             topic: What it is about.
             style: How it should sound.
             language: The language to write in.
             length: How long it gets; without it, as the kind and the style say ("short", "in seven steps").
-
-        A text has parts where its kind has: a quest its goal, steps and reward, a dialogue lines by turns, a plan steps, a
-        story a beginning, a turn and an end. They come in `parts` too, for programs.
 
         Examples:
             write a short story about a lost umbrella
@@ -239,7 +239,15 @@ class Language:
         return _text(best, source="system", note=own)
 
     async def _written(
-        self, caller: Caller, sort: str, chosen: Form, about: str, who: Sequence[str], asked: list[Message], *, tiny: bool
+        self,
+        caller: Caller,
+        sort: str,
+        chosen: Form,
+        about: str,
+        who: Sequence[str],
+        asked: list[Message],
+        *,
+        tiny: bool,
     ) -> tuple[Said, list[pieces.Piece]]:
         """A text of a form: whole from a model that keeps to it, part by part from one that doesn't."""
         name = f"write {sort}"[:24]

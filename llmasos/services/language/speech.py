@@ -157,7 +157,9 @@ class Speaker:
                 if process.state is State.SWAPPED:
                     process.move(State.READY)
                 await self._pager.release(process)
-                others = self._other(model).stream(process, messages, replace(voice, model="", keep=False), stable=stable)
+                others = self._other(model).stream(
+                    process, messages, replace(voice, model="", keep=False), stable=stable
+                )
                 async with aclosing(others) as pieces:
                     async for piece in pieces:
                         yield piece

@@ -43,7 +43,7 @@ SORRY = {
     "pt": "O modelo só sabe inglês. Escolhe outro com --model FICHEIRO.gguf, ou pergunta em inglês.",
     "nl": "Het model kent alleen Engels. Kies een ander met --model BESTAND.gguf, of vraag het in het Engels.",
     "ru": "Модель знает только английский. Выберите другую: --model ФАЙЛ.gguf, или спросите по-английски.",
-    "ja": "このモデルは英語しかわかりません。--model ファイル.gguf で別のモデルを選ぶか、英語で聞いてください。",
+    "ja": "このモデルは英語だけです。--model ファイル.gguf で別のモデルを選ぶか、英語で聞いてください。",
     "ko": "이 모델은 영어만 압니다. --model 파일.gguf 로 다른 모델을 고르거나 영어로 물어보세요.",
 }
 """That the model can't, in the language that it can't."""

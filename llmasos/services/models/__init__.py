@@ -1,1 +1,1 @@
-"""What models are made to do beside talking: tasks that were trained, figures of how well they do, who speaks with which."""
+"""What models do beside talking: tasks that were trained, how well they do, and who speaks with which."""

@@ -28,16 +28,18 @@ LONGEST = 2_000
 """Characters of a text or an answer."""
 MOST_LABELS = 64
 
-_FUNCTION = frozenset(
-    """
+_FUNCTION_WORDS = """
     a an the this that these those is are was were be been am do does did can could may might must shall should will
     would have has had how what when where which who whom whose why if whether and or but not no of in on at to from by
     for with without about into over under after before until during between i you he she it we they me my your our
     their there here any some all much many more less long far often please us them its
-    """.split()
-)
+"""
+_FUNCTION = frozenset(_FUNCTION_WORDS.split())
 _HAN = r"\u3400-\u9fff\uf900-\ufaff"
-_HAN_FUNCTION = "的了吗呢吧么在是有不没和跟或也都还就要能会可以怎什么哪几多少谁为何请问我你您他她它们这那到从给把被对上下里外前后再最很太"
+_HAN_FUNCTION = frozenset(
+    "的了吗呢吧么在是有不没和跟或也都还就要能会可以怎什么哪几多少谁为何请问"
+    "我你您他她它们这那到从给把被对上下里外前后再最很太"
+)
 _PIECE = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+(?:['’]\w+)?")
 
 

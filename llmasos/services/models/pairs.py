@@ -105,7 +105,9 @@ def score(said: Sequence[str], pairs: Sequence[Pair], *, chinese: bool = False) 
     try:
         from sacrebleu.metrics import BLEU, CHRF
     except ImportError:
-        raise ModelError("BLEU and chrF need the package sacrebleu.", "Install it: pip install 'llmasos[eval]'") from None
+        raise ModelError(
+            "BLEU and chrF need the package sacrebleu.", "Install it: pip install 'llmasos[eval]'"
+        ) from None
     wanted = [[pair.target for pair in pairs]]
     bleu, chrf = BLEU(tokenize="zh" if chinese else "13a"), CHRF()
     figures = bleu.corpus_score(list(said), wanted), chrf.corpus_score(list(said), wanted)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from llmasos.core.base.errors import EngineError, ModelError, SyscallError
 from llmasos.core.base.settings import Settings
-from llmasos.core.base.values import done, items, record, text as words_of
+from llmasos.core.base.values import done, items, record
+from llmasos.core.base.values import text as words_of
 from llmasos.core.engine import models
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.core.engine.openai.address import Address, is_remote

@@ -104,7 +104,7 @@ def _check_trainable(path: Path) -> None:
     if info.architecture != "llama":
         raise ModelError(
             f"{info.name} is of the architecture {info.architecture}, and the trainer here knows llama only.",
-            "Train an adapter elsewhere (PEFT, convert_lora_to_gguf.py) and name its GGUF file: --model MODEL+FILE.gguf.",
+            "Train an adapter elsewhere (PEFT, convert_lora_to_gguf.py) and name its file: --model MODEL+FILE.gguf.",
         )
     needed, memory = info.parameters * BYTES_A_WEIGHT, models.memory_size()
     if needed > memory:
@@ -129,7 +129,9 @@ def _fit(
         from llmasos.core.engine.lora import adapter_file, loop
         from llmasos.core.engine.lora.model import Model
     except ImportError:
-        raise ModelError("Training needs PyTorch, which isn't installed.", "Install it: pip install 'llmasos[train]'") from None
+        raise ModelError(
+            "Training needs PyTorch, which isn't installed.", "Install it: pip install 'llmasos[train]'"
+        ) from None
     tokenized = [([], [_tokens(model, task, example)]) for example in learned]
     recipe = loop.Recipe(
         rank=wanted.rank, alpha=2.0 * wanted.rank, rate=wanted.rate, epochs=wanted.epochs, minutes=wanted.minutes,

@@ -151,7 +151,7 @@ class Model:
             self._round = torch.compile(q4_0, dynamic=False)
 
     def logits(self, states: Tensor) -> Tensor:
-        """Next-token scores of the given states; the output layer is the embedding where the model has none of its own."""
+        """Next-token scores of the given states; without an output layer of its own the embedding is it."""
         return F.linear(states, self.weights.get("output", self.weights["token_embd"]))
 
 
