@@ -11,6 +11,7 @@ import asyncio
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ async def _adapters(source: Path) -> list[dict[str, Any]]:
         for engine in engines:
             await engine.shutdown()
         model.close()
-    steps = [after - before for before, after in zip(memory[1:], memory[2:], strict=False)]
+    steps = [after - before for before, after in pairwise(memory[1:])]
     return [
         row(
             "memory_of_a_further_adapter", statistics.median(steps), "MB", n=len(steps), command=COMMAND, samples=steps

@@ -14,15 +14,15 @@ from llmasos.compose import Machine, compose
 from llmasos.core.base.errors import ModelError, UsageError
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call, Result
-from llmasos.core.engine import adapters, models
+from llmasos.core.engine import adapters
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import LexicalEmbedder
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.engine.sources import ScriptedEngines, parts
-from llmasos.services.models import examples, pairs, trained, vectors
+from llmasos.services.models import examples, pairs, vectors
 from llmasos.services.models.classify import classify
-from llmasos.services.models.trained import Trained
 from tests.seat import Person
+from tests.services.task_desk import about, put
 
 VISITORS = Path(__file__).parents[2] / "benchmarks" / "models" / "visitors.jsonl"
 
@@ -121,22 +121,6 @@ async def test_a_label_of_many_tokens_is_not_favoured() -> None:
 
 
 # As syscalls
-
-
-def about(name: str = "visitors", task: examples.Task = "classify", **more: Any) -> Trained:
-    source = models.fingerprint(models.locate("smollm2"))
-    fields = {
-        "name": name, "task": task, "labels": ["prices", "routes"], "model": "smollm2", "fingerprint": source,
-        "examples": 20, "held_out": 10, "accuracy": 0.9, "compared": {"nearest": 0.8}, "trained": "2026-11-27T00:00:00",
-    }  # fmt: skip
-    return Trained(**{**fields, **more})
-
-
-def put(home: Path, what: Trained) -> None:
-    folder = adapters.folder_of(home, what.name)
-    folder.mkdir(parents=True)
-    (folder / adapters.FILE).write_bytes(b"weights")
-    trained.keep(home, what)
 
 
 class Desk:

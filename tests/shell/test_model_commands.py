@@ -14,7 +14,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import adapters, models
 from llmasos.services.models import trained
 from llmasos.shell.model_work import layers
-from tests.services.test_models import about, put
+from tests.services.task_desk import about, put
 
 SOURCE = models.locate("smollm2")
 TEXT = "The ferry to the island leaves at nine, and the last one comes back at six. " * 6
@@ -135,7 +135,7 @@ def test_training_says_what_is_missing(
     assert run(capsys, "train", "task", str(tmp_path / "none.jsonl"))[0] == 2
     assert run(capsys, "train", "task", str(file), "--model", "openai:http://localhost:1/v1/x")[0] == 1
     monkeypatch.setitem(sys.modules, "torch", None)
-    words = "how where when who why what which whose the any".split()
+    words = ["how", "where", "when", "who", "why", "what", "which", "whose", "the", "any"]
     file.write_text("\n".join(json.dumps({"text": f"{w} is it", "label": "ab"[n % 2]}) for n, w in enumerate(words)))
     code, _, err = run(capsys, "train", "task", str(file))
     assert code == 1 and "pip install 'llmasos[train]'" in err

@@ -76,8 +76,8 @@ _COMMON = {
     "har också från min din om men så detta",
     "pl": "i jest nie to w na z się do że jak co gdzie kiedy dlaczego kto czy mój twój dla od po są ale ten ta tak "
     "przez przy jestem masz mam może",
-    "tr": "ve bir bu ne için değil mi mı ben sen biz o da de nasıl nerede zaman neden kim var yok çok daha ama ile gibi "
-    "olan benim senin",
+    "tr": "ve bir bu ne için değil mi mı ben sen biz o da de nasıl nerede zaman neden kim var yok çok daha ama ile "
+    "gibi olan benim senin",
 }  # fmt: skip
 _WORDS = {code: frozenset(words.split()) for code, words in _COMMON.items()}
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
