@@ -316,7 +316,13 @@ async def compose(
         pool = EnginePool(lambda said: _scheduled(lambda: engines.named(said), kernel, said, discipline, None)())
         closing.push_async_callback(pool.shutdown)
         speaker = Speaker(
-            speech, processes, seed=settings.seed, swap=swap, moderation=moderation, pool=pool, chosen=Voices(store).of
+            speech,
+            processes,
+            seed=settings.seed,
+            swap=swap,
+            moderation=moderation,
+            pool=pool,
+            chosen=lambda process: voices.of(process),
         )
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
@@ -330,6 +336,7 @@ async def compose(
         language = Language(speaker, translator=settings.translator)
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         rooms = RoomService(store, clock, characters)
+        voices = Voices(store, characters.cast)
         trained = Models(settings, pool, speaker, characters.cast)
         devices = Devices(store, clock)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))

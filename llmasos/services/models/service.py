@@ -28,7 +28,7 @@ from llmasos.services.language.speech import SAMPLING
 from llmasos.services.models import trained
 from llmasos.services.models.classify import classify
 from llmasos.services.models.trained import Trained
-from llmasos.services.models.voices import KIND, key
+from llmasos.services.models.voices import KIND
 
 LONGEST = 2_000
 """Characters of a text to be classified or answered."""
@@ -123,7 +123,7 @@ class Models:
         who = await named(caller, self._cast, character)
         chosen = "" if model == DEFAULT else await asyncio.to_thread(self._checked, model.strip())
         value = {"model": chosen} if chosen else None
-        await change(caller, "model.unassign", f"the model of {who.name}", (KIND, key(who.owner, who.name), value))
+        await change(caller, "model.unassign", f"the model of {who.name}", (KIND, who.id, value))
         note = Address.named(chosen).told if is_remote(chosen) else ""
         return done(f"{who.name} speaks with {chosen or 'the same model as all'} from now on.", ref=who.name, note=note)
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.store import Store
+from llmasos.services.characters.cast import Cast
 
 KIND = "model.voice"
 
 
 class Voices:
-    """What a person chose for their characters.
+    """What people chose for their characters.
 
     Args:
-        store: Where it is kept.
+        store: Where it is kept, by a character's id: another one of the same name begins without.
+        cast: The characters.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, cast: Cast) -> None:
         self._store = store
+        self._cast = cast
 
     def of(self, process: Process) -> str:
         """The model that a process speaks with; empty for the one that all speak with."""
         if process.program != "character":
             return ""
-        kept = self._store.get(KIND, key(process.owner, process.name))
+        character = self._cast.find(process.owner, process.name)
+        kept = self._store.get(KIND, character.id) if character else None
         return str(kept["model"]) if kept else ""
-
-
-def key(owner: str, character: str) -> str:
-    """The id of a choice."""
-    return f"{owner}\n{character.casefold()}"
