@@ -91,6 +91,8 @@ def test_kinds_are_known_by_their_noun() -> None:
     assert forms.form("诗").lines == 14
     assert forms.form("manifesto") is forms.PLAIN
     assert "an angry email about x" in forms.request(forms.form("email"), "email", "x", "angry", "")
+    for long, kind, asked in (("short", "story", "a very short story"), ("long", "short story", "a short story")):
+        assert asked in forms.request(forms.sized(forms.form(kind), long, 0), kind, "x", "", "")
 
 
 def lines_of(*replies: str) -> list[str]:
@@ -195,7 +197,7 @@ async def test_a_chinese_quest_has_chinese_labels(tmp_path: Path) -> None:
         ("ok", ""),
         ("12 + 3", ""),
         ("", ""),
-        ("write to Müller about die Zeit", ""),
+        ("write to Müller about die Zeit", "en"),
         ("what does 谢谢 mean in the language of the Chinese people", "en"),
     ],
 )

@@ -43,7 +43,7 @@ class Form:
 
     Attributes:
         words: Nouns that name it, English and Chinese.
-        ask: What the model is asked; places `style`, `kind`, `topic`.
+        ask: What the model is asked; places `style`, `kind`, `topic`, `length`, `count`, `who`.
         opening: What the answer begins with, where that gives it its form; place `topic`.
         closing: What it ends with.
         titled: Whether the topic heads it.
@@ -68,14 +68,14 @@ class Form:
     labels: tuple[str, ...] = ()
 
 
-FORMS = (
+FORMS: tuple[Form, ...] = (
     Form(
         ("haiku", "俳句"),
         ask="Write a {style}{kind} about {topic}. It has three short lines.",
         titled=True,
         tokens=50,
         lines=3,
-        parts=(Part("line", "\n", times=3, tokens=16),),
+        parts=(Part("verse", "\n", times=3, tokens=16),),
     ),
     Form(
         ("poem", "verse", "rhyme", "song", "lullaby", "ode", "sonnet", "limerick", "诗", "诗歌", "歌"),
@@ -107,7 +107,7 @@ FORMS = (
             "清单",
             "大纲",
         ),
-        ask="Write a {style}{kind} for {topic}, as a numbered list of five short steps.",
+        ask="Write a {style}{kind} for {topic}, as a numbered list of {count} short steps.",
         opening="1.",
         titled=True,
         tokens=200,
@@ -118,7 +118,7 @@ FORMS = (
     Form(
         ("quest", "mission", "任务"),
         ask="Write a {style}{kind} for a game about {topic}. The first line is 'Goal:' and what the hero must reach, "
-        "then come four short steps in a numbered list, and the last line is 'Reward:' and what the hero gets.",
+        "then come {count} short steps in a numbered list, and the last line is 'Reward:' and what the hero gets.",
         opening="Goal:",
         titled=True,
         tokens=220,
@@ -142,7 +142,7 @@ FORMS = (
     ),
     Form(
         ("story", "tale", "fable", "fairy tale", "bedtime story", "short story", "故事", "童话"),
-        ask="Write a short {style}{kind} about {topic}.",
+        ask="Write a {length}{style}{kind} about {topic}.",
         titled=True,
         tokens=240,
         # A beginning, what goes wrong, how it ends: what a model of 135M loses on the way.
@@ -154,7 +154,7 @@ FORMS = (
     ),
     Form(
         ("description", "blurb", "bio", "caption", "描述", "介绍"),
-        ask="Write a short {style}{kind} of {topic}.",
+        ask="Write a {length}{style}{kind} of {topic}.",
         titled=True,
         tokens=160,
     ),
@@ -226,10 +226,12 @@ def sized(chosen: Form, long: Length, counted: int) -> Form:
                 tokens=round(part.tokens * (factor if part.sentences > 1 else 1.0)))
         for part in chosen.parts
     )  # fmt: skip
-    lines = counted or chosen.lines
-    if chosen.lines and not counted:
-        lines = chosen.lines if factor <= 1 else round(chosen.lines * factor)
-    return replace(chosen, parts=parts, tokens=round(chosen.tokens * factor), lines=max(lines, 3) if lines else 0)
+    # A number that was said is of steps; what else a form with labels has comes on top of them.
+    lines = 0 if chosen.labels else counted or round(chosen.lines * max(1.0, factor))
+    adjective = {"short": "very short ", "medium": "short ", "long": "long "}[long]
+    steps = next((part.times for part in parts if part.counted), 0)
+    ask = chosen.ask.replace("{length}", adjective).replace("{count}", str(steps))
+    return replace(chosen, ask=ask, parts=parts, tokens=round(chosen.tokens * factor), lines=lines)
 
 
 def localised(chosen: Form, code: str) -> Form:
@@ -271,6 +273,10 @@ def request(chosen: Form, kind: str, topic: str, style: str, language: str, who:
         asked += f" Style: {style}."
     if language:
         asked += f" Write in {language}."
+    # "a short short story" and "a long short story" are what nobody says.
+    named = f"{values['style']}{kind}"
+    if re.search(r"\b(?:short|long)\b", named):
+        asked = re.sub(rf"\b(?:very short|short|long) (?={re.escape(named)})", "", asked, count=1)
     return re.sub(r"\ba (?=[aeiou])", "an ", asked)
 
 

@@ -65,7 +65,7 @@ def _clean(said: str, part: Part, opening: str) -> str:
         return ""
     if not re.search(r"\w\s+$", opening) and line[0].islower():
         line = line[0].upper() + line[1:]
-    if part.name == "line" and part.sentences == 1:  # of a poem
+    if part.name == "verse":
         return line.rstrip("…").rstrip(" ,;") if line.endswith("…") else line
     if line.endswith(_END):
         return line

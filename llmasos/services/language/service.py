@@ -159,7 +159,7 @@ class Language:
         asked = [Message("user", forms.request(chosen, sort, about, how, wanted, who))]
         said, parts = await self._written(caller, sort, chosen, about, who, asked, tiny=can.tiny)
         shown = text(
-            forms.shaped(chosen, said.words),
+            said.words,
             source=said.source,
             title=forms.title(about) if chosen.titled else "",
             note=_noted(caller, said) or ("" if understood else tongue.sorry(code)),
@@ -262,8 +262,9 @@ class Language:
                 # What is put in shape afterwards is shown when it has it: nothing that was shown is taken back.
                 stream=not (formed or chosen.lines or chosen.prose or chosen.closing),
             )
-            if not chosen.parts or not formed or forms.kept(chosen, forms.shaped(chosen, said.words), who):
-                return said, []
+            words = forms.shaped(chosen, said.words)
+            if not chosen.parts or not formed or forms.kept(chosen, words, who):
+                return replace(said, words=words), []
         return await self._in_parts(caller, name, chosen, who, asked)
 
     async def _in_parts(

@@ -100,6 +100,14 @@ class Speaker:
         self._admission = Admission(PLACES)
         self._template: ChatTemplate | None = None
 
+    async def engine_of(self, process: Process) -> Engine:
+        """The engine that a process speaks with, loaded.
+
+        Raises:
+            ModelError: It can't be.
+        """
+        return await self.engine(self._chosen(process))
+
     @property
     def seed(self) -> int:
         """Of all sampling; negative where each draws its own."""

@@ -34,6 +34,8 @@ LONGEST = 2_000
 """Characters of a text to be classified or answered."""
 DEFAULT = "default"
 """What takes a character's own model back."""
+NAME = 400
+"""Characters of a model's name at most."""
 WRITTEN = 400
 """Tokens of an answer at most."""
 
@@ -163,6 +165,8 @@ class Models:
 
     def _checked(self, model: str) -> str:
         """A model that was named, as it can be named from anywhere."""
+        if len(model) > NAME:
+            raise SyscallError("EINVAL", f"A model's name has at most {NAME} characters.")
         try:
             if is_remote(model):
                 Address.named(model)

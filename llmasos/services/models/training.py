@@ -78,6 +78,8 @@ async def train(
     labels = sorted({example.answer for example in found}) if task == "classify" else []
     tell(f"{len(found)} examples: {len(learned)} to learn from, {len(held)} held out; none of the same skeleton.")
     source = models.locate(settings.model, settings.models_in)
+    # From every folder the same one is meant.
+    named = settings.model if settings.model in models.KNOWN else str(source.resolve())
     base = await asyncio.to_thread(running_file, settings.model, settings)
     _check_trainable(base.path)
     model = await LlamaModel.load_async(base.path)
@@ -89,7 +91,7 @@ async def train(
             compared["without it"] = await _accuracy(model, None, task, held, labels)
             compared |= await vectors.accuracies(embedder, learned, held)
         about = Trained(
-            name=name, task=task, labels=labels, model=settings.model, fingerprint=models.fingerprint(source),
+            name=name, task=task, labels=labels, model=named, fingerprint=models.fingerprint(source),
             examples=len(learned), held_out=len(held), accuracy=await _accuracy(model, target, task, held, labels),
             compared=compared, trained=datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
