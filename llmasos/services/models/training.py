@@ -134,7 +134,7 @@ def _fit(
         raise ModelError(
             "Training needs PyTorch, which isn't installed.", "Install it: pip install 'llmasos[train]'"
         ) from None
-    tokenized = [([], [_tokens(model, task, example)]) for example in learned]
+    tokenized: list[Tokenized] = [([], [_tokens(model, task, example)]) for example in learned]
     recipe = loop.Recipe(
         rank=wanted.rank, alpha=2.0 * wanted.rank, rate=wanted.rate, epochs=wanted.epochs, minutes=wanted.minutes,
         seed=wanted.seed, threads=threads or os.cpu_count() or 1,
