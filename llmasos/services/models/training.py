@@ -16,6 +16,7 @@ from llmasos.core.engine import adapters, models
 from llmasos.core.engine.base import Engine, Sampling
 from llmasos.core.engine.embed import Embedder
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+from llmasos.core.engine.lora.rows import Tokenized
 from llmasos.core.engine.openai.address import is_remote
 from llmasos.core.engine.sources import running_file
 from llmasos.services.language.context import Message, split, template_of
