@@ -79,7 +79,10 @@ def _found(settings: Settings) -> list[Path]:
     files = [*models.known(), *models.files(settings.models_in)]
     configured = (settings.model, settings.interpreter_model, settings.translator)
     files += [file_of(said, settings) for said in configured if said and not is_remote(said)]
-    return list({path.resolve(): path for path in reversed(files)}.values())[::-1]
+    each: dict[Path, Path] = {}
+    for path in files:
+        each.setdefault(path.resolve(), path)
+    return list(each.values())
 
 
 def _named(settings: Settings) -> Mapping[str, Any]:

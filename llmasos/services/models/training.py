@@ -138,7 +138,7 @@ def _fit(
     tokenized: list[Tokenized] = [([], [_tokens(model, task, example)]) for example in learned]
     recipe = loop.Recipe(
         rank=wanted.rank, alpha=2.0 * wanted.rank, rate=wanted.rate, epochs=wanted.epochs, minutes=wanted.minutes,
-        seed=wanted.seed, threads=threads or os.cpu_count() or 1,
+        seed=wanted.seed, threads=threads or _spare_cores(),
     )  # fmt: skip
     try:
         trainable = Model(model.path, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed, rounded=False)
@@ -156,6 +156,11 @@ def _fit(
     adapter_file.write(trainable.adapter.state(), recipe.alpha, trainable.shape, new, about)
     new.chmod(0o600)
     new.replace(target)
+
+
+def _spare_cores() -> int:
+    """Threads for which there is a core: with more, each matrix product waits for the slowest of them."""
+    return max(1, round((os.cpu_count() or 1) - os.getloadavg()[0]))
 
 
 def _tokens(model: LlamaModel, task: examples.Task, example: Example) -> tuple[list[int], list[int]]:
