@@ -157,6 +157,6 @@ def test_a_task_is_trained_and_used(capsys: pytest.CaptureFixture[str], tmp_path
     found = trained.of(own_home, "task")
     assert (found.labels, found.model) == (["prices", "routes"], "smollm2")
     header = models.read(adapters.folder_of(own_home, "task") / adapters.FILE)
-    assert header.metadata["general.type"] == "adapter" and len(header.tensors) == 30 * 7 * 2
+    assert header.metadata["general.type"] == "adapter" and len(header.tensors) == 15 * 7 * 2
     code, out, _ = run(capsys, "eval", "smollm2+task", "--text", str(file), "--json")
     assert code == 0 and json.loads(out)["perplexity"] > 1

@@ -26,6 +26,7 @@ class Part:
         times: How often it comes.
         sentences: At most so many.
         tokens: How long one gets.
+        speaks: Whether it is what somebody says.
         counted: Whether a number that the person says ("in seven steps") is how often it comes.
     """
 
@@ -34,6 +35,7 @@ class Part:
     times: int = 1
     sentences: int = 1
     tokens: int = 40
+    speaks: bool = False
     counted: bool = False
 
 
@@ -51,6 +53,7 @@ class Form:
         lines: At most so many lines; 0 for as many as come.
         numbered: A list of steps: what is no step is left out.
         prose: No list: numbers and bullets before lines go.
+        small: What a small model is asked instead, which is asked for the parts one by one.
         parts: What it consists of: a small model is asked for one after the other.
         labels: What a whole answer must have at the beginnings of lines.
     """
@@ -64,6 +67,7 @@ class Form:
     lines: int = 0
     numbered: bool = False
     prose: bool = False
+    small: str = ""
     parts: tuple[Part, ...] = ()
     labels: tuple[str, ...] = ()
 
@@ -119,6 +123,7 @@ FORMS: tuple[Form, ...] = (
         ("quest", "mission", "任务"),
         ask="Write a {style}{kind} for a game about {topic}. The first line is 'Goal:' and what the hero must reach, "
         "then come {count} short steps in a numbered list, and the last line is 'Reward:' and what the hero gets.",
+        small="Write a {style}{kind} for a game about {topic}: the goal, what the hero does, and the reward.",
         opening="Goal:",
         titled=True,
         tokens=220,
@@ -137,7 +142,7 @@ FORMS: tuple[Form, ...] = (
         titled=True,
         tokens=200,
         lines=8,
-        parts=(Part("line", "\n{who}: ", times=6, sentences=2, tokens=48, counted=True),),
+        parts=(Part("line", "\n{who}: ", times=6, sentences=2, tokens=48, speaks=True, counted=True),),
         labels=("{first}:", "{second}:"),
     ),
     Form(
@@ -262,12 +267,21 @@ def speakers(*words: str) -> tuple[str, str]:
     return SPEAKERS
 
 
-def request(chosen: Form, kind: str, topic: str, style: str, language: str, who: Sequence[str] = SPEAKERS) -> str:
-    """What the model is asked."""
+def request(
+    chosen: Form,
+    kind: str,
+    topic: str,
+    style: str,
+    language: str,
+    who: Sequence[str] = SPEAKERS,
+    *,
+    small: bool = False,
+) -> str:
+    """What the model is asked; a small one in fewer words, where they are enough."""
     # A long style is a sentence of its own; adjectives stand before the noun.
     short = bool(style) and len(style.split()) <= 3 and " in " not in f" {style} "
     values = {"style": f"{style} " if short else "", "kind": kind, "topic": topic, "who": " and ".join(who)}
-    template = Template(chosen.ask)
+    template = Template((small and chosen.small) or chosen.ask)
     asked = template.fill(**{name: value for name, value in values.items() if name in template.names})
     if style and not short:
         asked += f" Style: {style}."

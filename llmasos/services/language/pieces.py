@@ -14,7 +14,13 @@ from llmasos.services.language.forms import Part
 from llmasos.services.script import has_chinese
 
 ATTEMPTS = 4
-_LEAD = re.compile(r"^\s*(?:(?:\d+[.)]|[-*•#]+)\s*|(?:step|goal|reward|line)\s*\d*\s*[:：]\s*)+", re.IGNORECASE)
+_LEAD = re.compile(
+    r"^\s*(?:(?:\d+[.)]|[-*•#,;]+)\s*|(?:the )?(?:first |second |third |fourth |fifth |next |last |final )?"
+    r"(?:step|goal|reward|line|task)\s*\d*\s*[:：]\s*)+",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"\([^)]*(?:\)|$)\s*")
+"""What an actor does, not what is said."""
 _END = (".", "!", "?", "…", "。", "！", "？", ":", "”", '"')
 _WORD = re.compile(r"\w")
 
@@ -60,7 +66,8 @@ async def build(slots: Iterable[tuple[str, Part]], say: Say, show: Show) -> tupl
 
 def _clean(said: str, part: Part, opening: str) -> str:
     """One line without the marks that models put before their lines, ended by a full stop."""
-    line = " ".join(_LEAD.sub("", said.strip()).split()).strip(' "“*_')
+    line = _ASIDE.sub("", said) if part.speaks else said
+    line = " ".join(_LEAD.sub("", line.strip()).split()).strip(' "“*_')
     if not line:
         return ""
     if not re.search(r"\w\s+$", opening) and line[0].islower():

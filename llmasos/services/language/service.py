@@ -29,6 +29,8 @@ LONGEST = 8_000
 """Characters of a question or a topic."""
 IN_WORDS = 1_200
 """Characters up to which a text is summarized in the model's words; of a longer one the best sentences."""
+PARTS = 0.5
+"""The temperature of a part at its first attempt."""
 PORTION = 1_200
 """Characters that are translated at once."""
 _LEANS = re.compile(
@@ -156,7 +158,7 @@ class Language:
         chosen = forms.sized(forms.form(sort), forms.length(length, sort, how), forms.count(sort, how))
         chosen = forms.localised(chosen, code if understood else "")
         who = forms.speakers(about, sort, how)
-        asked = [Message("user", forms.request(chosen, sort, about, how, wanted, who))]
+        asked = [Message("user", forms.request(chosen, sort, about, how, wanted, who, small=can.tiny))]
         said, parts = await self._written(caller, sort, chosen, about, who, asked, tiny=can.tiny)
         shown = text(
             said.words,
@@ -278,12 +280,12 @@ class Language:
             async def say(before: str, part: Part, attempt: int) -> str:
                 # The blank behind a label is the model's: its words begin with one.
                 opening = before.rstrip(" ")
-                sampling = replace(SAMPLING, max_tokens=part.tokens, temperature=0.7 + 0.1 * attempt)
+                sampling = replace(SAMPLING, max_tokens=part.tokens, temperature=PARTS + 0.1 * attempt)
                 if self._speaker.seed >= 0:
                     sampling = replace(sampling, seed=(self._speaker.seed + 7919 * attempt + len(before)) % 2**31)
                 voice = Voice(
                     sampling=sampling,
-                    manners=Manners(person=person, sentences=part.sentences),
+                    manners=Manners(person=person, others=who if part.speaks else (), sentences=part.sentences),
                     opening=opening,
                     stop=("\n\n" if part.sentences > 1 else "\n",),
                 )

@@ -26,8 +26,8 @@ from llmasos.services.models.examples import Example
 from llmasos.services.models.trained import Trained
 
 Tell = Callable[[str], None]
-BYTES_A_WEIGHT = 9
-"""Of memory: the weights in 32 bits, once more with the adapter in them, and what a step computes."""
+BYTES_A_WEIGHT = 7
+"""Of memory: the weights in 32 bits, the file itself, and what a step computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,12 @@ def _fit(
         rank=wanted.rank, alpha=2.0 * wanted.rank, rate=wanted.rate, epochs=wanted.epochs, minutes=wanted.minutes,
         seed=wanted.seed, threads=threads or _spare_cores(),
     )  # fmt: skip
+    layers = model.info.layers
     try:
-        trainable = Model(model.path, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed, rounded=False)
+        # The upper half is enough for a task, and what lies below it is computed once.
+        trainable = Model(
+            model.path, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed, rounded=False, first=layers // 2
+        )
     except ValueError as error:
         raise ModelError(f"{error}.", "Choose another model.") from None
 

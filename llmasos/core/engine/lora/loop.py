@@ -1,5 +1,7 @@
 """The training loop of a task's adapter: one process, some minutes.
 
+Blocks below the adapter's first compute the same for an example each time: that is done once and kept.
+
 The interpreter's adapter has a loop of its own (training/train.py, in a checkout), which works for an hour, in several
 processes, and goes on where it was stopped.
 """
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from llmasos.core.engine.lora.batch import tensors
@@ -40,7 +43,7 @@ class Recipe:
     rate: float = 1e-3
     epochs: int = 8
     minutes: float = 10.0
-    step_tokens: int = 768
+    step_tokens: int = 512
     seed: int = 1
     threads: int = 1
 
@@ -70,10 +73,10 @@ def train(
         tell: Told after every step.
     """
     torch.set_num_threads(recipe.threads)
-    steps = _steps(examples, recipe)
+    began = time.monotonic()
+    steps = _steps(model, examples, recipe)
     parameters = list(model.adapter.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.0)
-    began = time.monotonic()
     progress = Progress(0, len(steps), 0.0, 0.0)
     for step, rows in enumerate(steps):
         done = max(step / len(steps), progress.seconds / 60 / recipe.minutes)
@@ -88,32 +91,47 @@ def train(
         smooth = loss if step == 0 else 0.9 * progress.loss + 0.1 * loss
         progress = Progress(step + 1, len(steps), smooth, time.monotonic() - began)
         tell(progress)
-    model.merge()
     return progress
 
 
-def _step(model: Model, rows: Sequence[Row]) -> float:
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A row and what the blocks below the adapter make of it, (1, length, width)."""
+
+    row: Row
+    below: Tensor
+
+
+def _step(model: Model, rows: Sequence[_Ready]) -> float:
     """One forward and backward pass; the mean loss of a token."""
-    model.merge()
-    tokens, positions, mask, targets = tensors(list(rows), max(map(len, rows)))
-    states = model.hidden(tokens, positions, mask)
+    length = max(len(ready.row) for ready in rows)
+    _, positions, mask, targets = tensors([ready.row for ready in rows], length)
+    below = torch.cat([F.pad(ready.below, (0, 0, 0, length - len(ready.row))) for ready in rows])
+    states = model.normal(model.through(below, positions, mask, range(model.first, model.shape.layers)))
     wanted = targets >= 0
     loss = F.cross_entropy(model.logits(states[wanted]).float(), targets[wanted])
     loss.backward()
     return float(loss.item())
 
 
-def _steps(examples: Sequence[Tokenized], recipe: Recipe) -> list[list[Row]]:
-    """The rows of every step; every epoch packs them anew."""
+def _steps(model: Model, examples: Sequence[Tokenized], recipe: Recipe) -> list[list[_Ready]]:
+    """The rows of every step; every epoch has them in another order."""
     order = random.Random(recipe.seed)  # noqa: S311  no secret depends on it
     # Attention costs the square of a row: rows are as short as the examples allow.
     length = max(128, *map(size, examples))
     count = max(1, recipe.step_tokens // length)
-    steps: list[list[Row]] = []
+    rows = [_ready(model, row) for row in pack(examples, length, order)]
+    steps: list[list[_Ready]] = []
     for _ in range(recipe.epochs):
-        rows = list(pack(examples, length, order))
+        order.shuffle(rows)
         steps += [rows[start : start + count] for start in range(0, len(rows), count)]
     return steps
+
+
+@torch.no_grad()
+def _ready(model: Model, row: Row) -> _Ready:
+    tokens, positions, mask, _ = tensors([row], len(row))
+    return _Ready(row, model.through(model.embedded(tokens), positions, mask, range(model.first)))
 
 
 def _rate(step: int, done: float, recipe: Recipe) -> float:
