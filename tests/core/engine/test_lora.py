@@ -65,9 +65,9 @@ def test_a_few_steps_learn_a_few_sentences(model: LlamaModel) -> None:
     said = {"Which bus goes there?": " routes\n", "What does it cost?": " prices\n", "When do you open?": " hours\n"}
     examples = [([], [(model.tokenize(f"Text: {text}\nKind:"), model.tokenize(label))]) for text, label in said.items()]
     losses: list[float] = []
-    recipe = loop.Recipe(rank=4, alpha=8.0, rate=3e-3, epochs=12, minutes=60.0)
+    recipe = loop.Recipe(rank=4, alpha=8.0, rate=3e-3, epochs=24, minutes=60.0)
     end = loop.train(trainable, examples, recipe, lambda progress: losses.append(progress.loss))
-    assert end.step == end.steps == len(losses) == 12
+    assert end.step == end.steps == len(losses) == 24
     assert losses[-1] < 0.5 * losses[0]
     assert not any(name.startswith("blk.23.") for name in trainable.adapter.state()), "what is below stays as it is"
 
