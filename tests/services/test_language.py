@@ -102,18 +102,26 @@ def lines_of(*replies: str) -> list[str]:
 
 async def test_a_small_model_gives_a_quest_with_goal_steps_and_reward(tmp_path: Path) -> None:
     replies = lines_of(
-        "Free the fox.\n", "1. find the trap\n", "Find the trap.\n", "Open it.", "Run!", "Hide.", "A silver bell."
+        "free the fox.\n", "1. ", "the trap\n", "a key.", "Take the key!", "", "the woods", "A silver bell."
     )
     with open_desk(tmp_path, replies, name="smollm2") as desk:
         value = await desk.ok("content.write", kind="quest", topic="a fox in a trap")
         assert value["text"] == (
-            "Goal: Free the fox.\n1. Find the trap.\n2. Open it.\n3. Run!\n4. Hide.\nReward: A silver bell."
-        ), "what was said before is asked for again"
+            "Goal: The hero must free the fox.\n1. Go to the trap.\n2. Look for a key.\n3. Take the key!\n"
+            "4. Bring it back to the woods.\nReward: A silver bell."
+        ), "what is empty is asked for again, what begins with our words doesn't have them twice"
         assert [part["name"] for part in value["parts"]] == ["goal", "step", "step", "step", "step", "reward"]
         assert desk.person.streamed == value["text"]
-        assert desk.engine.requests[-1].endswith("4. Hide.\nReward:"), "it goes on from what is there"
+        assert desk.engine.requests[-1].endswith("the woods.\nReward:"), "it goes on from what is there"
         assert desk.engine.stats()["cells_used"] == 0
         assert [p.program for p in desk.kernel.processes] == ["init", "shell"]
+
+
+async def test_what_was_said_before_is_asked_for_again(tmp_path: Path) -> None:
+    replies = lines_of("1. Pack.", "pack", "2. Pack!", "Go.", "Rest.", "Eat.", "Sleep.")
+    with open_desk(tmp_path, replies, name="smollm2") as desk:
+        value = await desk.ok("content.write", kind="plan", topic="a trip")
+        assert value["text"] == "1. Pack.\n2. Go.\n3. Rest.\n4. Eat.\n5. Sleep."
 
 
 async def test_a_dialogue_has_its_speakers_in_turns(tmp_path: Path) -> None:
@@ -152,22 +160,24 @@ async def test_a_story_has_a_beginning_a_turn_and_an_end(tmp_path: Path) -> None
 async def test_a_larger_model_that_loses_the_form_is_held_to_it(tmp_path: Path) -> None:
     replies = [
         " a nice day in the woods. No steps here.",
-        " Find the key.",
-        " Go in.",
-        " Look.",
-        " Take it.",
-        " Leave.",
+        " find the key.",
+        " the hall.",
+        " a chest.",
+        " it.",
+        " the door.",
         " Gold.",
     ]
     with open_desk(tmp_path, engine=ScriptedEngine(replies, name="qwen-7b")) as desk:
         value = await desk.ok("content.write", kind="quest", topic="a key")
-        assert value["text"].startswith("Goal: Find the key.\n1. Go in.") and value["text"].endswith("Reward: Gold.")
+        assert value["text"].startswith("Goal: The hero must find the key.\n1. Go to the hall.") and value[
+            "text"
+        ].endswith("Reward: Gold.")
 
 
 async def test_a_part_without_words_is_left_out_and_none_at_all_is_an_error(tmp_path: Path) -> None:
     with open_desk(tmp_path, lines_of("Free the fox."), name="smollm2") as desk:
-        value = await desk.ok("content.write", kind="quest", topic="a fox")
-        assert value["text"] == "Goal: Free the fox.", "the same line again and again is no step"
+        value = await desk.ok("content.write", kind="plan", topic="a fox")
+        assert value["text"] == "1. Free the fox.", "the same line again and again is no step"
     with open_desk(tmp_path, [""], name="smollm2") as desk:
         assert await desk.error("content.write", kind="quest", topic="a fox") == "EIO"
 

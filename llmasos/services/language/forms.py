@@ -22,7 +22,8 @@ class Part:
 
     Attributes:
         name: What it is to a program: `goal`, `step`, `reward`, ...
-        before: Our words before it; places `n`, its number, and `who`, who speaks.
+        before: Our label before it; places `n`, its number, and `who`, who speaks.
+        leads: Our first words of it, one each time, where they give it its direction.
         times: How often it comes.
         sentences: At most so many.
         tokens: How long one gets.
@@ -32,6 +33,7 @@ class Part:
 
     name: str
     before: str = ""
+    leads: tuple[str, ...] = ()
     times: int = 1
     sentences: int = 1
     tokens: int = 40
@@ -129,8 +131,8 @@ FORMS: tuple[Form, ...] = (
         tokens=220,
         lines=8,
         parts=(
-            Part("goal", "Goal: "),
-            Part("step", "\n{n}. ", times=4, counted=True),
+            Part("goal", "Goal: ", ("The hero must",)),
+            Part("step", "\n{n}. ", ("Go to", "Look for", "Take", "Bring it back to"), times=4, counted=True),
             Part("reward", "\nReward: ", tokens=30),
         ),
         labels=("Goal:", "1.", "2.", "Reward:"),
@@ -153,8 +155,8 @@ FORMS: tuple[Form, ...] = (
         # A beginning, what goes wrong, how it ends: what a model of 135M loses on the way.
         parts=(
             Part("beginning", "", sentences=3, tokens=90),
-            Part("turn", "\n\nBut then ", sentences=3, tokens=90),
-            Part("end", "\n\nIn the end ", sentences=2, tokens=70),
+            Part("turn", "\n\n", ("But then",), sentences=3, tokens=90),
+            Part("end", "\n\n", ("In the end",), sentences=2, tokens=70),
         ),
     ),
     Form(
@@ -183,7 +185,7 @@ _BETWEEN_CHINESE = re.compile(r"([\u3400-\u9fff]{1,6}?)[和与跟]([\u3400-\u9ff
 _ARTICLE = re.compile(r"^(?:an?|the|my|two)\s+", re.IGNORECASE)
 _CHINESE = {
     "Goal: ": "目标：", "Goal:": "目标：", "Reward: ": "奖励：", "Reward:": "奖励：", "Subject: ": "主题：",
-    "Hello,": "您好！", "Best regards": "此致\n敬礼", "But then ": "可是", "In the end ": "最后", "{who}: ": "{who}：",
+    "Hello,": "您好！", "Best regards": "此致\n敬礼", "But then": "可是", "In the end": "最后", "{who}: ": "{who}：",
     "{first}:": "{first}：", "{second}:": "{second}：",
 }  # fmt: skip
 """Our own words in a Chinese text; longer ones first where one begins another."""
@@ -251,7 +253,11 @@ def localised(chosen: Form, code: str) -> Form:
 
     return replace(
         chosen, ask=put(chosen.ask), opening=put(chosen.opening), closing=put(chosen.closing),
-        parts=tuple(replace(part, before=put(part.before)) for part in chosen.parts),
+        # A lead that has no counterpart is left out: the model finds its own words.
+        parts=tuple(
+            replace(part, before=put(part.before), leads=tuple(put(lead) for lead in part.leads if lead in _CHINESE))
+            for part in chosen.parts
+        ),
         labels=tuple(map(put, chosen.labels)),
     )  # fmt: skip
 
@@ -299,13 +305,14 @@ def opening(chosen: Form, topic: str, who: Sequence[str] = SPEAKERS) -> str:
     return chosen.opening.replace("{topic}", title(topic)).replace("{first}", who[0])
 
 
-def slots(chosen: Form, who: Sequence[str] = SPEAKERS) -> Iterator[tuple[str, Part]]:
-    """The places of a form in order: our words before each, and what it is."""
+def slots(chosen: Form, who: Sequence[str] = SPEAKERS) -> Iterator[tuple[str, str, Part]]:
+    """The places of a form in order: our label before each, our first words of it, and what it is."""
     number = 0
     for part in chosen.parts:
         for time in range(part.times):
             number += "{n}" in part.before
-            yield part.before.replace("{n}", str(number)).replace("{who}", who[time % 2]), part
+            lead = part.leads[time % len(part.leads)] if part.leads else ""
+            yield part.before.replace("{n}", str(number)).replace("{who}", who[time % 2]), lead, part
 
 
 def kept(chosen: Form, words: str, who: Sequence[str] = SPEAKERS) -> bool:

@@ -37,43 +37,45 @@ class Piece:
     text: str
 
 
-async def build(slots: Iterable[tuple[str, Part]], say: Say, show: Show) -> tuple[str, list[Piece]]:
+async def build(slots: Iterable[tuple[str, str, Part]], say: Say, show: Show) -> tuple[str, list[Piece]]:
     """A text in its form, and its parts; one that the model finds no new words for is left out.
 
     Args:
-        slots: Our words before each part, and what it is.
+        slots: Our label before each part, our first words of it, and what it is.
         say: Asks the model.
         show: Shows what is settled.
     """
     text, pieces, seen = "", list[Piece](), set[str]()
-    for before, part in slots:
-        opening = text + (before if text else before.lstrip("\n"))
+    for before, lead, part in slots:
+        label = before if text else before.lstrip("\n")
         line = ""
         for attempt in range(ATTEMPTS):
-            said = await say(opening, part, attempt)
-            line = _clean(said, part, opening)
+            said = await say(text + label + lead, part, attempt)
+            line = _clean(said, lead, part)
             broke_off = said.rstrip().endswith("…")
-            if _WORD.search(line) and _key(line) not in seen and not broke_off:
+            if line and _key(line) not in seen and not broke_off:
                 break
-        if not _WORD.search(line) or _key(line) in seen:
+        if not line or _key(line) in seen:
             continue
         seen.add(_key(line))
         pieces.append(Piece(part.name, line))
-        await show(opening[len(text) :] + line)
-        text = opening + line
+        await show(label + line)
+        text += label + line
     return text, pieces
 
 
-def _clean(said: str, part: Part, opening: str) -> str:
-    """One line without the marks that models put before their lines, ended by a full stop."""
+def _clean(said: str, lead: str, part: Part) -> str:
+    """One line without the marks that models put before their lines, ended by a full stop; empty without words."""
     line = _ASIDE.sub("", said) if part.speaks else said
-    line = " ".join(_LEAD.sub("", line.strip()).split()).strip(' "“*_')
-    if not line:
+    line = " ".join(_LEAD.sub("", line.strip()).split()).strip(' "“*_|')
+    if not _WORD.search(line):
         return ""
-    if not re.search(r"\w\s+$", opening) and line[0].islower():
-        line = line[0].upper() + line[1:]
     if part.name == "verse":
-        return line.rstrip("…").rstrip(" ,;") if line.endswith("…") else line
+        return line.rstrip("…").rstrip(" ,;|") if line.endswith("…") else line
+    if lead and not line.casefold().startswith(lead.casefold()):
+        line = f"{lead} {line}" if lead.isascii() else lead + line
+    elif line[0].islower():
+        line = line[0].upper() + line[1:]
     if line.endswith(_END):
         return line
     return f"{line}{'。' if has_chinese(line[-1]) else '.'}"
