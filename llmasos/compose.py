@@ -20,6 +20,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder, RecentEmbedder
 from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.pool import EnginePool
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.audit import FOLDER as AUDIT
@@ -61,6 +62,8 @@ from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.memory.retrieval import CALIBRATED
+from llmasos.services.models.service import Models
+from llmasos.services.models.voices import Voices
 from llmasos.services.plugins import Collection, Plugins, Shelf, TableShelf
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
@@ -77,7 +80,7 @@ Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
 SERVICES = (
     Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Brokers, Processes, System,
-    Commands, Jobs, Apps, Plugins, Calendars, Safety,
+    Commands, Jobs, Apps, Plugins, Calendars, Safety, Models,
 )  # fmt: skip
 """The services that have syscalls."""
 FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
@@ -318,14 +321,15 @@ async def compose(
         problems: list[str] = [] if settings.remember else [NOTHING_KEPT]
         if store.seals() >= WORN:
             problems.append("The keys have sealed so often that new ones are due: 'llmasos keys rotate --data'.")
-        if is_remote(settings.model):
+        for said in filter(is_remote, (settings.model, settings.translator)):
             # Words that go to a server are out of this system's hands: said at each start; on record where they leave.
-            address = Address.named(settings.model)
-            problems.append(address.told)
+            address = Address.named(said)
+            told = address.told if said == settings.model else f"Translations: {address.whither}."
+            problems.append(told)
             if not address.stays:
                 with contextlib.suppress(StoreError):
-                    audit.note(address.told)
-            if settings.record:
+                    audit.note(told)
+            if settings.record and said == settings.model:
                 problems.append("What a server writes can't be replayed, so it isn't recorded.")
         if audit.trouble:
             problems.append(
@@ -337,7 +341,18 @@ async def compose(
         # What a model says passes here on its way to a person, whoever lets it speak.
         held = HeldBack(store, clock)
         moderation = Moderation(lambda: policy.moderation, held)
-        speaker = Speaker(speech, processes, seed=settings.seed, swap=swap, moderation=moderation)
+        # Further models, and adapters on those that are loaded: opened while somebody speaks with them.
+        pool = EnginePool(lambda said: _scheduled(lambda: engines.named(said), kernel, said, discipline, None)())
+        closing.push_async_callback(pool.shutdown)
+        speaker = Speaker(
+            speech,
+            processes,
+            seed=settings.seed,
+            swap=swap,
+            moderation=moderation,
+            pool=pool,
+            chosen=lambda process: voices.of(process),
+        )
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
         calendars = Calendars(store, clock, schedule, bell.note, private=(home, state))
@@ -352,6 +367,8 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
+        voices = Voices(store, characters.cast)
+        trained = Models(settings, pool, speaker, characters.cast)
         brokers = Brokers(store, clock, bell.note)
         devices = Devices(store, clock, brokers=brokers)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
@@ -374,10 +391,10 @@ async def compose(
             Ground("character.show", rows_as_passages(characters.look, "a conversation")),
             Ground("system.help", about_itself(shipped("docs"))),
         ], embedder if embedder.name.startswith(CALIBRATED) else None)  # fmt: skip
-        language = Language(speaker, native=settings.model != "smollm2", grounds=grounds.value)
+        language = Language(speaker, translator=settings.translator, grounds=grounds.value)
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, brokers, Processes(), system, commands, jobs, calendars, Safety(held),
+            devices, brokers, Processes(), system, commands, jobs, calendars, Safety(held), trained,
         ):  # fmt: skip
             table.add_service(service)
 

@@ -33,6 +33,8 @@ class Settings:
         home: The folder of all state.
         workspace: The folder whose files `files.*` sees; empty for the folder the program is started in.
         model: The speaker: a GGUF file, a known name, or `openai:URL/NAME` for one on a server.
+        translator: The model that translates, named like `model`; empty for the speaker, where it can.
+        model_folders: Folders with GGUF files, `:` between them; beside `models` in the home.
         openai_key_file: The file with the key to that server, which only you can read; LLMASOS_OPENAI_KEY comes before
             it. The key itself is no setting: it stands in no settings.toml and on no command line.
         openai_insecure: Let words go to it unencrypted through networks that aren't private.
@@ -65,6 +67,8 @@ class Settings:
     home: Path
     workspace: str = ""
     model: str = "smollm2"
+    translator: str = ""
+    model_folders: str = ""
     openai_key_file: str = ""
     openai_insecure: bool = False
     interpreter_model: str = ""
@@ -89,6 +93,12 @@ class Settings:
     record: bool = False
     unconfined_plugins: bool = False
     unconfined_commands: bool = False
+
+    @property
+    def models_in(self) -> tuple[Path, ...]:
+        """The folders in which models are looked for by name."""
+        named = (Path(part).expanduser() for part in self.model_folders.split(os.pathsep) if part)
+        return (self.home / "models", *named)
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
@@ -126,7 +136,7 @@ class Settings:
 def keep(home: Path, **chosen: str) -> None:
     """Write settings into the home's `settings.toml`, beside those that are there; all or nothing."""
     path = home / FILE
-    lines = ["# Written by 'llmasos init'; options and LLMASOS_* variables come before it."]
+    lines = ["# Written by 'llmasos init' and 'llmasos model use'; options and LLMASOS_* variables come before it."]
     lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in {**_kept(path), **chosen}.items()]
     replace_file(path, ("\n".join(lines) + "\n").encode())
 

@@ -130,7 +130,7 @@ class Conversations:
             yield truth(character.card.called, line)
             return
         process = self.process(character)
-        engine = await self._speaker.engine()
+        engine = await self._speaker.engine_of(process)
         tiny = ability(engine.name).tiny
         # A long thread makes a tiny model repeat itself. The window moves by whole steps, so that what the
         # model has computed of it serves several turns.
