@@ -10,7 +10,8 @@ has words that stand inside, a third has words that are nowhere, so that everyth
 waiting for other programs.
 
 The texts that are indexed are on every machine like this one: pages of /usr/share/doc and the sources of Python's
-standard library, copied into an empty workspace. `index_rate` has reading, words, vectors and sealing in it.
+standard library, copied into an empty workspace. `index_rate` has reading, words, vectors and sealing in it; `index_cpu_ms` is
+the processor time of a text, with the embedder's and its start.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import asyncio
 import json
 import random
+import resource
 import shutil
 import statistics
 import sysconfig
@@ -126,9 +128,11 @@ async def _fill(machine: Machine, space: Space) -> None:
         catalogue.enter_vector(number, direction(random.Random(number)))
 
 
-async def indexed(count: int) -> tuple[int, int, float, float]:
-    """How many texts and bytes, and seconds for their words, and for their vectors."""
+async def indexed(count: int) -> tuple[int, int, float, float, float]:
+    """How many texts and bytes, and seconds for their words, for their vectors, and of processor time for both."""
     texts = real_texts(count)
+    used = _used()
+    counts = (0, 0, 0.0, 0.0)
     with tempfile.TemporaryDirectory() as place:
         top = Path(place) / "work"
         for number, path in enumerate(texts):
@@ -148,9 +152,16 @@ async def indexed(count: int) -> tuple[int, int, float, float]:
             read = time.perf_counter()
             while await index.embed(store, space):
                 pass
-            return len(texts), size, read - began, time.perf_counter() - read
+            counts = (len(texts), size, read - began, time.perf_counter() - read)
         finally:
             await machine.close()
+    return (*counts, _used() - used)
+
+
+def _used() -> float:
+    """Seconds of processor time, of this process and of those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def rows(files: int = 100_000, count: int = 100_000, texts: int = 1_000, queries: int = 150) -> list[dict[str, Any]]:
@@ -158,7 +169,7 @@ def rows(files: int = 100_000, count: int = 100_000, texts: int = 1_000, queries
     command = f"python -m benchmarks.files --files {files} --memories {count} --texts {texts} --queries {queries}"
     samples, busy = map(sorted, asyncio.run(found_in(files, count, queries)))
     high, worked = (values[int(0.95 * (len(values) - 1))] for values in (samples, busy))
-    number, size, reading, embedding = asyncio.run(indexed(texts))
+    number, size, reading, embedding, used = asyncio.run(indexed(texts))
     both = number / (reading + embedding)
     return [
         row("find_p95_ms", high, "ms", n=queries, samples=samples, command=command, **at_most(high, 100)),
@@ -166,6 +177,7 @@ def rows(files: int = 100_000, count: int = 100_000, texts: int = 1_000, queries
         row("find_cpu_p95_ms", worked, "ms", n=queries, samples=busy, command=command),
         row("index_rate", both, "texts/s", n=number, command=command),
         row("index_rate_words", number / reading, "texts/s", n=number, command=command),
+        row("index_cpu_ms", 1e3 * used / number, "ms/text", n=number, command=command),
         row("index_mb", size / 1e6, "MB", n=number, command=command),
     ]
 

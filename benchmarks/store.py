@@ -1,6 +1,8 @@
 """What encryption at rest costs: the store against plain SQLite of the same shape and settings, in one run.
 
-    python -m benchmarks.store [--records N] [--samples N] [--memories N]
+    python -m benchmarks.store [--records N] [--samples N] [--memories N] [--kills N]
+
+Then what is lost by `kill -9` (recovery.py; with `--kills 0` that isn't asked).
 
 And how fast a hundred thousand memories are searched, and ready after a start.
 
@@ -33,6 +35,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.recovery import kill9
 from benchmarks.row import at_least, at_most, row
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel.keyring import Keyring
@@ -180,7 +183,7 @@ def searched(count: int, samples: int) -> tuple[list[float], list[float]]:
     return found, started
 
 
-def rows(records: int = 20_000, samples: int = 9, count: int = 100_000) -> list[dict[str, Any]]:
+def rows(records: int = 20_000, samples: int = 9, count: int = 100_000, kills: int = 200) -> list[dict[str, Any]]:
     """The figures as rows."""
     best: dict[str, tuple[float, float]] = {}
     for _ in range(samples):
@@ -210,6 +213,7 @@ def rows(records: int = 20_000, samples: int = 9, count: int = 100_000) -> list[
         row("plain_read_us_note", best["Plain note"][1], "us", **size),
         row("search_100k_ms", search, "ms", samples=found, **large, **at_most(search, 15)),
         row("snapshot_start_s", start, "s", samples=started, **large, **at_most(start, 0.3)),
+        *(kill9(kills) if kills else ()),
     ]
 
 
@@ -219,8 +223,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--samples", type=int, default=9)
     parser.add_argument("--memories", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=200)
     said = parser.parse_args()
-    print(json.dumps({"rows": rows(said.records, said.samples, said.memories)}, indent=1))
+    print(json.dumps({"rows": rows(said.records, said.samples, said.memories, said.kills)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from llmasos.core.base.settings import Settings
 
 INTERRUPTED = 130
-OPTIONS = ("home", "workspace", "model", "interpreter_model", "quantization", "threads", "policy", "seed", "owner")
+OPTIONS = (
+    "home",
+    "workspace",
+    "model",
+    "translator",
+    "interpreter_model",
+    "quantization",
+    "threads",
+    "policy",
+    "seed",
+    "owner",
+)
 OUTPUTS = ("text", "json", "stream-json")
 POLICIES = "default, developer, readonly, child, kiosk, agent, one of your own, or a file"
 ACTIONS = ("new", "check", "test", "list", "add", "grant", "revoke", "enable", "disable", "remove")
@@ -113,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     calendar.add_argument("--login", action="store_true", help="add: ask for user and password")
     calendar.add_argument("--from", dest="since", default="", metavar="WHEN", help="export: from when on")
     calendar.add_argument("--to", dest="until", default="", metavar="WHEN", help="export: until when")
+    device = command("device", "the devices there are, and the MQTT brokers that they come from")
+    device.add_argument(
+        "action", nargs="?", choices=("list", "sources", "connect", "disconnect", "reconnect"), default="list"
+    )
+    device.add_argument("name", nargs="?", default="", help="what the broker is called")
+    device.add_argument("address", nargs="?", default="", help="connect: where it is, as mqtt://192.168.1.5")
+    device.add_argument("--login", action="store_true", help="connect: ask for user and password")
     command("init", "set up keys, policy and model, in a minute; a first start does without")
     command("doctor", "check this installation")
     command("log", "print the program's own log, which is sealed on disk")
@@ -135,9 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     keyring.add_argument("action", nargs="?", choices=("show", "rotate"), default="show")
     keyring.add_argument("--data", action="store_true", help="rotate: seal all that is kept anew, too")
     command("recover", "open the home with the recovery code, and choose a passphrase")
-    model = command("model", "the models there are")
-    model.add_argument("action", choices=("list", "info"))
-    model.add_argument("name", nargs="?", default="")
+    _models(command("model", "the models there are: look, choose, measure, shrink, train"))
     for kind in ("plugin", "app"):
         made = command(kind, f"{kind}s by anybody: make one, check and test it, add it, say what it may do")
         made.add_argument("action", choices=ACTIONS)
@@ -146,6 +162,30 @@ def _parser() -> argparse.ArgumentParser:
     bench = command("bench", "measure; from a checkout")
     bench.add_argument("name")
     return parser
+
+
+def _models(model: argparse.ArgumentParser) -> None:
+    model.add_argument("action", choices=("list", "info", "use", "eval", "quantize", "train"))
+    model.add_argument(
+        "name", nargs="?", default="", metavar="MODEL|TASK", help="a model; train: what it will be called"
+    )
+    model.add_argument(
+        "what", nargs="?", default="", metavar="TYPE|EXAMPLES", help="quantize: q4_k_m, ...; train: JSONL"
+    )
+    model.add_argument("--text", type=Path, metavar="FILE", help="eval, quantize: the text for perplexity")
+    model.add_argument("--pairs", type=Path, metavar="FILE", help='eval: lines {"source","target"} for BLEU and chrF')
+    model.add_argument("--prompt", default="{source}", help="eval: what the model is asked with each {source}")
+    model.add_argument("--limit", type=int, default=0, metavar="N", help="eval: at most so many pairs")
+    model.add_argument("--out", type=Path, metavar="FILE", help="quantize: where to")
+    model.add_argument("--prune-layers", default="", metavar="N-M,...", help="quantize: blocks to leave out, from 0")
+    for name, kind, default, what in (
+        ("held-out", float, 0.25, "share of the examples that it is tried on"),
+        ("rank", int, 8, "of the adapter"),
+        ("rate", float, 1e-3, "the highest learning rate"),
+        ("epochs", int, 8, "times that each example is seen, at most"),
+        ("minutes", float, 10.0, "when to end at the latest"),
+    ):
+        model.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=f"train: {what} ({default:g})")
 
 
 def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
@@ -159,6 +199,9 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
         default=default,
         metavar="NAME|FILE|openai:URL/NAME",
         help="the model that talks: a known name, a GGUF file, or one on an OpenAI-compatible server",
+    )
+    group.add_argument(
+        "--translator", default=default, metavar="NAME|FILE|openai:URL/NAME", help="the model that translates"
     )
     group.add_argument(
         "--interpreter-model",
@@ -203,13 +246,11 @@ def _dispatch(args: argparse.Namespace) -> int:
     from llmasos.core.base.settings import Settings
 
     said = {name: getattr(args, name, None) for name in (*OPTIONS, "yes", "remember")}
-    if args.command == "model" and args.name:
+    if args.command == "model" and args.name and args.action not in ("train", "use"):
         said["model"] = args.name
     settings = Settings.load(**said)
     if args.command == "model":
-        from llmasos.shell.models import show_models
-
-        return show_models(settings, args.action, as_json=args.output == "json")
+        return _model(settings, args)
     if args.command == "doctor":
         from llmasos.shell.doctor import run_doctor
 
@@ -237,6 +278,12 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         wanted = Wanted(args.action, args.what, args.place, login=args.login, since=args.since, until=args.until)
         return asyncio.run(run_calendar(settings, wanted, args.output or "text"))
+    if args.command == "device":
+        from llmasos.shell.devices import Wanted as Broker
+        from llmasos.shell.devices import run_device
+
+        device = Broker(args.action, args.name, args.address, args.login)
+        return asyncio.run(run_device(settings, device, args.output or "text"))
     if args.command == "policy":
         from llmasos.shell.policies import run_policy
 
@@ -273,6 +320,32 @@ def _dispatch(args: argparse.Namespace) -> int:
         piped = "" if args.command else _piped()
         return asyncio.run(run_once(settings, sentence, Manner(args.dry_run, args.output or "text"), piped=piped))
     return _shell(settings, args)
+
+
+def _model(settings: Settings, args: argparse.Namespace) -> int:
+    as_json = args.output == "json"
+    if args.action in ("list", "info", "use"):
+        from llmasos.shell.models import show_models, use_model
+
+        if args.action != "use":
+            return show_models(settings, args.action, as_json=as_json)
+        if not args.name:
+            raise UsageError("Which model?", "For example: llmasos model use smollm2")
+        return use_model(settings, args.name)
+    from llmasos.services.models.training import Wanted
+    from llmasos.shell.model_work import Work, run_eval, run_quantize, run_train
+
+    wanted = Wanted(
+        held_out=args.held_out, rank=args.rank, rate=args.rate, epochs=args.epochs, minutes=args.minutes,
+        seed=max(0, settings.seed),
+    )  # fmt: skip
+    work = Work(
+        args.what, text=args.text, pairs=args.pairs, prompt=args.prompt, limit=args.limit, out=args.out,
+        prune=args.prune_layers, wanted=wanted,
+    )  # fmt: skip
+    if args.action == "train":
+        return asyncio.run(run_train(settings, args.name, work, as_json=as_json))
+    return (run_eval if args.action == "eval" else run_quantize)(settings, work, as_json=as_json)
 
 
 def _whole_home(settings: Settings, args: argparse.Namespace) -> int:

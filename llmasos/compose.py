@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,18 +20,20 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, Generated
 from llmasos.core.engine.embed import Embedder, RecentEmbedder
 from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.pool import EnginePool
 from llmasos.core.engine.slot import EngineSlot
 from llmasos.core.engine.sources import Engines, LlamaEngines
 from llmasos.core.kernel.audit import FOLDER as AUDIT
 from llmasos.core.kernel.audit import Anchor, AuditLog, Auditor
 from llmasos.core.kernel.home import sizes as home_sizes
-from llmasos.core.kernel.journal import Journal
+from llmasos.core.kernel.journal import Journal, program_id
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.network import Broker
 from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
+from llmasos.core.kernel.roster import Roster
 from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, PluginHost, wheels
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
@@ -48,7 +51,7 @@ from llmasos.services.calendars import Calendars
 from llmasos.services.characters import Characters
 from llmasos.services.commands.service import Commands
 from llmasos.services.commands.typed import RUN
-from llmasos.services.devices import Devices
+from llmasos.services.devices import Brokers, Devices
 from llmasos.services.figures import of_engine
 from llmasos.services.files import Files
 from llmasos.services.files.documents import Documents
@@ -59,6 +62,8 @@ from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
 from llmasos.services.memory import Memory
 from llmasos.services.memory.retrieval import CALIBRATED
+from llmasos.services.models.service import Models
+from llmasos.services.models.voices import Voices
 from llmasos.services.plugins import Collection, Plugins, Shelf, TableShelf
 from llmasos.services.processes import Processes
 from llmasos.services.requests import Requests
@@ -74,8 +79,8 @@ Hear = Callable[[Mapping[str, Any]], None]
 Hears = Callable[[Engine], Callable[[Generated], None]]
 """Makes what an engine tells of its runs."""
 SERVICES = (
-    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Processes, System, Commands,
-    Jobs, Apps, Plugins, Calendars, Safety,
+    Files, Schedule, Tasks, Memory, Search, Language, Characters, RoomService, Devices, Brokers, Processes, System,
+    Commands, Jobs, Apps, Plugins, Calendars, Safety, Models,
 )  # fmt: skip
 """The services that have syscalls."""
 FOLDERS: Mapping[Kind, Folder] = {"plugin": "plugins", "app": "apps"}
@@ -84,6 +89,7 @@ SPEECH, INTERPRETING = "speech", "interpreting"
 """What engines are there for."""
 LOG_FILE = "llmasos.log.sealed"
 SWAP = "swap"
+MB = 1_000_000
 NOTHING_KEPT = (
     "This session keeps nothing: it began empty, and what is said, remembered and planned in it is gone when it ends. "
     "Files that it changes stay changed."
@@ -143,6 +149,7 @@ class Machine:
     characters: Characters
     schedule: Schedule
     calendars: Calendars
+    brokers: Brokers
     jobs: Jobs
     files: Files
     memory: Memory
@@ -160,9 +167,17 @@ class Machine:
     _keeps_jobs: bool = False
 
     def session(
-        self, workspace: Path, front: FrontEnd, *, person: str = "", resumes: bool = False
+        self, workspace: Path, front: FrontEnd, *, person: str = "", resumes: bool = False, program: int = 0
     ) -> tuple[Process, Session]:
-        """A person's session with the process that stands for it."""
+        """A person's session with the process that stands for it.
+
+        Args:
+            workspace: The folder that `files.*` sees.
+            front: Who is shown and asked things.
+            person: Who it is; the machine's person where empty.
+            resumes: Whether it goes on with the conversation of the session before.
+            program: The process id of the program where they sit; 0 for this one.
+        """
         person = person or self.person
         process = self.kernel.processes.spawn(
             self.kernel.processes.init,
@@ -172,25 +187,27 @@ class Machine:
             subject=f"user:{person}",
             priority="interactive",
         )
-        session = Session(person, workspace, front, resumes=resumes)
+        at = program_id(program or os.getpid())
+        session = Session(person, workspace, front, resumes=resumes, program=at)
         self.files.watch(session)
         return process, session
 
-    async def listen(self, hear: Hear) -> Callable[[], None]:
+    async def listen(self, hear: Hear, *, person: str = "") -> Callable[[], None]:
         """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
 
-        The first listener is told too which effects an earlier program left in the middle.
+        The first listener is told too which effects an earlier program left in the middle, and each person what was
+        left in their mailbox.
         """
         deafen = self.bell.add(hear)
         if len(self.bell) == 1 and not self.kernel.store.frozen:
             await self.keep_jobs()
-            for note in self.jobs.untold():
-                hear({"note": note})
             await self.schedule.start()
             for entry in self.kernel.journal.undecided():
                 what = f"{entry.call['syscall']} ({entry.request!r})"
                 hear({"note": f"Stopped in the middle, so look whether it was done: {what}. 'undo' takes it back."})
                 self.kernel.journal.told(entry.id)
+        if not self.kernel.store.frozen:
+            self.kernel.mailboxes.deliver(person or self.person, lambda words: hear({"note": words}))
 
         def end() -> None:
             deafen()
@@ -200,12 +217,13 @@ class Machine:
         return end
 
     async def keep_jobs(self) -> None:
-        """Run background jobs, read followed calendars and index workspaces from now on; for a program that stays."""
+        """Run jobs, read followed calendars, index workspaces and keep brokers connected; for a program that stays."""
         if not self._keeps_jobs and not self.kernel.store.frozen:
             self._keeps_jobs = True
             await self.jobs.start(self.kernel)
             self.calendars.start(self.kernel)
             self.files.start(self.kernel.store)
+            self.brokers.start(self.kernel)
 
     async def close(self) -> None:
         """Stop reminders, workers and engines, then close the store."""
@@ -260,7 +278,10 @@ async def compose(
         closing.callback(audit.close)
         if audit.trouble:
             store.freeze(audit.trouble)
-        journal = Journal(store, clock, keep=settings.keep_history, keep_undo=settings.keep_undo)
+        journal = Journal(
+            store, clock, keep=settings.keep_history, keep_undo=settings.keep_undo,
+            keep_bytes=settings.keep_undo_mb * MB,
+        )  # fmt: skip
         closing.callback(journal.close)
         history = SealedLog(state / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE))
 
@@ -270,6 +291,8 @@ async def compose(
         bell = Bell()
         policy = LivePolicy(Sources.of(settings.policy, home), clock, lambda words: changed(words))
         kernel = Kernel(table, processes, policy, journal, store, clock)
+        # Characters and apps that an earlier kernel had.
+        Roster(store, processes)
 
         auditor = Auditor(audit, table, clock, lambda row: layers_of(row, launcher))
         kernel.hooks.append(auditor.trapped)
@@ -298,14 +321,15 @@ async def compose(
         problems: list[str] = [] if settings.remember else [NOTHING_KEPT]
         if store.seals() >= WORN:
             problems.append("The keys have sealed so often that new ones are due: 'llmasos keys rotate --data'.")
-        if is_remote(settings.model):
+        for said in filter(is_remote, (settings.model, settings.translator)):
             # Words that go to a server are out of this system's hands: said at each start; on record where they leave.
-            address = Address.named(settings.model)
-            problems.append(address.told)
+            address = Address.named(said)
+            told = address.told if said == settings.model else f"Translations: {address.whither}."
+            problems.append(told)
             if not address.stays:
                 with contextlib.suppress(StoreError):
-                    audit.note(address.told)
-            if settings.record:
+                    audit.note(told)
+            if settings.record and said == settings.model:
                 problems.append("What a server writes can't be replayed, so it isn't recorded.")
         if audit.trouble:
             problems.append(
@@ -317,13 +341,24 @@ async def compose(
         # What a model says passes here on its way to a person, whoever lets it speak.
         held = HeldBack(store, clock)
         moderation = Moderation(lambda: policy.moderation, held)
-        speaker = Speaker(speech, processes, seed=settings.seed, swap=swap, moderation=moderation)
+        # Further models, and adapters on those that are loaded: opened while somebody speaks with them.
+        pool = EnginePool(lambda said: _scheduled(lambda: engines.named(said), kernel, said, discipline, None)())
+        closing.push_async_callback(pool.shutdown)
+        speaker = Speaker(
+            speech,
+            processes,
+            seed=settings.seed,
+            swap=swap,
+            moderation=moderation,
+            pool=pool,
+            chosen=lambda process: voices.of(process),
+        )
         schedule = Schedule(store, clock, bell)
         closing.callback(schedule.stop)
         calendars = Calendars(store, clock, schedule, bell.note, private=(home, state))
         files = Files(
             private=(home, state), embedder=embedder, span=schedule.span, keep_trash=settings.keep_trash,
-            documents=Documents(launcher),
+            keep_trash_bytes=settings.keep_trash_mb * MB, documents=Documents(launcher),
         )  # fmt: skip
         closing.push_async_callback(files.close)
         memory = Memory(store, clock, embedder)
@@ -332,10 +367,13 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
-        devices = Devices(store, clock)
+        voices = Voices(store, characters.cast)
+        trained = Models(settings, pool, speaker, characters.cast)
+        brokers = Brokers(store, clock, bell.note)
+        devices = Devices(store, clock, brokers=brokers)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
         await commands.settle(journal)
-        jobs = Jobs(store, clock, bell.note)
+        jobs = Jobs(store, clock, bell.note, kernel.mailboxes)
         roles = {SPEECH: speech, INTERPRETING: interpreting}
         system = System(lambda: facts(settings, kernel, roles), recorder, (speech, interpreting))
         search = Search([
@@ -353,10 +391,10 @@ async def compose(
             Ground("character.show", rows_as_passages(characters.look, "a conversation")),
             Ground("system.help", about_itself(shipped("docs"))),
         ], embedder if embedder.name.startswith(CALIBRATED) else None)  # fmt: skip
-        language = Language(speaker, native=settings.model != "smollm2", grounds=grounds.value)
+        language = Language(speaker, translator=settings.translator, grounds=grounds.value)
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
-            devices, Processes(), system, commands, jobs, calendars, Safety(held),
+            devices, brokers, Processes(), system, commands, jobs, calendars, Safety(held), trained,
         ):  # fmt: skip
             table.add_service(service)
 
@@ -380,6 +418,7 @@ async def compose(
         )  # fmt: skip
         closing.push_async_callback(jobs.close)  # before what its calls need
         closing.push_async_callback(calendars.close)
+        closing.push_async_callback(brokers.close)
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
@@ -396,14 +435,16 @@ async def compose(
         lists = (devices.names, files.names, characters.names, apps.names)
         conversations = Conversations(store, clock)
         kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget, lambda _: embedder.forget()]
+        kernel.erasing_lines += [history.erase, kept.erase]
+        kernel.killing.append(recorder.forget_process)
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
             conversations=conversations, moderation=moderation,
         )  # fmt: skip
 
         return Machine(
-            settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, jobs, files,
-            memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
+            settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, brokers, jobs,
+            files, memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
             closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")

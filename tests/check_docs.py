@@ -22,7 +22,7 @@ What can be said, and what it does. Generated from the live table by `python -m 
 shown by `system.help NAME`. A value is what you said, word for word; what isn't said is left out.
 
 Effects: *read* changes nothing. *write* and *destroy* can be undone. *final* can't, so it always asks. *external* acts outside
-the machine's own state and asks too.
+the machine's own state and asks too; a device can be set back.
 """
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)

@@ -22,10 +22,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn import functional as F
 
-from training.export import restore
+from llmasos.core.engine.lora.adapter_file import restore
+from llmasos.core.engine.lora.batch import tensors
+from llmasos.core.engine.lora.model import Model
+from llmasos.core.engine.lora.rows import Row, Tokenized, empty, pack, size
 from training.files import default_base
-from training.model import Model
-from training.rows import Row, Tokenized, empty, pack, size
 
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
@@ -81,21 +82,6 @@ def batches(recipe: Recipe) -> list[list[Row]]:
         order.shuffle(mixed)
         steps += mixed
     return steps
-
-
-def tensors(rows: list[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(tokens, positions, mask, targets) of rows, padded to `length`."""
-
-    def padded(part: str, fill: int) -> torch.Tensor:
-        return torch.tensor([getattr(row, part) + [fill] * (length - len(row)) for row in rows])
-
-    segment, parent = padded("segments", 0), padded("parents", -1)
-    same = segment.unsqueeze(2) == segment.unsqueeze(1)
-    above = (parent.unsqueeze(2) == segment.unsqueeze(1)) & (segment != 0).unsqueeze(1)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    # Padding looks at earlier padding: a softmax over nothing would be NaN.
-    mask = ((same | above) & causal).unsqueeze(1)
-    return padded("tokens", 2), padded("positions", 0), mask, padded("targets", -1)
 
 
 def rate_at(step: int, done: float, recipe: Recipe) -> float:

@@ -14,12 +14,12 @@ import torch
 
 from llmasos.core.engine.context import Context, Rows
 from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.lora.batch import tensors
+from llmasos.core.engine.lora.model import Model
+from llmasos.core.engine.lora.rows import add, empty
 from llmasos.core.engine.merge import merged
 from llmasos.services.interpreter import notation
 from training.files import ADAPTER, default_base
-from training.model import Model
-from training.rows import add, empty
-from training.train import tensors
 
 PROMPTS = (
     notation.prompt("read notes/todo.md"),

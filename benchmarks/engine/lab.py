@@ -21,6 +21,7 @@ from llmasos.core.base.clock import SystemClock
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.llama import LlamaModel
+from llmasos.core.engine.perplexity import SAMPLE
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 
@@ -29,7 +30,7 @@ Must = tuple[str, float]
 """`">="` or `"<="`, and the bar."""
 T = TypeVar("T")
 
-TEXT = Path(__file__).with_name("text.md")
+TEXT = SAMPLE
 ADAPTER = Path(__file__).resolve().parents[2] / "llmasos/services/interpreter/adapter/llmasos-interpreter.gguf"
 
 

@@ -5,13 +5,12 @@ Past everything of ours but the context; the three in turn, so that a machine th
 
 from __future__ import annotations
 
-import math
 import time
 
 from benchmarks.engine.lab import TEXT, Row, Run, figure, load
-from llmasos.core.engine.context import N_OUTPUTS, Context, Rows
+from llmasos.core.engine.context import Context, Rows
 from llmasos.core.engine.llama import LlamaModel
-from llmasos.core.engine.sampling import log_probability
+from llmasos.core.engine.perplexity import perplexity
 
 QUANTIZATIONS = ("as-shipped", "q8_0", "q4_0")
 
@@ -43,17 +42,9 @@ def rows(run: Run) -> list[Row]:
 def _perplexity(name: str, model: LlamaModel, run: Run) -> list[Row]:
     """Of a text of our own, each token given all before it."""
     tokens = model.tokenize(TEXT.read_text(encoding="utf-8"))[: run.of(None, 100)]
-    context = Context(model, n_ctx=4096, n_sequences=1, threads=1)
-    total = 0.0
-    for start in range(0, len(tokens) - 1, N_OUTPUTS):
-        some = Rows()
-        for position in range(start, min(start + N_OUTPUTS, len(tokens) - 1)):
-            some.add(tokens[position], position, 0, True)
-        assert context.decode(some) == 0
-        total -= sum(log_probability(context.logits(at), tokens[start + at + 1]) for at in range(len(some)))
-    context.close()
+    found = perplexity(model, tokens, window=4096)
     return [
-        figure(f"perplexity_{name}", [math.exp(total / (len(tokens) - 1))], f"of {len(tokens)} tokens"),
+        figure(f"perplexity_{name}", [found.value], f"of {len(tokens)} tokens"),
         figure(f"size_{name}", [model.info.size / 1e6], "MB"),
     ]
 

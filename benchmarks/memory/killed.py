@@ -6,7 +6,6 @@ python -m benchmarks.memory.killed HOME SEED NUMBER  # asks the same of what cam
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -17,13 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory.facts import facts
-from benchmarks.memory.fillers import fillers
-from benchmarks.memory.stage import OWNER, say, stage
-from llmasos.compose import Machine
-from llmasos.services.characters import CharacterRef
-
-QUESTIONS = 6
 ROOT = Path(__file__).parents[2]
 
 
@@ -57,23 +49,22 @@ def kills(count: int, seed: str) -> Kills:
 
 def _until_killed(home: Path, seed: str, turns: int, longer: float) -> dict[str, Any]:
     """Let a program talk for some turns and a little longer, then kill it; the last that it said."""
-    child = _start(home, seed)
-    assert child.stdout
     last: dict[str, Any] = {}
-    for _ in range(turns):
-        line = child.stdout.readline()
-        if not line:
-            raise RuntimeError("The program ended before it was killed.")
-        last = json.loads(line)
-    try:
-        child.wait(longer)  # into the middle of the next turn
-    except subprocess.TimeoutExpired:
-        child.kill()
-    # What it had said before it died counts as done.
-    for line in child.stdout.read().splitlines():
-        if line.endswith("}"):
+    with _start(home, seed) as child:
+        assert child.stdout
+        for _ in range(turns):
+            line = child.stdout.readline()
+            if not line:
+                raise RuntimeError("The program ended before it was killed.")
             last = json.loads(line)
-    child.wait()
+        try:
+            child.wait(longer)  # into the middle of the next turn
+        except subprocess.TimeoutExpired:
+            child.kill()
+        # What it had said before it died counts as done.
+        for line in child.stdout.read().splitlines():
+            if line.endswith("}"):
+                last = json.loads(line)
     return last
 
 
@@ -84,41 +75,7 @@ def _asked_again(home: Path, seed: str, number: int) -> dict[str, Any]:
 
 
 def _start(*said: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.memory.killed", *map(str, said)]
+    command = [sys.executable, "-m", "benchmarks.memory.talker", *map(str, said)]
     # Another salt each time: what depends on `hash` would differ.
     environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
-
-
-async def _recalled(machine: Machine, ref: CharacterRef, seed: str, before: int) -> dict[str, Any]:
-    character = machine.characters.cast.get(ref.id)
-    assert character
-    log = machine.characters.cast.log(character)
-    asked = random.Random(seed).sample(facts(), QUESTIONS)
-    found = {}
-    for question in [fact.near for fact in asked] + [fact.far for fact in asked]:
-        hits = await log.recall(question, ref.id, OWNER, before=before, limit=5)
-        found[question] = [[hit.item.id, hit.item.text, round(hit.score, 6)] for hit in hits]
-    return {"recalled": found, "next": log.next_number}
-
-
-async def _main(home: Path, seed: str, before: int) -> None:
-    async with stage(home) as (machine, _, _):
-        ref = await machine.characters.create(OWNER, "Mira")
-        if before:
-            print(json.dumps(await _recalled(machine, ref, seed, before)))
-            return
-        draw = random.Random(seed)
-        other = fillers(seed)
-        told = facts()
-        draw.shuffle(told)
-        for turns in range(1, 10_000):
-            await say(machine, ref, told[turns % len(told)].said(draw.randrange(3)) if turns % 2 else next(other))
-            character = machine.characters.cast.get(ref.id)
-            assert character
-            number = machine.characters.cast.log(character).next_number
-            print(json.dumps({**await _recalled(machine, ref, seed, number), "turns": turns}), flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 0))

@@ -121,6 +121,7 @@ class Listener:
                 person=str(hello.get("person") or ""),
                 resumes=bool(hello.get("resumes")),
                 said=str(hello.get("said") or ""),
+                program=connection.peer,
             )
         except LlmasosError as error:
             connection.send({"refused": codec.error(error)})

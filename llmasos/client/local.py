@@ -37,6 +37,7 @@ class LocalClient:
         person: Who it is; the machine's person where empty.
         resumes: Whether it goes on with the conversation of the session before.
         said: What the person asked a model for that makes this session's calls; empty where they make them.
+        program: The process id of the program where the person sits; 0 for this one.
         closing: What ends with the session, where this program's own session carries the rest.
     """
 
@@ -51,10 +52,11 @@ class LocalClient:
         person: str = "",
         resumes: bool = False,
         said: str = "",
+        program: int = 0,
         closing: Closing | None = None,
     ) -> None:
         self.machine = machine
-        self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes)
+        self.process, self.session = machine.session(workspace, front, person=person, resumes=resumes, program=program)
         self._agent = Agent(machine.kernel, self.process, self.session, said) if said else None
         self.home = machine.settings.home
         self.boot = machine.kernel.boot
@@ -169,7 +171,7 @@ class LocalClient:
     async def listen(self, hear: Hear) -> None:
         """Hear of reminders."""
         if self._deafen is None:
-            self._deafen = await self.machine.listen(hear)
+            self._deafen = await self.machine.listen(hear, person=self.session.person)
 
     async def set_aside(self, name: str) -> None:
         """Make room for a character, for who may create one."""

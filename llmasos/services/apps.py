@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 from llmasos.core.base.errors import PluginError, ProcessKilled, SyscallError
 from llmasos.core.base.values import done, items, text
-from llmasos.core.kernel.process import Process, State
+from llmasos.core.kernel.process import Lasting, Process, State
 from llmasos.core.kernel.sandbox import PluginHost
 from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.store.store import PERSON
 from llmasos.core.kernel.syscall import Kind, Syscall, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services import matching
@@ -105,9 +106,7 @@ class Apps:
         process = processes.find("app", app)
         if process is None:
             caller.prepare("app.close", {"name": app})
-            process = processes.spawn(
-                processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner
-            )
+            process = _started(caller, app)
         if process.state is State.STOPPED:
             raise SyscallError("EBUSY", f"{app} is stopped.", f"Say 'resume process {process.pid}' first.")
         answer = await self._run(self._rows[app], caller, process, {"request": request} if request else {})
@@ -182,7 +181,7 @@ class Apps:
             raise SyscallError("ESTALE", f"{name} isn't installed any more.")
         if processes.find("app", name):
             return f"There was nothing to take back: {name} is open already."
-        processes.spawn(processes.init, name=name, program="app", subject=f"app:{name}", owner=caller.process.owner)
+        _started(caller, name)
         return f"Opened {name} again."
 
     async def _run(self, row: Syscall, caller: Caller, process: Process, args: dict[str, str]) -> dict[str, Any]:
@@ -216,3 +215,12 @@ class Apps:
         if process is None:
             raise SyscallError("ENOENT", f"{name} isn't open.", "'app.list' shows the apps.")
         return process
+
+
+def _started(caller: Caller, app: str) -> Process:
+    """An app's process; it is there until the app is closed, also in the next kernel."""
+    processes = caller.kernel.processes
+    return processes.spawn(
+        processes.init, name=app, program="app", subject=f"app:{app}", owner=caller.process.owner,
+        lasting=Lasting(app, PERSON),
+    )  # fmt: skip

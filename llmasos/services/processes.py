@@ -106,6 +106,7 @@ class Processes:
             结束 8 号进程
         """
         process = await caller.kernel.processes.kill(pid)
+        caller.erase_process(process)
         return done(f"Killed process {pid} ({process.name}).", ref=str(pid))
 
     async def preview(self, caller: Caller, pid: int) -> dict[str, str]:
@@ -131,13 +132,14 @@ class Processes:
 
 
 def _running(caller: Caller, pid: int) -> dict[str, Any]:
-    """A process as an inverse names it: pids begin anew with each program."""
-    return {"pid": pid, "started": caller.kernel.processes.check_alive(pid).started, "boot": caller.kernel.boot}
+    """A process as an inverse names it: a pid means another one in the next kernel, unless it came back."""
+    process = caller.kernel.processes.check_alive(pid)
+    return {"pid": pid, "started": process.started, "boot": process.boot}
 
 
 def _still_runs(caller: Caller, payload: dict[str, Any], state: State | None) -> bool:
     process = next((p for p in caller.kernel.processes if p.pid == payload["pid"] and p.alive), None)
-    return payload["boot"] == caller.kernel.boot and process is not None and state in (None, process.state)
+    return process is not None and payload["boot"] == process.boot and state in (None, process.state)
 
 
 def _row(process: Process, rate: float) -> dict[str, Any]:

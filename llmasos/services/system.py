@@ -14,7 +14,7 @@ from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import done, items, record, text
 from llmasos.core.engine.slot import EngineSlot
-from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.journal import Entry, Journal
 from llmasos.core.kernel.replay import Recorder, replay
 from llmasos.core.kernel.syscall import Syscall, Written, syscall
 from llmasos.core.kernel.trap import Caller
@@ -137,15 +137,19 @@ class System:
         if said != number:
             return [self._chosen(caller, int(number))], True
         found = list(islice(journal.undoable(session.person, str(session.workspace)), int(number)))
+        if len(found) == int(number):
+            return found, False
+        gone = journal.given_up(session.person, str(session.workspace))
+        why = f" #{gone.id}, {_told(gone)}, {_given_up(journal)}." if gone else ""
         if not found:
             raise SyscallError(
-                "ENOENT", "There is nothing to take back in this workspace.", "'system.history' shows what was done."
+                "ENOENT", f"There is nothing to take back in this workspace.{why}", "'history' shows what was done."
             )
-        if len(found) < int(number):
-            raise SyscallError(
-                "ENOENT", f"Only {len(found)} changes can be taken back in this workspace.", f"Say 'undo {len(found)}'."
-            )
-        return found, False
+        raise SyscallError(
+            "ENOENT",
+            f"Only {len(found)} change{'s' * (len(found) > 1)} can be taken back in this workspace.{why}",
+            f"Say 'undo {len(found)}'.",
+        )
 
     def _chosen(self, caller: Caller, id: int) -> Entry:
         """The entry of a number, if it is the person's and can be taken back."""
@@ -159,6 +163,8 @@ class System:
                 "failed": "didn't happen",
                 "stale": "can't be taken back: what it changed has changed since",
             }.get(entry.state, "can't be taken back")
+            if entry.given_up:
+                why = _given_up(journal)
             raise SyscallError("ESTALE", f"{_told(entry)} {why}.", "'history' shows what else was done.")
         if entry.workspace != str(session.workspace):
             raise SyscallError(
@@ -309,6 +315,13 @@ def _descendants(pid: int) -> list[int]:
 def _mentions(row: Syscall, wanted: str) -> bool:
     stem = wanted[:-1] if wanted.endswith("s") and len(wanted) > 3 else wanted
     return stem in f"{row.name} {row.summary} {' '.join(row.examples)}".casefold()
+
+
+def _given_up(journal: Journal) -> str:
+    return (
+        "can't be taken back any more: what that needs was given up to make room for newer changes "
+        f"(keep_undo_mb, now {journal.room})"
+    )
 
 
 def _told(entry: Entry) -> str:

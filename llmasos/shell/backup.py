@@ -14,13 +14,13 @@ from typing import Any
 
 from llmasos.compose import audit_anchor, open_audit
 from llmasos.core.base.clock import SystemClock
+from llmasos.core.base.durable import owner_only
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, StoreError, UsageError
 from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import backup, home, keyring_file
 from llmasos.core.kernel.audit import Anchor
 from llmasos.core.kernel.custody import KEY_FILE
-from llmasos.core.kernel.durable import owner_only
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.store import Store

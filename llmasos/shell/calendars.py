@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from llmasos.client import Client
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.settings import Settings
 from llmasos.core.base.types import Call, Result
-from llmasos.core.kernel.session import FrontEnd, Nobody
-from llmasos.shell import keys
+from llmasos.core.kernel.session import FrontEnd
 from llmasos.shell.once import exit_code
-from llmasos.shell.pipe_front import PipeFront
-from llmasos.shell.seat import each, session, stdin_lines
+from llmasos.shell.seat import session
+from llmasos.shell.secrets_front import front_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -52,7 +49,7 @@ async def run_calendar(settings: Settings, wanted: Wanted, output: str) -> int:
         UsageError: A name or a file is missing.
     """
     _check(wanted)
-    front = _front(settings, output)
+    front = front_of(settings, output)
     async with session(settings, front) as client:
         calls = await _calls(client, wanted, front)
         results = [await client.trap(call) for call in calls]
@@ -110,52 +107,3 @@ async def _syncs(client: Client, name: str) -> list[Call]:
         known = next((one for one in kinds if one.casefold() == name.casefold()), name)
         kinds = {known: kinds.get(known, "server")}
     return [Call("calendar.refresh" if k == "folder" else "calendar.sync", {"name": n}) for n, k in kinds.items()]
-
-
-def _front(settings: Settings, output: str) -> FrontEnd:
-    if output != "text":
-        return _QuietTyped(yes=settings.yes)
-    if keys.at_terminal() and sys.stdout.isatty():
-        from llmasos.shell.front import TerminalFront  # a terminal's libraries take a quarter of a second
-
-        return TerminalFront(yes=settings.yes)
-    return _Typed(yes=settings.yes)
-
-
-class _Lines:
-    """What is piped in: secrets, a line each."""
-
-    def __init__(self) -> None:
-        self._lines: AsyncIterator[bytes] | None = None
-
-    async def next(self) -> str | None:
-        """The next line; None at the end, and at a terminal."""
-        if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-            return None
-        self._lines = self._lines or each(stdin_lines())
-        line = await anext(self._lines, None)
-        return line.decode(errors="replace").rstrip("\r\n") or None if line is not None else None
-
-
-class _Typed(PipeFront):
-    """As any pipe, with secrets piped in."""
-
-    def __init__(self, yes: bool = False) -> None:
-        super().__init__(yes)
-        self._typed = _Lines()
-
-    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
-        """The next line that is piped in."""
-        return await self._typed.next()
-
-
-class _QuietTyped(Nobody):
-    """Shows nothing, with secrets piped in."""
-
-    def __init__(self, *, yes: bool = False) -> None:
-        super().__init__(yes=yes)
-        self._typed = _Lines()
-
-    async def secret(self, question: str, *, hidden: bool = True) -> str | None:
-        """The next line that is piped in."""
-        return await self._typed.next()

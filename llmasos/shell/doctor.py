@@ -19,6 +19,7 @@ from llmasos.core.base.paths import cache_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.engine.openai.address import PROMPTS, is_remote
+from llmasos.core.engine.sources import file_of
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
 from llmasos.core.kernel.sandbox import (
@@ -92,7 +93,7 @@ def _python() -> tuple[State, str]:
 
 
 def _model(settings: Settings) -> tuple[State, str]:
-    info = models.info(models.locate(settings.model))
+    info = models.info(file_of(settings.model, settings))
     return "ok", f"{info.name} ({info.path})"
 
 

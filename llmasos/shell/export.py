@@ -6,11 +6,11 @@ from pathlib import Path
 
 from llmasos.compose import HISTORY_FILE, HISTORY_PURPOSE
 from llmasos.core.base.clock import SystemClock
+from llmasos.core.base.durable import owner_only
 from llmasos.core.base.errors import StoreError, UsageError
 from llmasos.core.base.paths import expanded
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import home
-from llmasos.core.kernel.durable import owner_only
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.store import Store

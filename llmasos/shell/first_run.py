@@ -16,6 +16,7 @@ from llmasos.core.base.paths import expanded, private_dir
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models
 from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.sources import file_of
 from llmasos.core.kernel.custody import Ask
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.policy import Sources
@@ -97,7 +98,7 @@ async def _try(settings: Settings, ask: Ask | None) -> int:
         address = Address.named(settings.model)
         where = f"{address.name} ({address.whither})"
     else:
-        where = f"{models.info(models.locate(settings.model)).name}, on this machine"
+        where = f"{models.info(file_of(settings.model, settings)).name}, on this machine"
     _say(f"3. Model: {where}. A first sentence: {SENTENCE!r} ...")
     try:
         async with session(settings, Nobody(), ask=ask) as client:

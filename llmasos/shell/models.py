@@ -1,4 +1,4 @@
-"""`llmasos model list|info`."""
+"""`llmasos model list|info|use`: the models there are, what they say of themselves, and which one talks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from llmasos.core.base import settings as kept
+from llmasos.core.base.errors import ModelError
 from llmasos.core.base.settings import Settings
-from llmasos.core.engine import models
-from llmasos.core.engine.openai.address import is_remote
+from llmasos.core.engine import adapters, models
+from llmasos.core.engine.openai.address import Address, is_remote
+from llmasos.core.engine.sources import file_of
+from llmasos.services.models import trained
 from llmasos.shell.server_model import look
 
 
@@ -23,9 +28,10 @@ def show_models(settings: Settings, action: str, *, as_json: bool) -> int:
     rows: list[Mapping[str, Any]] = []
     found = True
     if action == "list":
-        rows += [_row(info) for info in map(models.info, models.known())]
+        rows += [_row(path) for path in _found(settings)]
+        rows += [_task_row(about) for about in trained.all_of(settings.home)]
     elif not is_remote(settings.model):
-        rows.append(_row(models.info(models.locate(settings.model))))
+        rows.append(_named(settings))
     if is_remote(settings.model):
         seen = asyncio.run(look(settings))
         rows.append(seen.row())
@@ -33,10 +39,89 @@ def show_models(settings: Settings, action: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(rows if action == "list" else rows[0], ensure_ascii=False, indent=1))
     else:
-        for row in rows:
-            print("\n".join(f"{key:14} {value}" for key, value in row.items()))
+        print("\n\n".join("\n".join(f"{key:14} {value}" for key, value in _shown(row)) for row in rows))
     return 0 if found else 1
 
 
-def _row(info: models.ModelInfo) -> dict[str, Any]:
+def use_model(settings: Settings, said: str) -> int:
+    """Let a model talk from now on: write it into the home's settings, once it has been looked at.
+
+    Args:
+        settings: Whose home.
+        said: A known name, a file, or one on a server; any with an adapter.
+
+    Raises:
+        ModelError: It can't be used.
+    """
+    if is_remote(said):
+        address = Address.named(said)
+        kept.keep(settings.home, model=said)
+        print(f"From the next start on {address.name} talks. {address.told}")
+        return 0
+    path = file_of(said, settings)
+    models.check(path)
+    plus = said.rpartition("+")[2] if "+" in said and not Path(said).expanduser().exists() else ""
+    if plus and adapters.NAME.fullmatch(plus):
+        trained.check(settings.home, trained.of(settings.home, plus), settings.models_in)
+    # From every folder the same one is meant.
+    base = said.removesuffix(f"+{plus}") if plus else said
+    named = base if base in models.KNOWN else str(path.resolve())
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept.keep(settings.home, model=f"{named}+{plus}" if plus else named)
+    info = models.info(path)
+    print(f"From the next start on {info.name}{f' with {plus}' if plus else ''} talks.")
+    print("The interpreter keeps its own model: its adapter fits no other. --interpreter-model names one to compare.")
+    return 0
+
+
+def _found(settings: Settings) -> list[Path]:
+    """The files of the packages, of the folders, and the one that was configured, each once."""
+    files = [*models.known(), *models.files(settings.models_in)]
+    configured = (settings.model, settings.interpreter_model, settings.translator)
+    files += [file_of(said, settings) for said in configured if said and not is_remote(said)]
+    each: dict[Path, Path] = {}
+    for path in files:
+        each.setdefault(path.resolve(), path)
+    return list(each.values())
+
+
+def _named(settings: Settings) -> Mapping[str, Any]:
+    """Facts of the model, of a trained task, or of an adapter's file that was named."""
+    said = settings.model
+    if adapters.NAME.fullmatch(said) and said not in models.KNOWN and not file_of(said, settings).exists():
+        known = {about.name: about for about in trained.all_of(settings.home)}
+        if said in known:
+            return _task_row(known[said])
+    return _row(file_of(said, settings), strict=True)
+
+
+def _row(path: Path, *, strict: bool = False) -> dict[str, Any]:
+    try:
+        info = models.info(path)
+    except ModelError as error:
+        if strict:
+            raise
+        return {"name": path.stem, "path": str(path), "trouble": str(error)}
     return {key: str(value) if key == "path" else value for key, value in asdict(info).items()}
+
+
+def _task_row(about: trained.Trained) -> dict[str, Any]:
+    row = asdict(about)
+    return {"name": about.name, "adapter of": row.pop("model"), **row}
+
+
+def _shown(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """A row's fields as a person reads them; those that say nothing are left out."""
+    shown: list[tuple[str, Any]] = []
+    for key, value in row.items():
+        if isinstance(value, tuple | list):
+            value = ", ".join(map(str, value))
+        elif isinstance(value, dict):
+            value = ", ".join(f"{name} {share:.1%}" for name, share in value.items())
+        elif key == "accuracy":
+            value = f"{value:.1%}"
+        elif key in ("parameters", "context", "size") and isinstance(value, int):
+            value = f"{value:,}"
+        if value not in ("", None):
+            shown.append((key, value))
+    return shown

@@ -37,7 +37,7 @@ REACH = {
     "write": "can be taken back",
     "destroy": "can be taken back",
     "final": "can't be taken back",
-    "external": "acts outside, can't be taken back",
+    "external": "acts outside",
 }
 ANSWERS: dict[str, Answer] = {
     **dict.fromkeys(("y", "yes", "ok", "once", "是", "好", "可以"), "once"),

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from llmasos.compose import audit_anchor
+from llmasos.core.base.durable import scrub
 from llmasos.core.base.errors import LlmasosError, NeedsAnswer, StoreError, UsageError
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel import custody, home, keyring_file
 from llmasos.core.kernel.audit import Anchor
-from llmasos.core.kernel.durable import scrub
 from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.shell import keys
 

@@ -148,12 +148,11 @@ def open_desk(
         speaker = Speaker(EngineSlot(load, "scripted"), processes, seed=1, moderation=moderation)
         characters = Characters(store, clock, speaker, embedder, private=[home])
         memory = Memory(store, clock, embedder)
-        native = plays.name not in ("smollm2", "scripted")
         for service in (
             memory,
             characters,
             RoomService(store, clock, characters),
-            Language(speaker, native=native),
+            Language(speaker),
             Files(private=[home]),
             Safety(held),
         ):

@@ -18,7 +18,9 @@ OWN = "0" * 16
         ("My favourite colour is teal.", "My favourite colour is red."),
         ("The meeting has been moved to five.", "The meeting is at three."),
         ("I drive a Fiat now.", "I drive a Volvo."),
+        ("I have a new one, my passport expires in 2031.", "My passport expires in 2029."),
         ("我搬到成都了。", "我住在厦门。"),
+        ("我的手表现在放在床头。", "我的手表放在抽屉里。"),
         ("我的狗叫豆豆。", "我的狗叫旺财。"),
     ],
 )
@@ -32,6 +34,8 @@ def test_the_newer_one_holds(new: str, old: str) -> None:
         ("My cat is called Tom.", "My dog is called Rex."),
         ("My dog is old.", "My dog is brown."),
         ("My sister lives in Bergen now.", "My brother lives in Oslo."),
+        ("My sister now lives in Porto.", "I live in Lisbon."),
+        ("I have a new one, my passport expires in 2031.", "I have a new one, my laptop is a MacBook."),
         ("I like coffee.", "I like tea."),
         ("My dog ran away.", "My dog is called Rex."),
     ],

@@ -222,3 +222,16 @@ async def test_undo_after_a_restart_of_the_service(desk: Desk) -> None:
     os.chdir("/")
     await desk.undo()
     assert desk.tree() == before
+
+
+async def test_what_went_from_the_trash_for_room_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "LIMIT", 1)
+    with open_desk(tmp_path, keep_trash_bytes=150) as desk:
+        desk.put("one.mp4", b"1" * 100)
+        desk.put("two.mp4", b"2" * 100)
+        assert "went for good" not in (await desk.ok("files.delete", path="one.mp4"))["note"]
+        assert "the oldest there went for good: 1" in (await desk.ok("files.delete", path="two.mp4"))["note"]
+        await desk.undo()
+        assert desk.tree()["two.mp4"] == b"2" * 100
+        with pytest.raises(SyscallError, match=r"isn't in the trash any more, .*keep_trash_mb"):
+            await desk.undo()

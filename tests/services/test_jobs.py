@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import ScriptedEngines
 from llmasos.core.kernel.session import Lasting
 from llmasos.services.jobs import service
+from llmasos.services.jobs.job import Job
 from llmasos.services.jobs.orders import Order, order_in
 from tests.seat import Person, Seat, reader
 
@@ -353,8 +356,6 @@ def test_a_running_one_is_cut_off(there: Clocked) -> None:
 
 
 def _with_run(machine: Machine, run: Any) -> Any:
-    from dataclasses import replace
-
     return replace(machine.kernel.table["files.list"], run=run)
 
 
@@ -417,3 +418,55 @@ def test_what_was_erased_for_good_is_in_no_output_of_a_job(there: Clocked) -> No
 
 def test_undo_is_no_job(there: Clocked) -> None:
     assert [r.error for r in there.seat.say("undo &").results] == ["EINVAL"]
+
+
+def killed_while(there: Clocked, order: str, call: str) -> Any:
+    """What a kernel finds that is started after the one before was killed while a job makes a call, and no shell knows yet."""
+
+    async def halfway() -> None:
+        held = asyncio.Event()
+
+        async def never(*_: Any, **__: Any) -> Any:
+            shutil.copytree(there.settings.home, there.settings.home.with_name("killed"))
+            held.set()
+            await asyncio.Event().wait()
+
+        row = there.machine.kernel.table[call]
+        there.machine.kernel.table.rows[call] = replace(row, run=never)
+        client = LocalClient(there.machine, there.workspace, Person())
+        await client.handle(order)
+        if not order.endswith("&"):
+            there.clock.advance(timedelta(hours=1, minutes=1).total_seconds())
+        await there.machine.jobs._ringer.ring_due()
+        await held.wait()
+        await client.close()
+
+    there.runner.run(halfway())
+    told: list[str] = []
+
+    async def next_kernel() -> list[Any]:
+        settings = replace(there.settings, home=there.settings.home.with_name("killed"))
+        engines = ScriptedEngines(says=["Short."], reads=reader(PROGRAMS))
+        machine = await compose(settings, clock=there.clock, engines=engines)
+        await machine.listen(lambda what: told.append(str(what.get("note", ""))))
+        await asyncio.sleep(0.05)
+        assert not machine.jobs._running, "it isn't begun again"
+        jobs = [Job.from_json(record.value) for record in machine.kernel.store.scan("job")]
+        await machine.close()
+        return jobs
+
+    return there.runner.run(next_kernel()), told
+
+
+def test_one_that_was_killed_says_how_far_it_came(there: Clocked) -> None:
+    there.seat.put("inbox.md", "rain at noon")
+    (job,), told = killed_while(there, "summarize inbox.md into today.md &", "files.write")
+    assert (job.state, job.last.state) == ("interrupted", "interrupted")
+    assert "rain at noon" in job.last.output
+    assert sum("Job 1 was interrupted" in note for note in told) == 1
+
+
+def test_a_repeated_one_that_was_killed_waits_for_its_next_time(there: Clocked) -> None:
+    (job,), told = killed_while(there, "every day at 13:00 list my files", "files.list")
+    assert (job.state, [run.state for run in job.runs]) == ("waiting", ["interrupted"])
+    assert sum("Job 1 was interrupted" in note for note in told) == 1

@@ -55,6 +55,10 @@ async def test_answers_and_texts(engine: Engine, tmp_path: Path) -> None:
         plan = await desk.ok("content.write", kind="plan", topic="a weekend in the mountains")
         assert plan["text"].startswith("1. ")
         assert 2 <= len(plan["text"].splitlines()) <= 8
+        quest = (await desk.ok("content.write", kind="quest", topic="a fox in a trap", style="three steps"))["text"]
+        assert re.fullmatch(r"Goal: .+\n1\. .+\n2\. .+\n3\. .+\nReward: .+", quest)
+        talk = (await desk.ok("content.write", kind="dialogue", topic="rain", style="short"))["text"]
+        assert [line.partition(":")[0] for line in talk.splitlines()] == ["Anna", "Ben", "Anna", "Ben"]
         check((await desk.ok("content.write", kind="story", topic="a lost umbrella"))["text"])
         assert await desk.error("content.translate", text="good morning", language="French") == "ENOTSUP"
         assert engine.stats()["sequences"] == 0

@@ -63,3 +63,35 @@ def test_a_trash_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_no_trash_is_no_trouble(tmp_path: Path) -> None:
     assert trash.empty(tmp_path, 30, GO_ON) == 0
+
+
+def boxes(root: Path, *sizes: int) -> list[Path]:
+    """Boxes with so many bytes each, the oldest first."""
+    made = []
+    for number, size in enumerate(sizes):
+        folder = root / TRASH / effects.temporary()
+        folder.mkdir(parents=True)
+        (folder / "film.mp4").write_bytes(bytes(size))
+        dated(folder, 50 - number)
+        made.append(folder)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("most", "left"), [(0, [0, 1, 2, 3]), (100, [0, 1, 2, 3]), (90, [1, 2, 3]), (89, [2, 3]), (60, [2, 3]), (1, [3])]
+)
+def test_what_is_too_much_goes_the_oldest_first(tmp_path: Path, most: int, left: list[int]) -> None:
+    made = boxes(tmp_path, 10, 30, 20, 40)
+    assert trash.make_room(tmp_path, most, GO_ON, sparing=made[-1].name) == 4 - len(left)
+    assert [number for number, box in enumerate(made) if box.exists()] == left
+
+
+def test_what_was_just_put_there_stays_however_large(tmp_path: Path) -> None:
+    made = boxes(tmp_path, 10, 30)
+    theirs = tmp_path / TRASH / "theirs"
+    theirs.mkdir()
+    (theirs / "large").write_bytes(bytes(1000))
+    assert trash.make_room(tmp_path, 5, GO_ON, sparing=made[0].name) == 1
+    assert [box.exists() for box in made] == [True, False]
+    assert theirs.exists()
+    assert trash.make_room(tmp_path / "nowhere", 5, GO_ON, sparing="") == 0

@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 18, 10, 0, tzinfo=BERLIN)
         "at 25:00",
         "10:75",
         "二十五点",
-        "第一个",
+        "农历八月五五",
         "in 10000000000 days",
         "in 99999999999999999999 years",
         "1" * 300,
@@ -50,6 +50,12 @@ def test_what_can_not_be_read_is_refused_with_examples(text: str) -> None:
             read(text, NOW)
         assert error.value.code == "EINVAL"
         assert "tomorrow at 9" in error.value.remedy
+
+
+@pytest.mark.parametrize("text", ["第一个", "第三个"])
+def test_a_number_that_counts_nothing_is_no_moment(text: str) -> None:
+    with pytest.raises(SyscallError, match="is no time"):
+        words.when(text, NOW)
 
 
 @settings(deadline=None)  # dateparser loads its languages when it first meets a strange text

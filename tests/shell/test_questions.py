@@ -57,8 +57,7 @@ def test_consent_shows_the_pattern_that_would_last_and_where_it_comes_from() -> 
         ("web",), "The rate 2/minute of the rule 'lamps' is used up; again in 42 s.",
     )  # fmt: skip
     assert shown(questions.consent(question)) == (
-        "? device.turn_on  acts outside, can't be taken back · wanted by app:social ·\n"
-        "from web\n"
+        "? device.turn_on  acts outside · wanted by app:social · from web\n"
         "  name  study lamp\n"
         "  y once   s every device.turn_on in this session   n no   rule ask-external\n"
         "  a always   1h for a time   device.turn_on name='study lamp'\n"
@@ -95,7 +94,7 @@ def test_consent_shows_exactly_what_will_go() -> None:
 def test_consent_says_who_wants_it_when_it_is_not_the_person() -> None:
     question = Consent(Call("device.turn_on"), {}, "external", "r", "character:Alice")
     assert shown(questions.consent(question)).startswith(
-        "? device.turn_on  acts outside, can't be taken back · wanted by character:Alice\n  y once"
+        "? device.turn_on  acts outside · wanted by character:Alice\n  y once"
     )
 
 

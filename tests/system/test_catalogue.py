@@ -12,6 +12,7 @@ import pytest
 
 from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
+from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import ScriptedEngines
 from tests.catalogue import contract
 from tests.seat import Person, Seat, tree
@@ -20,6 +21,8 @@ Check = Callable[[Seat], Any]
 Prepared = tuple[dict[str, Any], Check]
 CASES: dict[str, Callable[[Seat], Prepared]] = {}
 NOT_UNDOABLE = {"system.undo"}
+SET_BACK = {"device.turn_on", "device.turn_off", "device.set"}
+"""What acts outside, and has a way back."""
 SAYS = "The sea is calm tonight."
 
 
@@ -90,7 +93,11 @@ def test_works(seat: Seat, name: str) -> None:
     assert [entry.id for entry in entries] != last and entries[0].person == "ada"
     if effect in ("final", "external"):
         assert [question.call.syscall for question in seat.person.consents] == [name], "it asks, once"
-        assert not result.undoable
+        assert result.undoable == (name in SET_BACK)
+        if result.undoable:
+            seat.ok("system.undo")
+            assert len(seat.person.consents) == 2, "setting back acts outside again"
+            assert state(seat) == before, "undo sets back exactly that"
         return
     assert entries[0].call["syscall"] == name and entries[0].state == "done"
     assert not seat.person.consents, "what can be undone doesn't ask"
@@ -98,6 +105,15 @@ def test_works(seat: Seat, name: str) -> None:
         assert result.undoable
         seat.ok("system.undo")
         assert state(seat) == before, "undo takes back exactly that"
+
+
+@pytest.mark.parametrize("name", list(contract()))
+def test_works_as_it_is_written(seat: Seat, name: str) -> None:
+    args, check = CASES[name](seat)
+    outcome = seat.say(str(Call(name, args)))
+    assert outcome.way == "call" and outcome.ok, outcome
+    assert [call.syscall for call in outcome.reading.program] == [name]
+    check_value(name, check, seat, outcome.results[0].value)
 
 
 def check_value(name: str, check: Check, seat: Seat, value: Any) -> None:

@@ -122,3 +122,123 @@ def test_two_programs_on_one_home(program: Program) -> None:
     listed = program.ok("-c", "tasks.list").splitlines()
     assert len(listed) == 40
     assert sorted(calls(program)) == ["memory.remember", *["tasks.add"] * 40], "one journal, each effect once"
+
+
+DIES_WHEN_ASKED = """
+import asyncio, os, sys
+from pathlib import Path
+from llmasos.client import attach
+from llmasos.core.base.settings import Settings
+from llmasos.core.kernel.session import Nobody
+
+class Dies(Nobody):
+    async def consent(self, question):
+        os.kill(os.getpid(), 9)
+
+async def main():
+    client = await attach(Settings.load(), Path.cwd(), Dies())
+    await client.handle(sys.argv[1])
+
+asyncio.run(main())
+"""
+
+
+def test_a_question_that_stood_open_is_no_consent_and_is_told(program: Program) -> None:
+    program.ok("-c", "memory.remember 'the spare key is under the blue pot'")
+    killed = program.run("memory.forget 'spare key'", code=DIES_WHEN_ASKED)
+    assert killed.returncode == -signal.SIGKILL
+    told = program.ok(code=LOOKS_AFTER_THE_CLOCK)
+    assert "waited for your yes to memory.forget" in told
+    assert "not done" in told
+    assert program.ok(code=LOOKS_AFTER_THE_CLOCK) == "", "once"
+    assert "blue pot" in program.ok("-c", "memory.recall 'spare key'")
+
+
+GUEST_THAT_IS_ASKED_TWICE = """
+import asyncio, os, sys
+from pathlib import Path
+from llmasos.client import attach
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.core.kernel.session import Nobody
+
+class Kills(Nobody):
+    async def consent(self, question):
+        print("asked", flush=True)
+        if client.owner:
+            os.kill(client.owner, 9)
+            await asyncio.Event().wait()
+        return "once"
+
+async def main():
+    global client
+    client = await attach(Settings.load(), Path.cwd(), Kills(), engines=ScriptedEngines())
+    assert client.owner
+    await client.listen(lambda told: print("told", told, flush=True))
+    outcome = await client.handle(sys.argv[1])
+    print(outcome.results[0].value or outcome.results[0].message)
+    await client.close()
+
+asyncio.run(main())
+"""
+
+
+def test_who_still_holds_the_request_is_asked_again_and_told_of_nothing(program: Program) -> None:
+    program.ok("-c", "memory.remember 'the spare key is under the blue pot'")
+    with program.start() as owner:
+        assert owner.stdin and owner.stdout
+        owner.stdin.write("system.time\n")
+        owner.stdin.flush()
+        assert owner.stdout.readline()
+        said = program.ok("memory.forget 'spare key'", code=GUEST_THAT_IS_ASKED_TWICE)
+        owner.communicate()
+    assert owner.returncode == -signal.SIGKILL
+    assert said.count("asked") == 2
+    assert "waited for your yes" not in said
+    assert "Forgotten for good: 1 memory" in said
+    assert "blue pot" not in program.ok("-c", "memory.recall 'spare key'")
+
+
+def processes(program: Program) -> dict[str, tuple[int, str]]:
+    rows = program.json("-c", "process.list", "--json")["results"][0]["value"]["items"]
+    return {row["name"]: (row["pid"], row["state"]) for row in rows if row["program"] in ("character", "app")}
+
+
+LEAVES_PROCESSES = """
+import asyncio, os
+from pathlib import Path
+from llmasos.client import attach
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.sources import ScriptedEngines
+from llmasos.core.kernel.session import Nobody
+
+async def main():
+    client = await attach(Settings.load(), Path.cwd(), Nobody(), engines=ScriptedEngines(says=["Well."]))
+    for line in ("character.create Orrin", "character.create Vesper", "character.chat Orrin 'the tide is low'",
+                 "character.chat Vesper hello", "app.open guide"):
+        assert (await client.handle(line)).ok, line
+    pids = {p.name: p.pid for p in client.machine.kernel.processes}
+    assert (await client.handle(f"process.stop {pids['Orrin']}")).ok
+    print(pids["Orrin"], pids["Vesper"], flush=True)
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+def test_the_process_table_comes_back(program: Program) -> None:
+    killed = program.run(code=LEAVES_PROCESSES)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    orrin, vesper = map(int, killed.stdout.split())
+    there = processes(program)
+    assert there["Orrin"] == (orrin, "stopped")
+    assert there["Vesper"] == (vesper, "waiting")
+    assert "guide" in there
+    refused = program.run("-c", "character.chat Orrin 'are you there?'")
+    assert "stopped" in refused.stderr
+    assert "the tide is low" in program.ok("-c", "character.show Orrin")
+    assert "goes on again" in program.ok("undo"), "what was stopped by an earlier kernel can be let go on"
+    assert processes(program)["Orrin"] == (orrin, "waiting")
+    program.ok("--yes", "-c", f"process.kill {orrin}")
+    program.ok("-c", "app.close guide")
+    assert processes(program).keys() == {"Vesper"}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from llmasos.core.engine.lora import rows
 from llmasos.services.interpreter import notation
-from training import augment, data, rows, seal_tools, toolsets
+from training import augment, data, seal_tools, toolsets
 from training.catalogue import ARGUMENTS, ENUMERATED, ordered
 from training.compare import same
 from training.example import Example, Turn, turn_of

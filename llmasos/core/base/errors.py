@@ -6,6 +6,7 @@
     ├── NeedsAnswer       (4)  a question that nobody is there to answer
     ├── NotUnderstood     (5)  the sentence fits nothing
     ├── SyscallError      (1)  a call failed; carries an errno-like code, also told to the model
+    │   └── Undecided              it was asked for, and whether it happened isn't known
     ├── ModelError        (1)  a model is missing, broken, or too large
     ├── EngineError       (1)  the model runs, but this request failed
     │   ├── StateError         a saved context can't be used
@@ -106,6 +107,10 @@ class SyscallError(LlmasosError):
         super().__init__(what, remedy)
         self.code: Errno = code
         self.choices = choices
+
+
+class Undecided(SyscallError):
+    """What was asked for outside may have happened or not: it was sent, and nothing came back."""
 
 
 class ModelError(LlmasosError):

@@ -9,6 +9,7 @@ from typing import Literal
 
 import platformdirs
 
+from llmasos.core.base.durable import make_folder
 from llmasos.core.base.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def private_dir(path: Path) -> Path:
         UsageError: It can't be made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path)
     except OSError as error:
         raise UsageError(f"The folder {path} can't be made: {error.strerror}.", "Name another with --home.") from None
     return path

@@ -12,12 +12,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from llmasos.core.base.durable import replace_file
 from llmasos.core.base.errors import UsageError
 from llmasos.core.base.foreign import parse_toml
 from llmasos.core.base.paths import default_home, expanded
 
 FILE = "settings.toml"
-LEAST = {"keep_history": 1, "keep_undo": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0}
+LEAST = {
+    "keep_history": 1, "keep_undo": 0, "keep_undo_mb": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0,
+    "keep_trash_mb": 0,
+}  # fmt: skip
 """What is kept at least."""
 
 
@@ -29,6 +33,8 @@ class Settings:
         home: The folder of all state.
         workspace: The folder whose files `files.*` sees; empty for the folder the program is started in.
         model: The speaker: a GGUF file, a known name, or `openai:URL/NAME` for one on a server.
+        translator: The model that translates, named like `model`; empty for the speaker, where it can.
+        model_folders: Folders with GGUF files, `:` between them; beside `models` in the home.
         openai_key_file: The file with the key to that server, which only you can read; LLMASOS_OPENAI_KEY comes before
             it. The key itself is no setting: it stands in no settings.toml and on no command line.
         openai_insecure: Let words go to it unencrypted through networks that aren't private.
@@ -46,9 +52,11 @@ class Settings:
             state folder where the home is the usual one.
         keep_history: How many effects the history names; the oldest go.
         keep_undo: How many of them can be undone; what undoing needs of older ones goes.
+        keep_undo_mb: Megabytes in the store that undoing may need; what the oldest need goes first, never the newest's.
         keep_runs: How many recorded runs of the model are kept.
         keep_audit: How many files of the audit log are kept, of two megabytes each.
         keep_trash: Days that something lies in a workspace's trash at most; 0 leaves it there.
+        keep_trash_mb: Megabytes in a workspace's trash; the oldest go first, the newest stays. 0 is no limit.
         remember: Keep what is said and done. Without, a session begins empty in a place of its own, and nothing of it
             is left when it ends.
         yes: Answer consent questions with yes.
@@ -59,6 +67,8 @@ class Settings:
     home: Path
     workspace: str = ""
     model: str = "smollm2"
+    translator: str = ""
+    model_folders: str = ""
     openai_key_file: str = ""
     openai_insecure: bool = False
     interpreter_model: str = ""
@@ -73,14 +83,22 @@ class Settings:
     audit_anchor: str = ""
     keep_history: int = 10_000
     keep_undo: int = 1_000
+    keep_undo_mb: int = 2_000
     keep_runs: int = 200
     keep_audit: int = 64
     keep_trash: int = 30
+    keep_trash_mb: int = 20_000
     remember: bool = True
     yes: bool = False
     record: bool = False
     unconfined_plugins: bool = False
     unconfined_commands: bool = False
+
+    @property
+    def models_in(self) -> tuple[Path, ...]:
+        """The folders in which models are looked for by name."""
+        named = (Path(part).expanduser() for part in self.model_folders.split(os.pathsep) if part)
+        return (self.home / "models", *named)
 
     @staticmethod
     def load(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
@@ -118,13 +136,9 @@ class Settings:
 def keep(home: Path, **chosen: str) -> None:
     """Write settings into the home's `settings.toml`, beside those that are there; all or nothing."""
     path = home / FILE
-    lines = ["# Written by 'llmasos init'; options and LLMASOS_* variables come before it."]
+    lines = ["# Written by 'llmasos init' and 'llmasos model use'; options and LLMASOS_* variables come before it."]
     lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in {**_kept(path), **chosen}.items()]
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    new.replace(path)
+    replace_file(path, ("\n".join(lines) + "\n").encode())
 
 
 def _kept(path: Path) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,23 @@ from llmasos.core.engine.native import native
 
 if TYPE_CHECKING:
     from llmasos.core.engine.llama_model import LlamaModel
+
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+"""What a trained adapter may be called."""
+FOLDER = "adapters"
+FILE = "adapter.gguf"
+
+
+def folder_of(home: Path, name: str) -> Path:
+    """Where a trained adapter of a home is, or would be."""
+    return home / FOLDER / name
+
+
+def file_of(home: Path, name: str) -> Path:
+    """The file of an adapter: a trained one's by its name, else what was named is a path."""
+    trained = folder_of(home, name) / FILE
+    return trained if NAME.fullmatch(name) else Path(name).expanduser()
 
 
 class Adapter:

@@ -182,6 +182,13 @@ class LlamaModel:
                 self._api.llama_model_free(self.pointer)
                 self.pointer = self.vocab = None
 
+    @property
+    def end_token(self) -> int:
+        """What the model writes at the end of its turn."""
+        api, vocab = self._api, self.vocab
+        turn = int(api.llama_vocab_eot(vocab))
+        return turn if turn >= 0 else int(api.llama_vocab_eos(vocab))
+
     def _ends(self) -> frozenset[int]:
         api, vocab = self._api, self.vocab
         return frozenset(token for token in range(self.n_vocab) if api.llama_vocab_is_eog(vocab, token))

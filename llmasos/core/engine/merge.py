@@ -2,7 +2,7 @@
 
 Attached at run time, the low-rank products are some 400 small steps more for every token. Merged and rounded to Q4_0,
 a step costs half as much, and nothing is lost that wasn't lost in training already: the adapter is trained against
-weights rounded in the same way (training/model.py).
+weights rounded in the same way (core/engine/lora/model.py).
 """
 
 from __future__ import annotations

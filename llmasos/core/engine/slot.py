@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from llmasos.core.engine.base import Engine
 
 log = logging.getLogger(__name__)
+
+
+class HasEngine(Protocol):
+    """Where an engine comes from."""
+
+    async def get(self) -> Engine:
+        """The engine, loaded.
+
+        Raises:
+            ModelError: It can't be.
+        """
 
 
 class EngineSlot:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from llmasos.core.base.errors import ModelError
 from llmasos.core.base.settings import Settings
-from llmasos.core.engine import models, quantize
+from llmasos.core.engine import adapters, models, quantize
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, LexicalEmbedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine
@@ -16,11 +17,12 @@ from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.merge import merged
 from llmasos.core.engine.openai.address import Address, is_remote
 from llmasos.core.engine.openai.key import Key
-from llmasos.core.engine.scripted import Replies, ScriptedEngine
+from llmasos.core.engine.scripted import Chooser, Replies, ScriptedEngine
 
 DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 4608, 40
 """22.5 KiB a cell: 104 MB, so that both contexts, both models and the embedder stay under 600 MB."""
+FURTHER_CELLS, FURTHER_SEQUENCES = 1536, 8
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
 
@@ -33,8 +35,46 @@ class Engines(Protocol):
     async def interpreting(self) -> Engine:
         """The model that interprets, its adapter in it."""
 
+    async def named(self, said: str) -> Engine:
+        """Another model, or one with an adapter: `smollm2+visitors`."""
+
     def embedder(self) -> Embedder:
         """What turns texts into vectors; starts nothing yet."""
+
+
+def parts(said: str, settings: Settings) -> tuple[str, Path | None]:
+    """A model that was named, and the adapter behind its `+`: a trained one's name, or a GGUF file.
+
+    Raises:
+        ModelError: There is no such adapter.
+    """
+    base, plus, name = said.rpartition("+")
+    if not plus or is_remote(said) or Path(said).expanduser().exists():
+        return said, None
+    file = adapters.file_of(settings.home, name)
+    if not file.is_file():
+        raise ModelError(f"There is no adapter {name}.", "'llmasos model list' shows those there are.")
+    return base, file
+
+
+def file_of(said: str, settings: Settings) -> Path:
+    """The file of a model that was named, its adapter left aside; it may still be no model.
+
+    Raises:
+        ModelError: Its package isn't installed, or there is no such adapter.
+    """
+    return models.locate(parts(said, settings)[0], settings.models_in)
+
+
+def running_file(said: str, settings: Settings) -> quantize.Prepared:
+    """The file that is loaded for a model that was named; blocks for about a second the first time.
+
+    Raises:
+        ModelError: Missing, broken, or too large.
+    """
+    # Only the default is requantized: a person's own file is taken as they chose it.
+    wanted = settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
+    return quantize.prepare(file_of(said, settings), wanted)
 
 
 class LlamaEngines:
@@ -53,16 +93,16 @@ class LlamaEngines:
 
     def __init__(self, settings: Settings, adapter: Path | None) -> None:
         self._settings = settings
-        for named in (settings.model, settings.interpreter_model):
+        for named in (settings.model, settings.interpreter_model, settings.translator):
             if named and not is_remote(named):
-                models.check(models.locate(named))
+                models.check(file_of(named, settings))
         if is_remote(settings.interpreter_model):
             raise ModelError(
                 f"{settings.interpreter_model} can't interpret: programs are decoded under a grammar, token by token.",
                 "Only the model that talks, --model, can be on a server.",
             )
-        if is_remote(settings.model):
-            Address.named(settings.model)
+        for named in filter(is_remote, (settings.model, settings.translator)):
+            Address.named(named)
             Key.read(settings.openai_key_file)
         self._adapter = adapter if adapter and adapter.is_file() else None
         self._loading: dict[str, asyncio.Task[LlamaModel]] = {}
@@ -74,21 +114,34 @@ class LlamaEngines:
         Raises:
             ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
-        if is_remote(self._settings.model):
+        return await self._speaking(self._settings.model, SPEECH_CELLS, SPEECH_SEQUENCES)
+
+    async def named(self, said: str) -> Engine:
+        """Another model, or one with an adapter: `smollm2+visitors`; the weights of one file are loaded once.
+
+        Raises:
+            ModelError: As for `speech`; or there is no such adapter, or it is of another model.
+        """
+        return await self._speaking(said, FURTHER_CELLS, FURTHER_SEQUENCES)
+
+    async def _speaking(self, said: str, cells: int, sequences: int) -> Engine:
+        if is_remote(said):
             # Imported here: only who talks with a server pays for HTTP and TLS. It isn't asked yet: whether it is there
             # is seen, and told, with each request.
             from llmasos.core.engine.openai.engine import OpenAIEngine
             from llmasos.core.engine.openai.server import Server
 
-            return OpenAIEngine(Server.of(self._settings))
-        model = await self._model(self._settings.model)
+            return OpenAIEngine(Server.of(replace(self._settings, model=said)))
+        base, adapter = parts(said, self._settings)
+        model = await self._model(base)
         return await asyncio.to_thread(
             LlamaEngine,
             model,
-            n_ctx=SPEECH_CELLS,
-            n_seq=SPEECH_SEQUENCES,
+            n_ctx=cells,
+            n_seq=sequences,
             threads=self._settings.threads,
-            name=self._settings.model,
+            adapter=adapter,
+            name=said,
         )
 
     async def interpreting(self) -> Engine:
@@ -132,10 +185,7 @@ class LlamaEngines:
         return await asyncio.shield(self._loading[said])
 
     def _load(self, said: str) -> LlamaModel:
-        # Only the default is requantized: a person's own file is taken as they chose it.
-        source = models.locate(said)
-        wanted = self._settings.quantization if said == DEFAULT else quantize.AS_SHIPPED
-        prepared = quantize.prepare(source, wanted)
+        prepared = running_file(said, self._settings)
         if prepared.note:
             self.notes.append(prepared.note)
         return LlamaModel.load(prepared.path)
@@ -149,9 +199,13 @@ class ScriptedEngines:
     Args:
         says: What the speaker says.
         reads: What the interpreter writes; its prompt holds the sentence.
+        chooses: Which option a further model takes.
     """
 
-    def __init__(self, says: Replies = ("All right.",), reads: Replies = ("none\n",)) -> None:
+    def __init__(
+        self, says: Replies = ("All right.",), reads: Replies = ("none\n",), chooses: Chooser | None = None
+    ) -> None:
+        self._says, self._chooses = says, chooses
         self.speaker = ScriptedEngine(says, name="scripted")
         self.reader = ScriptedEngine(reads, name="scripted-interpreter")
 
@@ -162,6 +216,10 @@ class ScriptedEngines:
     async def interpreting(self) -> Engine:
         """The script that interprets."""
         return self.reader
+
+    async def named(self, said: str) -> Engine:
+        """A script of its own for each further model."""
+        return ScriptedEngine(self._says, choose=self._chooses, name=said)
 
     def embedder(self) -> Embedder:
         """Vectors from words alone."""

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from llmasos.core.base.durable import owner_only, sync_folder
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.foreign import parse_json
 from llmasos.core.kernel import crypto, home
 from llmasos.core.kernel.audit import FOLDER as AUDIT
 from llmasos.core.kernel.audit import Anchor, verify
-from llmasos.core.kernel.durable import owner_only, sync_folder
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import Store
 

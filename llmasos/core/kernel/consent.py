@@ -22,8 +22,10 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import NeedsAnswer, SyscallError, UsageError
 from llmasos.core.base.types import Call
 from llmasos.core.kernel.grant import Grant, Pattern, things
-from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.journal import Entry, as_said
+from llmasos.core.kernel.mailbox import Mailboxes
 from llmasos.core.kernel.policy.rule import apart
+from llmasos.core.kernel.question import OpenQuestions
 from llmasos.core.kernel.session import Answer, Consent, Lasting, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Syscall
@@ -53,11 +55,13 @@ class Consents:
     Args:
         store: Where those are kept that outlast a session.
         clock: Says when they end.
+        mailboxes: Where persons are told of questions that an earlier kernel left open.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, mailboxes: Mailboxes) -> None:
         self._store = store
         self._clock = clock
+        self._open = OpenQuestions(store, clock, mailboxes)
         self._sessions: weakref.WeakSet[_SessionGrants] = weakref.WeakSet()
 
     async def obtain(self, caller: Caller, row: Syscall, decision: Decision, shown: Mapping[str, str]) -> bool:
@@ -111,6 +115,11 @@ class Consents:
             for one, of, _, _ in wanted[1:]:
                 self._for_session(one, of)
 
+    async def ask(self, caller: Caller, question: Consent) -> Answer | None:
+        """Put a question to a caller's person; while it stands open it is written down, and survives `kill -9`."""
+        with self._open.standing(caller.session, caller.request, question):
+            return await caller.session.front.consent(question)
+
     def over(self, session: Session) -> None:
         """A request is over, and what was agreed to for it alone."""
         self._of(session).at_once = set()
@@ -120,7 +129,7 @@ class Consents:
 
     async def _asked(self, caller: Caller, row: Syscall, question: Consent, shown: Mapping[str, str]) -> Answer:
         """Ask, and keep what was answered for longer than this once."""
-        answer = await caller.session.front.consent(question)
+        answer = await self.ask(caller, question)
         if answer is None:
             why = f" {question.note}" if question.note else ""
             raise NeedsAnswer(
@@ -199,15 +208,12 @@ class Consents:
         self._of(session).grants = []
 
     def erase(self, match: Callable[[Entry], bool]) -> None:
-        """Forget consents whose patterns hold what is erased for good; `match` is as for the journal."""
+        """Forget consents and open questions that hold what is erased for good; `match` is as for the journal."""
+        self._open.erase(match)
         for record in list(self._store.scan(KIND)):
             grant = Grant(**record.value)
             values = {name: " ".join(patterns) for name, patterns in grant.args.items()}
-            entry = Entry(
-                0, grant.given, grant.person, "", 0, "", {"syscall": grant.syscall, "args": values}, "", "done",
-                None, "", "",
-            )  # fmt: skip
-            if match(entry):
+            if match(as_said(grant.person, "", {"syscall": grant.syscall, "args": values})):
                 self._store.delete(KIND, record.id)
 
     def follow(self, caller: Caller, pattern: Pattern) -> None:

@@ -20,13 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from llmasos.core.base.durable import replace_file, scrub
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import replace_file, scrub
 
 KEY_FILE = "keyring.key"
 SERVICE = "llmasos"
 TRIES = 3
+_SALT_BYTES = 16
 # Four times what we ask for. A header that asks for more is no header of ours; it would only stall the machine.
 MOST_MEMORY_KIB, MOST_ITERATIONS, MOST_LANES = 256 * 1024, 12, 16
 
@@ -178,7 +179,7 @@ def _kept(service: SecretService, store: str) -> str | None:
 
 
 def _lock(kek: bytes, store: str, passphrase: str) -> tuple[bytes, dict[str, Any]]:
-    cost, salt = crypto.Argon2Cost(), secrets.token_bytes(16)
+    cost, salt = crypto.Argon2Cost(), secrets.token_bytes(_SALT_BYTES)
     wrapped = crypto.wrap_key(crypto.stretch(passphrase, salt, cost), kek, _aad(store))
     return kek, {
         "kind": "passphrase",
@@ -193,7 +194,7 @@ def _unlock(store: str, part: dict[str, Any], passphrase: str | None, ask: Ask |
     try:
         cost = crypto.Argon2Cost(int(part["memory_kib"]), int(part["iterations"]), int(part["lanes"]))
         salt, wrapped = bytes.fromhex(part["salt"]), bytes.fromhex(part["wrapped"])
-        known = part["kdf"] == "argon2id"
+        known = part["kdf"] == "argon2id" and len(salt) == _SALT_BYTES
     except (KeyError, TypeError, ValueError, OverflowError):
         known, cost = False, crypto.Argon2Cost()
     if (

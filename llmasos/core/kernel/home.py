@@ -15,11 +15,23 @@ KEYRING = keyring_file.NAME
 KEYS = (KEYRING, KEY_FILE, f"{KEY_FILE}.replaced", f".{KEYRING}.new", f".{KEY_FILE}.new")
 """Files that hold keys."""
 STORE_FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm", f".{STORE}.new")
-FOLDERS = ("audit", "apps", "plugins", "policies")
+FOLDERS = ("audit", "adapters", "apps", "plugins", "policies")
 """What stands in folders, and is kept."""
 SEALED = "*.sealed*"
 SETTINGS = "settings.toml"
-PASSING = ("swap", "index", "kernel.sock", "owner.lock", "store.lock", "keyring.lock", "settings.new", ".*.sealed.new")
+MODELS = "models"
+"""GGUF files that can be had again: erased with the home, and in no backup."""
+PASSING = (
+    "swap",
+    "index",
+    "kernel.sock",
+    "owner.lock",
+    "store.lock",
+    "keyring.lock",
+    "settings.new",
+    ".settings.toml.new",
+    ".*.sealed.new",
+)
 """What is only there for now."""
 
 
@@ -61,6 +73,6 @@ def _size(path: Path) -> int:
 
 def everything(home: Path) -> Iterator[Path]:
     """All that is there and belongs to a home, keys first."""
-    patterns = (*KEYS, *STORE_FILES, SEALED, SETTINGS, *FOLDERS, *PASSING)
+    patterns = (*KEYS, *STORE_FILES, SEALED, SETTINGS, *FOLDERS, MODELS, *PASSING)
     for pattern in patterns:
         yield from home.glob(pattern)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import weakref
 from collections.abc import Iterable, Iterator
@@ -16,9 +17,12 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
 
+from llmasos.core.base.durable import replace_file, sync_folder
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
+
+log = logging.getLogger(__name__)
 
 FILE = "intents.sealed"
 _HEAD = Struct(">QI")
@@ -51,14 +55,11 @@ class Intents:
         self._cipher = crypto.Cipher(key)
         self._known: set[int] = set()
         self._fd = -1
+        self._named = False  # whether the file's name survives power loss
         self._closed: weakref.finalize[..., Intents] = weakref.finalize(self, int)
 
     def left(self) -> list[Left]:
-        """The calls that an earlier program left, oldest first.
-
-        Raises:
-            StoreError: The file was changed outside.
-        """
+        """The calls that an earlier program left, oldest first."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -68,7 +69,12 @@ class Intents:
             if not sealed:
                 found.pop(number, None)
                 continue
-            said = json.loads(self._cipher.open(sealed, _aad(number, is_outcome)))
+            try:
+                said = json.loads(self._cipher.open(sealed, _aad(number, is_outcome)))
+            except StoreError as error:
+                # Half of it is on the disk, after a power cut. (Who could change it could remove it as well.)
+                log.warning("what was about to happen can't be read and is left out: %s", error)
+                continue
             if not is_outcome:
                 found[number] = Left(number, said, None)
             elif number in found:
@@ -88,16 +94,18 @@ class Intents:
         """
         self._write(self._sealed(number, record))
         if survives_power_loss:
-            os.fdatasync(self._open())
+            self._sync()
         self._known.add(number)
 
-    def outcome(self, number: int, said: JSON) -> None:
+    def outcome(self, number: int, said: JSON, *, survives_power_loss: bool = False) -> None:
         """What came of a call, as its last word here. On return it survives `kill -9`.
 
         Raises:
             StoreError: The file can't be written.
         """
         self._write(self._sealed(number, said, is_outcome=True))
+        if survives_power_loss:
+            self._sync()
 
     def end(self, numbers: Iterable[int]) -> None:
         """What is to know of these calls stands somewhere else."""
@@ -131,6 +139,12 @@ class Intents:
                 f"What is about to happen can't be written to {self.path}: {error.strerror}.", "See its disk and owner."
             ) from error
 
+    def _sync(self) -> None:
+        os.fsync(self._open())
+        if not self._named:
+            sync_folder(self.path.parent)
+            self._named = True
+
     def close(self) -> None:
         """Close the file."""
         self._closed()
@@ -144,12 +158,8 @@ class Intents:
 
     def _rewrite(self, records: list[bytes]) -> None:
         self.close()
-        fresh = self.path.with_name(f".{self.path.name}.new")
-        fresh.unlink(missing_ok=True)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(b"".join(records))
-        fresh.replace(self.path)
+        replace_file(self.path, b"".join(records))
+        self._named = True
 
 
 def _records(content: bytes) -> Iterator[tuple[int, bytes, bool]]:

@@ -30,6 +30,7 @@ State = Literal["intent", "done", "failed", "undone", "stale"]
 _ENTRY = "journal"
 _OPEN = "journal.open"  # one empty record for each undecided entry, so that a start needn't read them all
 _COUNTER = "journal.counter"
+_SIZE = "journal.size"  # bytes of an entry's pre-images, for each entry that has some
 _UNSETTLED = 64
 """How far the numbers of entries may reach whose outcomes wait for the store."""
 _OVERTAKEN = 512
@@ -57,6 +58,7 @@ class Entry:
         cwd: The folder in the workspace that the call's paths begin at.
         by: What kind of process made the call: `shell`, `job`, ...; empty in entries of version 0.1.0.
         taken_back: Counts up with each entry that is taken back, so that `redo` knows the last one; 0 where it isn't.
+        given_up: Whether what takes it back went, because newer entries needed the room.
     """
 
     id: int
@@ -75,6 +77,7 @@ class Entry:
     by: str = ""
     cwd: str = ""
     taken_back: int = 0
+    given_up: bool = False
 
 
 _FIELDS = tuple(field.name for field in fields(Entry))
@@ -103,13 +106,25 @@ class Journal:
         clock: What dates it.
         keep: How many entries are kept; the oldest go.
         keep_undo: How many of them can still be undone. Pre-images are large, history is not.
+        keep_bytes: How large all pre-images may be together; the oldest go, never the newest. None is unlimited.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, keep: int = 10_000, keep_undo: int = 1_000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        keep: int = 10_000,
+        keep_undo: int = 1_000,
+        keep_bytes: int | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._keep = keep
         self._keep_undo = keep_undo
+        self._keep_bytes = keep_bytes
+        self._crowded = False
+        """Whether pre-images have to go whose entries' outcomes wait for the store."""
         self._program = program_id(os.getpid())
         self._at_work: dict[int, _AtWork] = {}
         self._ended: dict[int, _AtWork] = {}
@@ -138,7 +153,7 @@ class Journal:
         """
         number = self._newest() + 1
         # An outcome must be in the store before its entry is so old that it goes.
-        if self._ended and number - min(self._ended) >= min(_UNSETTLED, self._keep, self._keep_undo):
+        if self._ended and (self._crowded or number - min(self._ended) >= min(_UNSETTLED, self._keep, self._keep_undo)):
             self.settle()
         entry = Entry(
             id=number,
@@ -176,11 +191,11 @@ class Journal:
         with self._store.transaction():
             entry, kept = self._read(entry_id)
             inverse = {"name": name, "payload": payload}
-            self._write(
-                replace(entry, inverse=inverse),
-                [*kept, *(blob for blob in blobs if blob not in kept)],
-                new=self._unstored(entry_id),
-            )
+            kept = [*kept, *(blob for blob in blobs if blob not in kept)]
+            self._write(replace(entry, inverse=inverse), kept, new=self._unstored(entry_id))
+            if kept:
+                self._weigh(entry_id, kept)
+                self._make_room(sparing=entry_id)
 
     def narrow_inverse(
         self, entry_id: int, payload: JSON, *, blobs: Iterable[str] = (), released: Iterable[str] = ()
@@ -203,6 +218,8 @@ class Journal:
             inverse = None if payload is None or entry.inverse is None else {**entry.inverse, "payload": payload}
             left = [blob for blob in kept if blob in needed]
             self._write(replace(entry, inverse=inverse), left, new=self._unstored(entry_id))
+            if kept:
+                self._weigh(entry_id, left)
 
     def done(self, entry_id: int, message: str = "") -> None:
         """The effect happened."""
@@ -217,6 +234,7 @@ class Journal:
         work = self._at_work.pop(entry_id, None)
         if work is not None:
             self._leave(work.entry, work.blobs, new=not work.stored)
+            self._sync_outside([work])
             self._intents.end([entry_id])
 
     def stale(self, entry_id: int) -> None:
@@ -246,10 +264,11 @@ class Journal:
         return max(mine, key=lambda entry: entry.taken_back, default=None)
 
     def undoable(self, person: str, workspace: str) -> Iterator[Entry]:
-        """What can be taken back, newest first: writes and destroys for this person in this workspace.
+        """What can be taken back, newest first: changes for this person in this workspace.
 
-        Undecided ones count: their inverses put things right whether or not the effect happened. What a background
-        job did isn't among them: it can be taken back by its number.
+        What was done outside counts where there is a way back. Undecided ones count: their inverses put things right
+        whether or not the effect happened. What a background job did isn't among them: it can be taken back by its
+        number.
         """
         self.settle()
         for record in self._store.scan(_ENTRY, newest_first=True):
@@ -266,9 +285,19 @@ class Journal:
         """Whether its inverse is there and of use; one that the person chose is tried though it was stale."""
         return (
             entry.inverse is not None
-            and entry.effect in ("write", "destroy")
+            and entry.effect in ("write", "destroy", "external")
             and (entry.state == "done" or (chosen and entry.state == "stale") or self._is_undecided(entry))
         )
+
+    def given_up(self, person: str, workspace: str) -> Entry | None:
+        """The newest entry of theirs that could be taken back, had newer ones not needed the room."""
+        mine = self.entries(self._keep, person=person, workspace=workspace)
+        return next((entry for entry in mine if entry.given_up and entry.by != "job"), None)
+
+    @property
+    def room(self) -> str:
+        """How much room there is for what undoing needs, in words."""
+        return f"{(self._keep_bytes or 0) / 1e6:,.0f} MB"
 
     def get(self, entry_id: int) -> Entry:
         """An entry.
@@ -332,8 +361,12 @@ class Journal:
                 raise RuntimeError("outcomes can't be settled in a transaction that could take them back")
             for work in self._ended.values():
                 self._write(work.entry, work.blobs, new=not work.stored)
+        self._sync_outside(self._ended.values())
         self._intents.end(self._ended)
         self._ended.clear()
+        if self._crowded:
+            with self._store.transaction():
+                self._make_room(sparing=self._last)
 
     def close(self) -> None:
         """Settle, and close its file; the store is another's."""
@@ -357,11 +390,12 @@ class Journal:
                         self._write(replace(entry, **outcome), blobs, new=stored is None)
                     elif entry.state == "intent":
                         self._leave(entry, blobs, new=stored is None)
+            self._store.sync()  # one of them may have been on the disk, and nowhere else
         self._intents.clear()
 
     def _tidy(self) -> None:
         """Let go of what less is kept of than before."""
-        limits = [self._keep, self._keep_undo]
+        limits = [self._keep, self._keep_undo, self._keep_bytes]
         if self._store.frozen or self._store.get(_COUNTER, "limits") == limits:
             return
         newest = self._newest()
@@ -371,6 +405,9 @@ class Journal:
                     self._prune(int(record.id))
                 elif int(record.id) <= newest - self._keep_undo:
                     self._forget_inverse(int(record.id))
+                elif (blobs := record.value["blobs"]) and self._store.get(_SIZE, record.id) is None:
+                    self._weigh(int(record.id), blobs)  # of a time when they weren't weighed
+            self._make_room(sparing=newest)
             self._store.put(_COUNTER, "limits", limits)
 
     def _leave(self, entry: Entry, blobs: list[str], *, new: bool) -> None:
@@ -400,8 +437,7 @@ class Journal:
             return False
         if entry.program == self._program:
             return entry.id not in self._at_work
-        pid = entry.program.partition(":")[0]
-        return not pid or program_id(int(pid)) != entry.program
+        return not runs(entry.program)
 
     def _decide(self, entry_id: int, state: State, message: str | None = None) -> None:
         entry, blobs = self._read(entry_id)
@@ -410,7 +446,9 @@ class Journal:
         entry = replace(entry, state=state, message=entry.message if message is None else message)
         work = self._at_work.pop(entry_id, None)
         if work is not None and state in ("done", "failed"):
-            self._intents.outcome(entry_id, {"state": state, "message": entry.message})
+            outside = entry.effect == "external"
+            said: JSON = {"state": state, "message": entry.message}
+            self._intents.outcome(entry_id, said, survives_power_loss=outside)
             self._ended[entry_id] = _AtWork(entry, blobs, work.stored)
             return
         with self._store.transaction():
@@ -419,17 +457,55 @@ class Journal:
                 self._store.delete(_OPEN, str(entry_id))
         self._intents.end([entry_id])
 
+    def _sync_outside(self, ended: Iterable[_AtWork]) -> None:
+        """What is about to leave the file of intents, and acted outside, survives power loss in the store."""
+        if any(work.entry.effect == "external" for work in ended):
+            self._store.sync()
+
     def _mark(self, entry_id: int, taken_back: int) -> None:
         entry, blobs = self._read(entry_id)
         self._write(replace(entry, taken_back=taken_back), blobs)
 
-    def _forget_inverse(self, entry_id: int) -> None:
+    def _forget_inverse(self, entry_id: int, *, for_room: bool = False) -> None:
         value = self._store.get(_ENTRY, str(entry_id))
         if value is not None and value["entry"]["inverse"] is not None:
             entry, blobs = _from(value)
             for blob in blobs:
                 self._store.delete_blob(blob)
-            self._write(replace(entry, inverse=None), [])
+            self._write(replace(entry, inverse=None, given_up=for_room), [])
+            if blobs:
+                self._weigh(entry_id, [])
+
+    def _weigh(self, entry_id: int, blobs: list[str]) -> None:
+        """Note how large an entry's pre-images are, and with it all together; inside a transaction."""
+        before = self._store.get(_SIZE, str(entry_id)) or 0
+        size = sum(map(self._store.blob_size, blobs))
+        if size:
+            self._store.put(_SIZE, str(entry_id), size)
+        else:
+            self._store.delete(_SIZE, str(entry_id))
+        self._store.put(_COUNTER, "bytes", self._weight() + size - before)
+
+    def _weight(self) -> int:
+        """Bytes of all pre-images."""
+        return int(self._store.get(_COUNTER, "bytes") or 0)
+
+    def _make_room(self, sparing: int) -> None:
+        """Give up the oldest pre-images until all fit; those of one entry, and of calls at work, stay.
+
+        Those whose outcomes wait for the store go as soon as these are there: the next `settle` sees to it.
+        """
+        self._crowded = False
+        if self._keep_bytes is None or self._weight() <= self._keep_bytes:
+            return
+        for record in self._store.scan(_SIZE):
+            if int(record.id) in self._ended:
+                self._crowded = True
+            elif int(record.id) != sparing and int(record.id) not in self._at_work:
+                self._forget_inverse(int(record.id), for_room=True)
+                if self._weight() <= self._keep_bytes:
+                    self._crowded = False
+                    return
 
     def _prune(self, entry_id: int) -> None:
         # Ids have no gaps, so each new entry pushes out one old one.
@@ -462,6 +538,17 @@ class Journal:
 
 def _plain(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in _FIELDS}
+
+
+def as_said(person: str, line: str, call: Mapping[str, Any] | None = None) -> Entry:
+    """A line that a person typed, or a call that was asked for, as `erase` matches entries."""
+    return Entry(0, "", person, "", 0, line, dict(call or {}), "", "done", None, "", "")
+
+
+def runs(program: str) -> bool:
+    """Whether a program of which `program_id` was noted still runs."""
+    pid = program.partition(":")[0]
+    return bool(pid) and program_id(int(pid)) == program
 
 
 def program_id(pid: int) -> str:

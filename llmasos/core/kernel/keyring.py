@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llmasos.core.base.durable import locked, owner_only
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto, custody, keyring_file, recovery
 from llmasos.core.kernel.custody import Ask
-from llmasos.core.kernel.durable import locked, owner_only
 from llmasos.core.kernel.keyring_file import Content, Signature
 
 LOCK = "keyring.lock"

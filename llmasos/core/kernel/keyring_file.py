@@ -19,10 +19,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from llmasos.core.base.durable import replace_file
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.foreign import parse_json
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import replace_file
 
 NAME = "keyring.json"
 FORMAT = 2

@@ -6,6 +6,7 @@
     character      what a character said
     plugin:NAME    whatever a plugin or an app answered, names of things too
     calendar:NAME  what an event says that is in a calendar of others; `calendar:imported` of one that was imported
+    mqtt:NAME      what the devices of a broker say, their names too
     piped          a text that was piped in behind a sentence
     chosen         one of the person's own things, chosen by a model that had read what others wrote (provenance.py)
     sends:LABEL    of a call that acts outside: what it only takes along has this label
@@ -29,7 +30,7 @@ CHOSEN = "chosen"
 SENDS = "sends:"
 WRITTEN = frozenset({"file", MODEL, "character"})
 """Sources whose words are somebody else's."""
-_NAMED = ("plugin:", "web:", "calendar:")
+_NAMED = ("plugin:", "web:", "calendar:", "mqtt:")
 """Further ones, of which each has a name; what they call things are words of theirs too."""
 
 

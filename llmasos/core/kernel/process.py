@@ -7,6 +7,7 @@ waits for it. Unlike Unix, what is scheduled is the model: a RUNNING process is 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -62,6 +63,19 @@ class Budget:
     kv_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What a process belongs to that outlives its kernel, and so why it comes back with the next (roster.py).
+
+    Attributes:
+        of: By an id that stays: a character's, an app's name.
+        key: The store's subject whose key seals what is kept of it; when that is shredded, this is gone too.
+    """
+
+    of: str
+    key: str
+
+
 @dataclass(eq=False)
 class Process:
     """The process control block.
@@ -73,6 +87,8 @@ class Process:
         name: What `ps` shows.
         program: What it runs: `init`, `shell`, `character`, `job`, ...
         subject: Who asks, as policy rules name it: `user:ada`, `character:Alice`, `plugin:calculator`.
+        boot: The kernel in which it was started; with the pid it names one process for good.
+        lasting: Why it comes back with the next kernel; None where it ends with this one.
         state: Where it is in its life.
         began: The same as seconds since the epoch.
         priority: Its scheduling class.
@@ -96,6 +112,8 @@ class Process:
     subject: str
     started: str
     began: float
+    boot: str = ""
+    lasting: Lasting | None = None
     state: State = State.NEW
     priority: PriorityClass = "normal"
     weight: float = 1.0
@@ -152,8 +170,13 @@ class ProcessTable:
         self._clock = clock
         self._processes: dict[int, Process] = {}
         self._next = 1
+        self._lasting: dict[tuple[str, str], Process] = {}
+        self.boot = secrets.token_hex(8)
+        """Another one each time a kernel is started: a pid alone means nothing in the next."""
         self.by_sequence: dict[tuple[int, int], Process] = {}
         """(id of the engine, id of the sequence) -> its process; what the scheduler looks up each step."""
+        self.keeping: list[Callable[[Process], None]] = []
+        """Told of each process that begins, stops or goes on, before anybody else is; what one raises prevents it."""
         self.leaving: list[Callable[[Process], None]] = []
         """Told of each process that ends."""
         self.init = self.spawn(None, name="init", program="init", subject="kernel", owner=owner)
@@ -171,6 +194,7 @@ class ProcessTable:
         weight: float = 1.0,
         budget: Budget | None = None,
         within: float | None = None,
+        lasting: Lasting | None = None,
     ) -> Process:
         """A new process, READY. Subject and owner are inherited where they aren't named.
 
@@ -184,9 +208,11 @@ class ProcessTable:
             weight: Its share inside the class.
             budget: What it may use up.
             within: Seconds in which it should be done: its deadline.
+            lasting: Why it comes back with the next kernel.
 
         Raises:
             SyscallError: ESRCH, the parent is dead.
+            StoreError: It should come back, and can't be written down.
         """
         if parent is not None and not parent.alive:
             raise SyscallError("ESRCH", f"Process {parent.pid} has ended and can't start another.")
@@ -200,6 +226,8 @@ class ProcessTable:
             subject=subject or (parent.subject if parent else ""),
             started=now.isoformat(timespec="seconds"),
             began=now.timestamp(),
+            boot=self.boot,
+            lasting=lasting,
             deadline=now.timestamp() + within if within is not None else None,
             priority=priority,
             weight=weight,
@@ -207,10 +235,25 @@ class ProcessTable:
             # As in CFS: who comes late starts where the others are, or it would run alone until it caught up.
             virtual_tokens=min((p.virtual_tokens for p in self if p.alive and p.sequence), default=0.0),
         )
-        self._next += 1
-        self._processes[process.pid] = process
         process.move(State.READY)
+        for keep in self.keeping:
+            keep(process)
+        self._next += 1
+        self._enter(process)
         return process
+
+    def readmit(self, process: Process) -> None:
+        """Let a process of an earlier kernel in again, under its pid; whose parent has gone is init's.
+
+        Raises:
+            SyscallError: EEXIST, the pid is taken.
+        """
+        if process.pid in self._processes:
+            raise SyscallError("EEXIST", f"There is a process {process.pid} already.")
+        parent = self._processes.get(process.parent)
+        process.parent = parent.pid if parent and parent.alive else self.init.pid
+        self._next = max(self._next, process.pid + 1)
+        self._enter(process)
 
     async def fork(self, process: Process, *, name: str = "") -> Process:
         """A child with a copy of the process's context, sharing the computed state where the engine can."""
@@ -236,7 +279,11 @@ class ProcessTable:
         """Become another program: same pid, context gone."""
         self.check_alive(process.pid)
         await self._free(process)
+        if process.lasting:
+            self._lasting.pop((process.program, process.lasting.of), None)
         process.name, process.program = name, program
+        self._enter(process)
+        self._kept(process, process.state)
 
     def now(self) -> float:
         """Seconds since the epoch, by the kernel's clock."""
@@ -275,8 +322,7 @@ class ProcessTable:
         """Suspend: no token is computed for it until it is resumed."""
         process = self.check_alive(pid)
         self._guard(process, "stopped")
-        process.move(State.STOPPED)
-        return process
+        return self._kept(process, State.STOPPED)
 
     def resume(self, pid: int) -> Process:
         """Continue a stopped or swapped process.
@@ -287,8 +333,7 @@ class ProcessTable:
         process = self.check_alive(pid)
         if process.state not in (State.STOPPED, State.SWAPPED):
             raise SyscallError("EINVAL", f"Process {pid} ({process.name}) isn't stopped; it is {process.state.value}.")
-        process.move(State.READY)
-        return process
+        return self._kept(process, State.READY)
 
     async def kill(self, pid: int) -> Process:
         """End a process at once: its waiting requests are cancelled and its cells freed."""
@@ -324,6 +369,8 @@ class ProcessTable:
             child.parent = self.init.pid
             if not child.alive:
                 self._reap(child)
+        if process.lasting and self.of(process.program, process.lasting.of) is process:
+            del self._lasting[process.program, process.lasting.of]
         for told in self.leaving:
             told(process)
         try:
@@ -374,6 +421,10 @@ class ProcessTable:
         """The living process that runs a program under a name."""
         return next((p for p in self if p.program == program and p.name == name and p.alive), None)
 
+    def of(self, program: str, what: str) -> Process | None:
+        """The living process of something that outlives it, as `Lasting` names it."""
+        return self._lasting.get((program, what))
+
     def __iter__(self) -> Iterator[Process]:
         return iter(list(self._processes.values()))
 
@@ -385,6 +436,23 @@ class ProcessTable:
             raise SyscallError(
                 "EPERM", f"Process {process.pid} ({process.name}) can't be {what}.", "It carries the others."
             )
+
+    def _enter(self, process: Process) -> None:
+        self._processes[process.pid] = process
+        if process.lasting:
+            self._lasting[process.program, process.lasting.of] = process
+
+    def _kept(self, process: Process, state: State) -> Process:
+        """Move it, and have that written down."""
+        before = process.state
+        process.move(state)
+        try:
+            for keep in self.keeping:
+                keep(process)
+        except BaseException:
+            process.state = before
+            raise
+        return process
 
     def _reap(self, process: Process) -> None:
         self._processes.pop(process.pid, None)

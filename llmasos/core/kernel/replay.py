@@ -15,7 +15,7 @@ from typing import Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import EngineError, LlmasosError
 from llmasos.core.engine.base import Engine, Generated, Sampling
-from llmasos.core.kernel.process import ProcessTable
+from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Recorder:
                 "at": self._clock.now().isoformat(timespec="seconds"),
                 "person": process.owner if process else self._processes.init.owner,
                 "process": process.name if process else "interpreter",
+                "boot": process.boot if process else "",
                 "model": engine.fingerprint,
                 "generated": asdict(run),
             }
@@ -95,6 +96,12 @@ class Recorder:
         for record in self._store.scan(KIND, newest_first=True):
             if record.value["person"] == person:
                 yield _run(int(record.id), record.value)
+
+    def forget_process(self, process: Process) -> None:
+        """Forget the runs of a process that was ended for good."""
+        for record in list(self._store.scan(KIND)):
+            if (record.value["generated"]["owner"], record.value.get("boot")) == (process.pid, process.boot):
+                self._store.delete(KIND, record.id)
 
     def forget(self, person: str) -> None:
         """Forget all of a person's runs: something of theirs is erased for good, and may stand in them."""

@@ -13,9 +13,10 @@ import fcntl
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from llmasos.core.base.durable import replace_file
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
 
@@ -57,9 +58,7 @@ class SealedLog:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise StoreError(
-                f"The log {self.path} can't be written: {error.strerror}.", "See its disk and owner."
-            ) from error
+            raise self._trouble(error) from error
 
     def lines(self) -> Iterator[str]:
         """All records that are kept, oldest first; torn ones are left out.
@@ -73,14 +72,51 @@ class SealedLog:
             except FileNotFoundError:
                 continue
             for line in content.split(b"\n"):
-                length, _, sealed = line.partition(b" ")
-                if not line or not _whole(length, sealed):
-                    continue
-                try:
-                    body = base64.b64decode(sealed, validate=True)
-                except binascii.Error:
-                    body = b""
-                yield self._cipher.open(body, self._aad).decode("utf-8", "surrogatepass")
+                text = self._text(line)
+                if text is not None:
+                    yield text
+
+    def erase(self, match: Callable[[str], bool]) -> None:
+        """Take out all records that match; older files are written anew too, and their old blocks overwritten.
+
+        Raises:
+            StoreError: A file can't be written.
+        """
+
+        def goes(line: bytes) -> bool:
+            try:
+                text = self._text(line)
+            except StoreError:  # not ours to read, and so not what is meant
+                return False
+            return text is not None and match(text)
+
+        try:
+            # Who appends waits, and then looks whether this still is the file; so it is replaced last.
+            fd = self._open_locked()
+            try:
+                for path in filter(Path.exists, [*self._older(), self.path]):
+                    lines = path.read_bytes().split(b"\n")
+                    kept = [line for line in lines if not goes(line)]
+                    if len(kept) < len(lines):
+                        replace_file(path, b"\n".join(kept), scrub=True)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _text(self, line: bytes) -> str | None:
+        """The record of a line; None where it has none, or a torn one."""
+        length, _, sealed = line.partition(b" ")
+        if not line or not _whole(length, sealed):
+            return None
+        try:
+            body = base64.b64decode(sealed, validate=True)
+        except binascii.Error:
+            body = b""
+        return self._cipher.open(body, self._aad).decode("utf-8", "surrogatepass")
+
+    def _trouble(self, error: OSError) -> StoreError:
+        return StoreError(f"The log {self.path} can't be written: {error.strerror}.", "See its disk and owner.")
 
     def clear(self) -> None:
         """Delete all records, older files too."""

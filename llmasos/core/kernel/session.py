@@ -162,6 +162,7 @@ class Session:
         front: How to show and ask.
         cwd: The current folder inside the workspace, relative, "" at its top.
         resumes: Whether it goes on with the conversation of the session before.
+        program: In which program the person sits, as `program_id` names it; empty where that isn't known.
         state: What services keep for this session only.
     """
 
@@ -170,4 +171,5 @@ class Session:
     front: FrontEnd
     cwd: str = ""
     resumes: bool = False
+    program: str = ""
     state: dict[str, Any] = field(default_factory=dict)

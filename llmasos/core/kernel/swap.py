@@ -12,9 +12,9 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from llmasos.core.base.durable import owner_only
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel.crypto import Cipher, random_key
-from llmasos.core.kernel.durable import owner_only
 
 log = logging.getLogger(__name__)
 

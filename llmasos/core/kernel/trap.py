@@ -10,19 +10,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import Denied, LlmasosError, NeedsAnswer, ProcessKilled, StoreError, SyscallError
+from llmasos.core.base.errors import (
+    Denied,
+    LlmasosError,
+    NeedsAnswer,
+    ProcessKilled,
+    StoreError,
+    SyscallError,
+    Undecided,
+)
 from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.consent import Consents, receipt
 from llmasos.core.kernel.instruments import Instruments
-from llmasos.core.kernel.journal import Entry, Journal
+from llmasos.core.kernel.journal import Entry, Journal, as_said
 from llmasos.core.kernel.labels import of_call, of_result
+from llmasos.core.kernel.mailbox import Mailboxes
 from llmasos.core.kernel.policy import NO_LABELS, Decision, Explanation, Policy, Rates, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.session import Session
@@ -101,8 +109,23 @@ class Caller:
         """Take the traces of what is erased for good out of the journal, and out of whatever kept what was shown."""
         self.kernel.journal.erase(match)
         self.kernel.consents.erase(match)
+        person = self.session.person
         for forget in self.kernel.erasing:
-            forget(self.session.person)
+            forget(person)
+        for forget_lines in self.kernel.erasing_lines:
+            forget_lines(lambda line: match(as_said(person, line)))
+
+    def erase_process(self, process: Process) -> None:
+        """Take the traces of a process that was ended for good out of what was kept of it."""
+        names = {"pid": process.pid, "boot": process.boot}
+
+        def about(entry: Entry) -> bool:
+            payload = (entry.inverse or {}).get("payload")
+            return isinstance(payload, dict) and names.items() <= payload.items()
+
+        self.kernel.journal.erase(about)
+        for forget in self.kernel.killing:
+            forget(process)
 
     async def choose(self, question: str, options: list[str]) -> str:
         """Which of several matches is meant.
@@ -131,18 +154,28 @@ class Kernel:
     """Called before something is changed; what one raises stops it."""
     erasing: list[Callable[[str], None]] = field(default_factory=list)
     """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
-    boot: str = field(default_factory=lambda: secrets.token_hex(8))
-    """Another one each time a kernel is started: pids mean nothing in the next."""
+    erasing_lines: list[Callable[[Callable[[str], bool]], None]] = field(default_factory=list)
+    """Given what tells a line that is erased for good: forget such lines, where you keep what persons typed."""
+    killing: list[Callable[[Process], None]] = field(default_factory=list)
+    """Told of a process that a person ended for good: forget what you keep of it."""
     instruments: Instruments = field(init=False)
     rates: Rates = field(init=False)
     consents: Consents = field(init=False)
+    mailboxes: Mailboxes = field(init=False)
     _settling: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.rates = Rates(self.clock)
-        self.consents = Consents(self.store, self.clock)
+        self.mailboxes = Mailboxes(self.store, self.clock)
+        self.consents = Consents(self.store, self.clock, self.mailboxes)
         self.instruments = Instruments(self.clock, self.processes)
         self.hooks.append(self.instruments.trapped)
+        self.erasing.append(self.mailboxes.forget)
+
+    @property
+    def boot(self) -> str:
+        """Another one each time a kernel is started."""
+        return self.processes.boot
 
     async def trap(
         self,
@@ -355,6 +388,11 @@ class Kernel:
         undoable = False
         try:
             value = await self._run(row, caller)
+        except Undecided:
+            if caller.entry:
+                self.journal.interrupted(caller.entry.id)
+                self.journal.told(caller.entry.id)  # by the error itself
+            raise
         except Exception as error:
             if caller.entry:
                 self.journal.failed(caller.entry.id, str(error) or type(error).__name__)
@@ -364,8 +402,10 @@ class Kernel:
                 self.journal.interrupted(caller.entry.id)
             raise
         if caller.entry:
-            undoable = row.effect in ("write", "destroy") and self.journal.get(caller.entry.id).inverse is not None
-            self.journal.done(caller.entry.id, value.get("message", "") if isinstance(value, dict) else "")
+            undoable = row.effect != "final" and self.journal.get(caller.entry.id).inverse is not None
+            # What was erased for good may stand in what is said of it.
+            told = value.get("message", "") if isinstance(value, dict) and row.effect != "final" else ""
+            self.journal.done(caller.entry.id, told)
         labels = of_result(row, call, value)
         return Result(call, value=value, rule=caller.decision.rule, undoable=undoable, labels=labels)
 

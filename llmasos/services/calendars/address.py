@@ -1,9 +1,8 @@
-"""Addresses of calendars that may be asked, and who a server is told that we are. Light: it is there from the start."""
+"""Addresses of calendars that may be asked. Light: it is there from the start."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from llmasos.core.base.errors import LlmasosError, UsageError
@@ -17,17 +16,6 @@ class Unreachable(LlmasosError):
 
 class Refused(LlmasosError):
     """The server, or a rule of ours, says no; it will the next time too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who a server is told that we are; shown nowhere."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Login(...)"
 
 
 def checked(address: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.store import Store
-from llmasos.services.calendars.address import Login, server
+from llmasos.services.calendars.address import server
 from llmasos.services.files.place import Place
+from llmasos.services.login import Login
 
 KIND = "calendar"
 MOST = 50

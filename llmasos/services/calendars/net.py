@@ -16,8 +16,9 @@ import urllib.request
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from llmasos.services.calendars.address import PORTS, Login, Refused, Unreachable, same_server
+from llmasos.services.calendars.address import PORTS, Refused, Unreachable, same_server
 from llmasos.services.calendars.background import Stop
+from llmasos.services.login import Login
 
 CONNECTING, READING, WHOLE = 10.0, 20.0, 90.0
 """Seconds that a connection, one wait for more, and a whole answer may take."""

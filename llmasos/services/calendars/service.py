@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from llmasos.core.base.clock import Clock
-from llmasos.core.base.errors import LlmasosError, NeedsAnswer, SyscallError, UsageError
+from llmasos.core.base.errors import LlmasosError, SyscallError, UsageError
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import done, items
 from llmasos.core.kernel.grant import Pattern
@@ -21,6 +21,7 @@ from llmasos.core.kernel.session import Nobody, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
+from llmasos.services import login as logins
 from llmasos.services.calendars import address as addresses
 from llmasos.services.calendars import folder
 from llmasos.services.calendars.background import Stop, in_background
@@ -317,17 +318,8 @@ class Calendars(Exchange):
 
     async def _logged_in(self, caller: Caller, calendar: Calendar) -> Calendar:
         """Ask who the server should be told that we are."""
-        front, host = caller.session.front, calendar.where
-        user = await front.secret(f"User at {host}:", hidden=False)
-        password = await front.secret(f"Password of {user} at {host}:") if user else None
-        if not user or not password:
-            raise NeedsAnswer(
-                f"{host} wants a user and a password, and none were typed.",
-                "Run it at a terminal, or pipe them in, a line each.",
-            )
-        if len(user) > 500 or len(password) > 2000 or ":" in user or not (user + password).isprintable():
-            raise SyscallError("EINVAL", "That can't be a user and a password.", "Type them again.")
-        return replace(calendar, user=user, password=password)
+        login = await logins.asked(caller.session.front, calendar.where)
+        return replace(calendar, user=login.user, password=login.password)
 
     async def _forget(self, id: str) -> None:
         self._shelf.drop(id)

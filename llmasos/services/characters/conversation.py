@@ -11,7 +11,7 @@ from dataclasses import replace
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.engine.base import Sampling
-from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.process import Lasting, Process
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.facts import asks_what_was_told
@@ -53,7 +53,6 @@ class Conversations:
         self._cast = cast
         self._clock = clock
         self._speaker = speaker
-        self._running: dict[str, Process] = {}
         self.thinking = Thinking(cast, speaker)
         self.turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By a character's id: who holds it makes the character speak."""
@@ -131,7 +130,7 @@ class Conversations:
             yield truth(character.card.called, line)
             return
         process = self.process(character)
-        engine = await self._speaker.engine()
+        engine = await self._speaker.engine_of(process)
         tiny = ability(engine.name).tiny
         # A long thread makes a tiny model repeat itself. The window moves by whole steps, so that what the
         # model has computed of it serves several turns.
@@ -241,23 +240,23 @@ class Conversations:
         return Company(character.id, person, names, tuple(other.id for other in others))
 
     def process(self, character: Character) -> Process:
-        """The character's process, started at first use and again after it was killed."""
+        """The character's process, started at first use and again after it was killed; kernels come and go."""
         process = self.alive(character)
         if process is None:
-            process = self._running[character.id] = self._speaker.processes.spawn(
+            process = self._speaker.processes.spawn(
                 self._speaker.processes.init,
                 name=character.name,
                 program="character",
                 subject=f"character:{character.name}",
                 owner=character.owner,
                 priority="interactive",
+                lasting=Lasting(character.id, character.subject),
             )
         return process
 
     def alive(self, character: Character) -> Process | None:
         """The character's process, where it runs."""
-        process = self._running.get(character.id)
-        return process if process and process.alive else None
+        return self._speaker.processes.of("character", character.id)
 
     async def end(self, character: Character) -> None:
         """Kill the character's process, if it has one; the next line starts another."""
@@ -265,7 +264,6 @@ class Conversations:
         process = self.alive(character)
         if process:
             await self._speaker.processes.kill(process.pid)
-        self._running.pop(character.id, None)
 
     async def close(self) -> None:
         """Let those who think come to an end."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from llmasos.core.kernel.journal import Entry
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters.cast import Character
@@ -12,13 +16,16 @@ def erase_traces(caller: Caller, character: Character) -> None:
     name, current = character.name.casefold(), caller.entry.id if caller.entry else None
     requests: set[str] = set()
 
+    def named(call: Mapping[str, Any]) -> bool:
+        args = call.get("args") or {}
+        return _talks(call) and name in (str(args.get(key, "")).casefold() for key in ("name", "who"))
+
     def about(entry: Entry) -> bool:
-        if not str(entry.call.get("syscall", "")).startswith(("character.", "room.")):
-            return False
-        args = entry.call.get("args") or {}
-        named = name in (str(args.get(key, "")).casefold() for key in ("name", "who"))
-        # A line in a room names nobody, but what takes it back names all who heard it.
-        return named or character.id in repr(entry.inverse) or name in entry.message.casefold()
+        if any(map(named, (entry.call, *_ordered(entry)))):
+            return True
+        # A line in a room names nobody, but what takes it back names all who heard it; a process is called as it is.
+        heard = character.id in repr(entry.inverse) or name in entry.message.casefold()
+        return heard and (_talks(entry.call) or str(entry.call.get("syscall", "")).startswith("process."))
 
     def collect(entry: Entry) -> bool:
         if entry.id == current or about(entry):
@@ -29,3 +36,18 @@ def erase_traces(caller: Caller, character: Character) -> None:
     journal.erase(collect)
     requests.discard("")
     caller.erase(lambda entry: entry.id == current or about(entry) or entry.request in requests)
+
+
+def _talks(call: Mapping[str, Any]) -> bool:
+    return str(call.get("syscall", "")).startswith(("character.", "room."))
+
+
+def _ordered(entry: Entry) -> Sequence[Mapping[str, Any]]:
+    """The calls that a background job was ordered to make; none where it is no such order."""
+    if entry.call.get("syscall") != "jobs.add":
+        return ()
+    try:
+        calls: Sequence[Mapping[str, Any]] = json.loads(entry.call["args"]["program"])
+    except (KeyError, ValueError):  # erased before
+        return ()
+    return calls

@@ -37,7 +37,8 @@ _OWNED = re.compile(
     re.IGNORECASE,
 )
 _OWNED_IS_NAME = re.compile(_NAMED, re.IGNORECASE)
-_OWNED_CHINESE = re.compile(r"我(?:家|们)?的?([\u3400-\u9fff]{1,8}?)(?:的?名字)?(?:现在|其实|已经)?(叫|是|在|改)")
+_OWNED_CHINESE = re.compile(r"我(?:家|们)?的?([\u3400-\u9fff]{1,8}?)(?:的?名字)?(叫|是|在|改)")
+_STILL_CHINESE = re.compile("现在|其实|已经")
 _ONE = re.compile(
     r"\b(?:name|birthday|age|address|number|password|code|job|boss|wife|husband|partner|favou?rite|colou?r|size"
     r"|appointment|wedding|flight|train|meeting|exam|interview|doctor|dentist|teacher|car|phone|email|home ?town|home"
@@ -97,7 +98,7 @@ def frame(text: str) -> str:
         named = " name" if _OWNED_IS_NAME.search(owned[0]) else ""
         what = " ".join(terms(owned[1]))
         return f"{what}{named}" if what else ""
-    owned = _OWNED_CHINESE.search(text)
+    owned = _OWNED_CHINESE.search(_STILL_CHINESE.sub("", text))
     if owned:
         return f"{owned[1]}{' name' if owned[2] == '叫' or '名字' in owned[0] else ''}"
     return ""
@@ -110,29 +111,29 @@ class Claim:
     Attributes:
         frame: What it is a fact of.
         corrects: Whether it says that something is otherwise than before.
-        subject: Of whom it says something: "i", "my sister"; empty where no rule says.
+        subjects: Of whom it says something: "i", "my sister"; the first is what it is about.
         words: Its content words, without those that say that something has changed.
     """
 
     frame: str
     corrects: bool
-    subject: str
+    subjects: tuple[str, ...]
     words: frozenset[str]
 
     @classmethod
     def of(cls, text: str) -> Claim:
         """What a line says."""
         bare = _CORRECTS.sub(" ", text)
-        subject = _SUBJECT.search(bare)
+        subjects = tuple(match[1].casefold() for match in _SUBJECT.finditer(bare))
         words = frozenset(terms(bare)) - {"one"}
-        return cls(frame(text), bare != text, subject[1].casefold() if subject else "", words)
+        return cls(frame(text), bare != text, subjects, words)
 
     def supersedes(self, older: Claim) -> bool:
         """Whether this says what an older line of the same speaker said, anew or otherwise."""
         if self.frame and self.frame == older.frame:
             what = self.frame
             return self.corrects or what.startswith("i ") or what.endswith(" name") or bool(_ONE.search(what))
-        if not self.corrects or not older.words or self.subject != older.subject:
+        if not self.corrects or not older.words or not set(older.subjects[:1]) <= set(self.subjects):
             return False
         return len(older.words & self.words) >= SHARED * len(older.words)
 

@@ -1,4 +1,4 @@
-"""Where devices come from: the simulated home, or a plugin for real ones."""
+"""Where devices come from: the simulated home, or a broker of real ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DeviceBackend(Protocol):
 
     @property
     def label(self) -> str:
-        """What results say of its devices: "simulated"."""
+        """What results say of its devices: "simulated", "mqtt:home"."""
 
     async def devices(self) -> Sequence[Device]:
         """All devices that it knows, whether or not they answer."""
@@ -27,5 +27,6 @@ class DeviceBackend(Protocol):
         """Change a device; what is None stays. Returns how it is then.
 
         Raises:
-            SyscallError: EIO, it doesn't answer.
+            SyscallError: EIO, it doesn't answer, or is otherwise than it was told to be.
+            Undecided: It was told, and whether it did so isn't known.
         """

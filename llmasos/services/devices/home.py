@@ -8,6 +8,7 @@ from typing import Any
 from llmasos.core.kernel.store import Store
 from llmasos.services.devices import kinds as k
 from llmasos.services.devices.model import Device, Kind, State, Value
+from llmasos.services.devices.twin import after
 
 STATE = "device.simulated"
 
@@ -151,7 +152,6 @@ class SimulatedHome:
         self, device: Device, *, on: bool | None = None, settings: Mapping[str, Value] | None = None
     ) -> State:
         """Change a device; what is None stays."""
-        before = await self.state(device)
-        after = State(before.on if on is None else on, {**before.settings, **(settings or {})})
-        self._store.put(STATE, device.id, {"on": after.on, "settings": dict(after.settings)})
-        return after
+        changed = after(await self.state(device), on=on, settings=settings)
+        self._store.put(STATE, device.id, {"on": changed.on, "settings": dict(changed.settings)})
+        return changed

@@ -226,5 +226,7 @@ ALARM = Kind(
     "Disarmed",
     essential=True,
 )
-SENSOR = Kind("thermometer", ("thermometer", "sensor", "temperature sensor"), ("温度计", "传感器"), essential=True)
+SENSOR = Kind(
+    "sensor", ("sensor", "thermometer", "temperature sensor"), ("传感器", "温度计"), essential=True, tells=True
+)
 DESK = Kind("standing desk", ("standing desk", "desk"), ("升降桌",), (Setting("height", "number", 65, 130, "cm", 5),))

@@ -54,6 +54,7 @@ class Kind:
         turned_off: The verb.
         opens: Its position follows on and off, and "everything" leaves it alone.
         essential: "everything" doesn't turn it off.
+        tells: It only tells something; there is nothing to switch.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Kind:
     turned_off: str = "Turned off"
     opens: bool = False
     essential: bool = False
+    tells: bool = False
 
     def setting(self, name: str) -> Setting | None:
         """A setting by its name."""
@@ -105,10 +107,14 @@ class State:
 
     Attributes:
         on: Turned on, open, unlocked.
-        settings: Setting -> value.
+        settings: Setting -> value; what it measures beside what can be set.
         available: Whether it answers.
+        known: Whether it has told yet whether it is on.
+        note: What the person should know of it.
     """
 
     on: bool
     settings: Mapping[str, Value]
     available: bool = True
+    known: bool = True
+    note: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from llmasos.services import matching
 from llmasos.services.devices.home import ROOMS
@@ -22,12 +22,18 @@ def names(device: Device) -> list[str]:
     """Everything that a device can be called, its own name first."""
     english = list(dict.fromkeys([*device.nouns, *device.kind.nouns]))
     chinese = list(dict.fromkeys([*device.chinese, *device.kind.chinese]))
-    rooms, zh_rooms = ROOMS.get(device.room, ((), ()))
+    rooms, zh_rooms = _rooms([device]).get(device.room, ((), ()))
     called = [device.name]
     called += [f"{room} {noun}" for room in rooms for noun in english]
     called += [f"{noun} in the {room}" for room in rooms for noun in english]
     called += [f"{room}{noun}" for room in zh_rooms for noun in chinese]
     return list(dict.fromkeys([*called, *english, *chinese]))
+
+
+def offered(device: Device) -> list[str]:
+    """What of that is offered to the model: rooms of a person's own are words that it has never seen."""
+    own = device.room if device.room not in ROOMS else ""
+    return [device.name, *(f"{own} {noun}" for noun in device.kind.nouns[:1] if own)]
 
 
 def group(said: str, devices: Sequence[Device]) -> list[Device]:
@@ -37,7 +43,7 @@ def group(said: str, devices: Sequence[Device]) -> list[Device]:
     """
     text = matching.normal(said)
     rest, times = _ALL.subn(" ", text)
-    room, rest = _room(rest)
+    room, rest = _room(rest, _rooms(devices))
     rest = " ".join(_PLACE.sub(" ", rest).split())
     rest = matching.normal(rest)
     inside = [device for device in devices if room in ("", device.room)]
@@ -63,9 +69,28 @@ def _singular(text: str) -> str:
     return text[:-1] if len(text) > 3 and text.endswith("s") and not text.endswith("ss") else text
 
 
-def _room(text: str) -> tuple[str, str]:
+Rooms = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""Room -> its names, English and Chinese."""
+
+
+def _rooms(devices: Iterable[Device]) -> Rooms:
+    """All rooms: those of any home, and before them those that only these devices have."""
+    own: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    # The longer ones first: "summer kitchen" isn't the kitchen.
+    for room in sorted({device.room for device in devices} - ROOMS.keys() - {""}, key=lambda room: (-len(room), room)):
+        word = matching.normal(room)
+        own[room] = ((word,), ()) if word.isascii() else ((), (word,))
+    return {**own, **ROOMS}
+
+
+def room_of(said: str) -> str:
+    """The room that a text names, by itself (客厅) or beside a thing ("Kitchen lamp"); empty for none."""
+    return _room(matching.normal(said), ROOMS)[0]
+
+
+def _room(text: str, rooms: Rooms) -> tuple[str, str]:
     """The room that a text names, and the text without it."""
-    for name, (english, chinese) in ROOMS.items():
+    for name, (english, chinese) in rooms.items():
         for word in (*english, *chinese):
             pattern = rf"\b{re.escape(word)}\b" if word.isascii() else re.escape(word)
             m = re.search(pattern, text)

@@ -89,7 +89,8 @@ def setting_of(device: Device, said: str | None, value: str) -> Setting:
     """
     settings = device.kind.settings
     if not settings:
-        raise SyscallError("EINVAL", f"The {device.name} has nothing to set.", "It can be turned on and off.")
+        remedy = "It only tells how it is." if device.kind.tells else "It can be turned on and off."
+        raise SyscallError("EINVAL", f"The {device.name} has nothing to set.", remedy)
     if said:
         wanted = matching.normal(said)
         for exact in (True, False):  # "mode" is the programme of a washing machine, which has no mode

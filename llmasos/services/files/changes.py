@@ -35,11 +35,13 @@ class Room:
         caller: Who makes it.
         space: What they see.
         keep_trash: Days that something lies in the trash at most; 0 leaves it there.
+        keep_trash_bytes: How much lies there at most; the oldest go. 0 is no limit.
     """
 
     caller: Caller
     space: Space
     keep_trash: int = 0
+    keep_trash_bytes: int = 0
 
     async def keep(self, inverse: str, place: Place, payload: dict[str, Any], data: bytes | None = None) -> None:
         """Persist what takes a change back, its sealed bytes first."""
@@ -238,11 +240,14 @@ async def _put_aside(room: Room, place: Place, size: int) -> dict[str, Any]:
     with folders(box, made):
         effects.rename(place, aside)
     await in_thread(lambda stop: trash.empty(place.root, room.keep_trash, stop))
+    most = room.keep_trash_bytes
+    pushed_out = await in_thread(lambda stop: trash.make_room(place.root, most, stop, sparing=box.parts[-1]))
+    went = f" To make room (keep_trash_mb), the oldest there went for good: {pushed_out}." if pushed_out else ""
     days = f", at most {room.keep_trash} days" if room.keep_trash else ""
     return done(
         f"Moved {place.shown} to the workspace's trash.",
         note=f"With {size_words(size)} it is too much to seal: it lies in {TRASH}, as readable as before, "
-        f"until you undo this or remove it there{days}.",
+        f"until you undo this or remove it there{days}.{went}",
     )
 
 

@@ -55,6 +55,8 @@ class Files(Undo):
         embedder: What makes `files.find` search by meaning; without it, words serve.
         span: What reads `when` of `files.find`; the schedule service brings it.
         documents: What reads PDF, Word and others; without it, they are binary files.
+        keep_trash: Days that something lies in a workspace's trash at most; 0 leaves it there.
+        keep_trash_bytes: How much lies there at most; the oldest go. 0 is no limit.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Files(Undo):
         span: Span | None = None,
         keep_trash: int = 0,
         documents: Documents | None = None,
+        keep_trash_bytes: int = 0,
     ) -> None:
         self._private = tuple(private)
         self._meaning = Meaning(embedder) if embedder is not None else None
@@ -73,7 +76,7 @@ class Files(Undo):
         self._watched: dict[Path, Space] = {}
         self._background: Store | None = None
         self._span = span
-        self._keep_trash = keep_trash
+        self._keep_trash = keep_trash, keep_trash_bytes
         self._targets: Plans[Target] = Plans()
         self._transfers: Plans[Transfer] = Plans()
 
@@ -450,7 +453,7 @@ class Files(Undo):
         return Space.of(caller.session, self._private)
 
     def _room(self, caller: Caller) -> Room:
-        return Room(caller, self._space(caller), self._keep_trash)
+        return Room(caller, self._space(caller), *self._keep_trash)
 
     def _zone(self, caller: Caller) -> Any:
         return caller.kernel.clock.now().tzinfo

@@ -1,4 +1,4 @@
-"""The workspace's trash, for what is too large to be sealed: what lies there for long goes."""
+"""The workspace's trash, for what is too large to be sealed: what lies there for long goes, and what is too much."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from llmasos.services.files import effects
+from llmasos.services.files import effects, imprint
 from llmasos.services.files.place import TEMPORARY, TRASH, Place
 
 DAY = 24 * 60 * 60
@@ -23,21 +24,62 @@ def empty(root: Path, days: int, stop: threading.Event, *, now: float | None = N
     """
     if not days:
         return 0
-    until, count = (time.time() if now is None else now) - days * DAY, 0
+    until = (time.time() if now is None else now) - days * DAY
+    return sum(_remove(box) for at, box in _boxes(root) if at < until and not stop.is_set())
+
+
+def make_room(root: Path, most: int, stop: threading.Event, *, sparing: str) -> int:
+    """Remove what was put there first, until all of it has at most so many bytes; nothing where that is 0.
+
+    Args:
+        root: The workspace.
+        most: Bytes.
+        stop: Asks it to give up.
+        sparing: The name of a box that stays, however large.
+
+    Returns:
+        How many things went.
+    """
+    if not most:
+        return 0
+    boxes = [(at, box, _weight(box)) for at, box in sorted(_boxes(root), key=lambda found: found[0])]
+    total, count = sum(size for _, _, size in boxes), 0
+    for _, box, size in boxes:
+        if total <= most or stop.is_set():
+            break
+        if box.parts[-1] != sparing and _remove(box):
+            total -= size
+            count += 1
+    return count
+
+
+def _boxes(root: Path) -> Iterator[tuple[float, Place]]:
+    """Boxes of our own, known by their names, each with the time of the move into it."""
     try:
         names = [path.name for path in (root / TRASH).iterdir()]
     except OSError:
-        return 0
+        return
     for name in names:
         box = Place(root, (TRASH, name))
-        # A box of our own, by its name; its time is that of the move into it.
-        if stop.is_set() or not name.startswith(TEMPORARY):
-            continue
         try:
-            status = box.stat()
-            if status is not None and stat.S_ISDIR(status.st_mode) and status.st_mtime < until:
-                effects.remove(box)
-                count += 1
-        except OSError as error:
-            log.warning("something old in a trash can't be removed: %s", error.strerror)
-    return count
+            status = box.stat() if name.startswith(TEMPORARY) else None
+        except OSError:
+            continue
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            yield status.st_mtime, box
+
+
+def _weight(box: Place) -> int:
+    try:
+        return imprint.weight(box)[0]
+    except OSError:
+        return 0
+
+
+def _remove(box: Place) -> bool:
+    try:
+        effects.remove(box)
+    except OSError as error:
+        log.warning("something old in a trash can't be removed: %s", error.strerror)
+        return False
+    return True

@@ -123,6 +123,12 @@ class Undo:
             if await _still_there(place, payload):
                 drop_folders(_made(payload))
                 return NOTHING.format(place.shown)
+            if not aside.exists():
+                raise SyscallError(
+                    "ESTALE",
+                    f"{place.shown} isn't in the trash any more, from which things go after a time (keep_trash) or for "
+                    "room (keep_trash_mb); nothing was done.",
+                )
             if await in_thread(lambda _: imprint.imprint(aside, content=False)) != payload["imprint"]:
                 raise SyscallError(
                     "ESTALE",

@@ -73,6 +73,12 @@ class KeptReadings:
         self._store.delete(KIND, id)
         return True
 
+    def erase(self, match: Callable[[str], bool]) -> None:
+        """Forget sentences that hold what is erased for good."""
+        for record in list(self._store.scan(KIND)):
+            if match(record.value["said"]):
+                self._store.delete(KIND, record.id)
+
     def recall(self, person: str, said: str) -> Program | None:
         """The program of a sentence that was explained, or that differs from one only in its values.
 

@@ -17,6 +17,7 @@ from llmasos.core.base.types import Program, Result, from_records, to_records
 from llmasos.core.base.values import Source, done, items, plain, text
 from llmasos.core.kernel import program as programs
 from llmasos.core.kernel.labels import WRITTEN
+from llmasos.core.kernel.mailbox import Mailboxes, Message
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.core.kernel.session import Consent, Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 Tell = Callable[[str], bool]
 """Tells whoever listens; whether anybody did."""
-UNTOLD, MOST_UNTOLD = "job.untold", 50
 Number = Annotated[int, Kind("job")]
 
 LATE = timedelta(hours=1)
@@ -53,14 +53,17 @@ class Jobs:
         store: Where they are kept, sealed.
         clock: Decides what is due.
         tell: Tells a person who listens how a job ended.
+        mailboxes: Keeps it for one who doesn't.
     """
 
-    def __init__(self, store: Store, clock: Clock, tell: Tell) -> None:
+    def __init__(self, store: Store, clock: Clock, tell: Tell, mailboxes: Mailboxes) -> None:
         self._store = store
         self._clock = clock
         self._tell = tell
+        self._mailboxes = mailboxes
         self._ringer = Ringer(store, clock, self._due, kind=EVENT, told=TOLD)
         self._running: dict[int, tuple[Process, asyncio.Task[None]]] = {}
+        self._said: dict[int, _Recorder] = {}
         self._cancelling: set[int] = set()
         self._kernel: Kernel | None = None
 
@@ -69,8 +72,8 @@ class Jobs:
         self._kernel = kernel
         for job in self._jobs():
             if job.state == "running" and job.number not in self._running and job.last:
-                self._put(job.ran(replace(job.last, state="interrupted")))
-                self._note(f"Job {job.number} was interrupted: {job.said!r}. 'jobs.show {job.number}' tells how far.")
+                told = f"Job {job.number} was interrupted: {job.said!r}. 'jobs.show {job.number}' tells how far."
+                self._ended(job, replace(job.last, state="interrupted"), told)
         await self._ringer.start()
 
     async def close(self) -> None:
@@ -108,15 +111,17 @@ class Jobs:
             [*allowed], "waiting",
         )  # fmt: skip
         caller.prepare("jobs.remove", {"number": number})
+        run = Run(self._clock.now().isoformat(), "running")
         with self._store.transaction():
             self._store.put("job.counter", "last", number)
-            self._put(job)
+            # One that runs once begins here: it is there as begun, or not at all.
+            self._put(job if event else job.ran(run))
             if event:
                 self._store.put(EVENT, str(number), replace(event, id=str(number)).to_json())
         if event:
             self._ringer.changed(str(number))
             return done(f"Job {number} runs {_times(event, self._clock.now())}.", ref=str(number))
-        self._begin(caller.kernel, job)
+        self._begin(caller.kernel, job, run)
         return done(f"Job {number} runs in the background. 'fg {number}' waits for it.", ref=str(number))
 
     async def preview_add(self, caller: Caller, program: str, said: str, when: str | None = None) -> dict[str, str]:
@@ -224,20 +229,24 @@ class Jobs:
         job = self._job(int(reminder["id"]))
         now = self._clock.now()
         if now - datetime.fromisoformat(reminder["alarm"]) > LATE:
-            self._put(job.ran(Run(reminder["start"], "missed")))
-            self._note(f"Job {job.number} was missed at {reminder['when']}, no kernel ran: {job.said!r}.")
+            told = f"Job {job.number} was missed at {reminder['when']}, no kernel ran: {job.said!r}."
+            self._ended(job, Run(reminder["start"], "missed"), told)
         elif job.number in self._running:
-            self._note(f"Job {job.number} is left out this time: its last run hasn't ended. {job.said!r}")
+            told = f"Job {job.number} is left out this time: its last run hasn't ended. {job.said!r}"
+            self._note(self._mailboxes.post(job.person, told))
         else:
-            self._begin(self._kernel, job)
+            run = Run(now.isoformat(), "running")
+            with self._store.transaction():
+                # That it rang, and that it began: killed in between, it would begin once more.
+                self._store.put(TOLD, reminder["id"], {"until": now.astimezone(UTC).isoformat()})
+                self._put(job.ran(run))
+            self._begin(self._kernel, job, run)
 
-    def _begin(self, kernel: Kernel, job: Job) -> None:
+    def _begin(self, kernel: Kernel, job: Job, run: Run) -> None:
         process = kernel.processes.spawn(
             kernel.processes.init, name=f"job {job.number}", program="job", subject=f"user:{job.person}",
             owner=job.person, priority="background", budget=Budget(tokens=TOKENS, calls=CALLS, seconds=SECONDS),
         )  # fmt: skip
-        run = Run(self._clock.now().isoformat(), "running")
-        self._put(job.ran(run))
         task = asyncio.create_task(self._run(kernel, job, process, run), name=process.name)
         self._running[job.number] = process, task
         task.add_done_callback(lambda _: self._running.pop(job.number, None))
@@ -245,7 +254,7 @@ class Jobs:
     async def _run(self, kernel: Kernel, job: Job, process: Process, run: Run) -> None:
         state: State = "failed"
         output = ""
-        front = _Recorder()
+        front = self._said[job.number] = _Recorder(lambda: self._so_far(job.number, run, front))
         try:
             session = Session(job.person, Path(job.workspace), front, cwd=job.cwd)
             kernel.consents.preset(session, job.allowed)
@@ -268,15 +277,11 @@ class Jobs:
             log.exception("job %d failed", job.number)
             output = f"{output}\n{type(error).__name__}: {error}".strip()
         finally:
+            self._said.pop(job.number, None)
             await kernel.processes.exit(process, 0 if state == "done" else 1)
-            if self._store.get(KIND, str(job.number)) is not None:  # else it was taken back meanwhile
-                self._put(
-                    self._job(job.number).ran(
-                        replace(run, state=state, output=output[-OUTPUT:], sources=sorted(front.sources))
-                    )
-                )
             first = output.strip().partition("\n")[0]
-            self._note(f"Job {job.number} {_ENDED[state]}: {job.said!r}" + (f"  {first[:120]}" if first else ""))
+            told = f"Job {job.number} {_ENDED[state]}: {job.said!r}" + (f"  {first[:120]}" if first else "")
+            self._ended(job, replace(run, state=state, output=output[-OUTPUT:], sources=sorted(front.sources)), told)
 
     async def _end(self, number: int, repeated: bool) -> None:
         if repeated:
@@ -312,22 +317,29 @@ class Jobs:
     def _put(self, job: Job) -> None:
         self._store.put(KIND, str(job.number), job.to_json())
 
-    def _note(self, words: str) -> None:
-        """Tell how a job ended; whoever listens next, where nobody does."""
-        if not self._tell(words):
-            notes = [*(self._store.get(UNTOLD, "notes") or ()), words]
-            self._store.put(UNTOLD, "notes", notes[-MOST_UNTOLD:])
+    def _so_far(self, number: int, run: Run, front: _Recorder) -> None:
+        """Keep what a run has said by now, so that one which is cut off tells how far it came."""
+        if self._store.get(KIND, str(number)) is not None:
+            self._put(self._job(number).ran(replace(run, output=front.output[-OUTPUT:], sources=sorted(front.sources))))
 
-    def untold(self) -> Sequence[str]:
-        """What nobody was there to hear; told once."""
-        notes = self._store.get(UNTOLD, "notes") or ()
-        self._store.delete(UNTOLD, "notes")
-        return notes
+    def _ended(self, job: Job, run: Run, told: str) -> None:
+        """A run has ended, and the person is told: both, or neither."""
+        with self._store.transaction():
+            if self._store.get(KIND, str(job.number)) is not None:  # else it was taken back meanwhile
+                self._put(self._job(job.number).ran(run))
+            message = self._mailboxes.post(job.person, told)
+        self._note(message)
+
+    def _note(self, message: Message) -> None:
+        """Tell whoever listens; where nobody does, it waits for the person."""
+        if self._tell(message.words):
+            self._mailboxes.delivered(message)
 
     def forget(self, person: str) -> None:
         """Something of a person's is erased for good: forget what jobs said, and what ran once and has ended."""
-        self._store.delete(UNTOLD, "notes")
         for job in self._jobs(person):
+            if job.number in self._said:
+                self._said[job.number].output = ""
             if job.when or job.number in self._running:
                 self._put(replace(job, runs=[replace(run, output="") for run in job.runs]))
             else:
@@ -367,7 +379,7 @@ class Jobs:
                 )
             # For this job alone, whichever yes it is: what is kept for longer is kept when the call itself is made.
             question = Consent(call, shown, row.effect, decision.rule, subject)
-            answer = await caller.session.front.consent(question)
+            answer = await kernel.consents.ask(caller, question)
             if answer is None:
                 raise NeedsAnswer(f"{row.name} asks for consent and nobody is there to give it.", "Say it with --yes.")
             if answer == "no":
@@ -382,10 +394,15 @@ _ENDED: dict[State, str] = {
 
 
 class _Recorder(Nobody):
-    """Keeps what a job's calls said."""
+    """Keeps what a job's calls said.
 
-    def __init__(self) -> None:
+    Args:
+        heard: Told after each call.
+    """
+
+    def __init__(self, heard: Callable[[], None]) -> None:
         super().__init__()
+        self._heard = heard
         self.output = ""
         self.sources: set[str] = set()
 
@@ -393,6 +410,7 @@ class _Recorder(Nobody):
         self.sources |= result.labels & WRITTEN
         said = plain(result.value) if result.ok else result.message
         self.note(said)
+        self._heard()
 
     def note(self, said: str) -> None:
         """Keep a line more."""

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.base.values import Source, text
-from llmasos.core.kernel.process import Process
-from llmasos.core.kernel.syscall import syscall
+from llmasos.core.engine.openai.address import called
+from llmasos.core.kernel.syscall import Written, syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.language import extract, forms
+from llmasos.services.language import extract, forms, models, pieces, tongue
+from llmasos.services.language.aside import aside
 from llmasos.services.language.context import Message
+from llmasos.services.language.forms import Form, Length, Part
 from llmasos.services.language.hygiene import Manners, tidy
-from llmasos.services.language.models import CONFIGURE, ENGLISH_ONLY_CHINESE, ability
+from llmasos.services.language.models import CONFIGURE, TRANSLATOR
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice
 from llmasos.services.safety import Notice, notice
 from llmasos.services.safety.service import note
 from llmasos.services.script import has_chinese
+from llmasos.services.sentences import whole as sentences_of
 
 SYSTEM = "You are a helpful assistant. Give short, plain answers."
 LONGEST = 8_000
 """Characters of a question or a topic."""
 IN_WORDS = 1_200
 """Characters up to which a text is summarized in the model's words; of a longer one the best sentences."""
+PARTS = 0.5
+"""The temperature of a part at its first attempt."""
+PORTION = 1_200
+"""Characters that are translated at once."""
 _LEANS = re.compile(
     r"\b(?:it|its|that|this|those|these|they|them|he|him|she|her|more|again|instead|another)\b"
     r"|^(?:and|but|why|how come|so)\b"
@@ -37,7 +43,6 @@ _LAST = "assistant.last"
 Ground = Callable[[Caller, str], Awaitable[dict[str, Any] | None]]
 """Answers a question from what there is, as the value of the call; None where the model should."""
 TINY = "From a very small model that knows little; nothing of yours answers this."
-_ENGLISH = frozenset({"", "english", "en", "英语", "英文"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,13 @@ class Language:
 
     Args:
         speaker: The model's voice.
-        native: A model other than the bundled one was named, so translating is worth a try.
+        translator: The model that translates, by name; empty for the one that speaks, where it can.
         grounds: Where answers are looked for before the model is asked; None asks the model at once.
     """
 
-    def __init__(self, speaker: Speaker, *, native: bool = False, grounds: Ground | None = None) -> None:
+    def __init__(self, speaker: Speaker, *, translator: str = "", grounds: Ground | None = None) -> None:
         self._speaker = speaker
-        self._native = native
+        self._translator = translator
         self._grounds = grounds
 
     @syscall("assistant.answer", effect="read")
@@ -97,12 +102,13 @@ class Language:
         if found:
             caller.session.state[_LAST] = (asked, found["text"])
             return found
-        engine = await self._speaker.engine()
-        can = ability(engine.name)
-        if has_chinese(asked) and can.english_only:
+        can = models.of(await self._speaker.engine())
+        spoken = "zh" if has_chinese(asked) else tongue.of(asked)
+        if not can.knows(spoken):
             # What it would write has nothing to do with the question; that is worse than no answer.
-            return text(ENGLISH_ONLY_CHINESE, source="system")
-        messages = [Message("system", SYSTEM)]
+            return text(tongue.sorry(spoken), source="system")
+        in_it = f" Answer in {tongue.name(spoken)}." if spoken not in ("", "en") else ""
+        messages = [Message("system", SYSTEM + in_it)]
         # An earlier answer helps only where the question leans on it; otherwise a small model clings to it.
         if last and last[1] and (not can.tiny or (len(asked) < 80 and _LEANS.search(asked))):
             messages += [Message("user", last[0]), Message("assistant", last[1])]
@@ -122,15 +128,25 @@ class Language:
 
     @syscall("content.write", effect="read")
     async def write(
-        self, caller: Caller, kind: str, topic: str, style: str | None = None, language: str | None = None
+        self,
+        caller: Caller,
+        kind: str,
+        topic: str,
+        style: str | None = None,
+        language: str | None = None,
+        length: Annotated[Length | None, Written()] = None,
     ) -> dict[str, Any]:
         """Write a text: story, poem, quest, dialogue, description, email, plan, ...
+
+        A quest has a goal, steps and a reward, a dialogue lines by turns, a plan steps, a story a beginning, a turn and
+        an end. Where a model is asked for them one by one, they come in `parts` too, for programs.
 
         Args:
             kind: The noun for the text.
             topic: What it is about.
             style: How it should sound.
             language: The language to write in.
+            length: How long it gets; without it, as the kind and the style say ("short", "in seven steps").
 
         Examples:
             write a short story about a lost umbrella
@@ -140,27 +156,27 @@ class Language:
         """
         about = _bounded(topic, "topic")
         sort = " ".join(kind.split())[:60] or "text"
+        how = (style or "").strip()[:200]
         wanted = (language or "").strip()
-        engine = await self._speaker.engine()
-        can = ability(engine.name)
-        if can.english_only and wanted.casefold() not in _ENGLISH:
+        can = models.of(await self._speaker.engine())
+        code = tongue.named(wanted) if wanted else tongue.of(f"{about} {how}")
+        if wanted and not can.knows(code or "?"):
             raise SyscallError("ENOTSUP", f"The model in use writes English only, not {wanted}.", CONFIGURE)
-        chosen = forms.form(sort)
-        asked = forms.request(chosen, sort, about, (style or "").strip()[:200], wanted)
-        opening = chosen.opening.replace("{topic}", forms.title(about))
-        said = await self._words(
-            caller,
-            f"write {sort}"[:24],
-            [Message("user", asked)],
-            tokens=chosen.tokens if can.tiny else 3 * chosen.tokens,
-            opening=opening,
-            # What is put in shape afterwards is shown when it has it: nothing that was shown is taken back.
-            stream=not (chosen.numbered or chosen.lines or chosen.prose or chosen.closing),
+        understood = can.knows(code)
+        if not wanted and understood and code != "en":
+            wanted = tongue.name(code)
+        chosen = forms.sized(forms.form(sort), forms.length(length, sort, how), forms.count(sort, how))
+        chosen = forms.localised(chosen, code if understood else "")
+        who = forms.speakers(about, sort, how)
+        asked = [Message("user", forms.request(chosen, sort, about, how, wanted, who, small=can.tiny))]
+        said, parts = await self._written(caller, sort, chosen, about, who, asked, tiny=can.tiny)
+        shown = text(
+            said.words,
+            source=said.source,
+            title=forms.title(about) if chosen.titled else "",
+            note=_noted(caller, said) or ("" if understood else tongue.sorry(code)),
         )
-        words = forms.shaped(chosen, said.words)
-        heading = forms.title(about) if chosen.titled else ""
-        language_note = ENGLISH_ONLY_CHINESE if has_chinese(about) and can.english_only else ""
-        return text(words, source=said.source, title=heading, note=_noted(caller, said) or language_note)
+        return {**shown, "parts": [{"name": part.name, "text": part.text} for part in parts]} if parts else shown
 
     @syscall("content.translate", effect="read")
     async def translate(self, caller: Caller, text: str, language: str) -> dict[str, Any]:
@@ -176,16 +192,27 @@ class Language:
             把“谢谢”翻译成法语
         """
         said = _bounded(text, "text")
-        engine = await self._speaker.engine()
-        if not self._native or ability(engine.name).tiny:
+        engine = await self._speaker.engine(self._translator)
+        can, target, spoken = models.of(engine), tongue.named(language), tongue.of(said)
+        if can.tiny or not (can.knows(target or "?") and can.knows(spoken)):
             raise SyscallError(
                 "ENOTSUP",
-                f"The model in use ({engine.name}) can't translate into {language}.",
-                f"{CONFIGURE[:-1]}, one that knows {language}.",
+                f"The model in use ({called(engine.name)}) can't translate into {language}.",
+                TRANSLATOR,
             )
-        asked = f"Translate into {language}. Write the translation and nothing else.\n\n{said}"
-        made = await self._words(caller, "translate", [Message("user", asked)], tokens=len(said) + 64, temperature=0.0)
-        return _text(made.words, source=made.source, title=language, note=_noted(caller, made))
+        into, made = tongue.name(target) or language, list[Said]()
+        for part in _portions(said):
+            asked = f"Translate into {into}. Write the translation and nothing else.\n\n{part.strip()}"
+            # Shown when it is known to be one: nothing that was shown is taken back.
+            done = await self._words(
+                caller, "translate", [Message("user", asked)], tokens=len(part) + 64, temperature=0.0, stream=False,
+                model=self._translator,
+            )  # fmt: skip
+            if not _is_in(done.words, target, spoken):
+                raise SyscallError("EIO", f"What {called(engine.name)} wrote isn't {into}.", TRANSLATOR)
+            made.append(replace(done, words=done.words + part[len(part.rstrip()) :]))
+        whole = Said("".join(one.words for one in made).strip(), [n for one in made for n in one.notices], made[-1].cut)
+        return _text(whole.words, source=whole.source, title=into, note=_noted(caller, whole))
 
     @syscall("content.summarize", effect="read")
     async def summarize(self, caller: Caller, text: str) -> dict[str, Any]:
@@ -203,17 +230,90 @@ class Language:
         if not whole:
             raise SyscallError("EINVAL", "There is no text to summarize.")
         best = extract.summarize(whole)
-        sentences = extract.sentences(whole)
-        engine = await self._speaker.engine() if len(sentences) > 2 and len(whole) <= IN_WORDS else None
-        if engine is None or (has_chinese(whole) and ability(engine.name).english_only):
-            return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
-        asked = f"{whole}\n\nSummarize the text above in one or two short sentences."
+        own = "Its own sentences, chosen and not rewritten."
+        if len(extract.sentences(whole)) <= 2:
+            return _text(best, source="system", note=own)
+        can = models.of(await self._speaker.engine())
+        spoken = "zh" if has_chinese(whole) else tongue.of(whole)
+        # Of a long text the model reads its best sentences: what it can't read at once it can't sum up.
+        basis = whole if len(whole) <= IN_WORDS else best
+        if not can.knows(spoken) or len(basis) > IN_WORDS:
+            return _text(best, source="system", note=own)
+        asked = f"{basis}\n\nSummarize the text above in one or two short sentences."
+        if spoken not in ("", "en"):
+            asked += f" Write in {tongue.name(spoken)}."
         made = await self._words(
             caller, "summarize", [Message("user", asked)], tokens=90, temperature=0.2, stream=False
         )
-        if not made.cut and not made.notices and _faithful(made.words, whole):
-            return _text(made.words)
-        return _text(best, source="system", note="Its own sentences, chosen and not rewritten.")
+        if not made.cut and not made.notices and _faithful(made.words, basis):
+            note = "" if basis is whole else "In the model's words, of the sentences that say most of it."
+            return _text(made.words, note=note)
+        return _text(best, source="system", note=own)
+
+    async def _written(
+        self,
+        caller: Caller,
+        sort: str,
+        chosen: Form,
+        about: str,
+        who: Sequence[str],
+        asked: list[Message],
+        *,
+        tiny: bool,
+    ) -> tuple[Said, list[pieces.Piece]]:
+        """A text of a form: whole from a model that keeps to it, part by part from one that doesn't."""
+        name = f"write {sort}"[:24]
+        formed = bool(chosen.labels or chosen.numbered)
+        if not (tiny and chosen.parts):
+            said = await self._words(
+                caller,
+                name,
+                asked,
+                tokens=chosen.tokens if tiny else 3 * chosen.tokens,
+                opening=forms.opening(chosen, about, who),
+                # What is put in shape afterwards is shown when it has it: nothing that was shown is taken back.
+                stream=not (formed or chosen.lines or chosen.prose or chosen.closing),
+            )
+            words = forms.shaped(chosen, said.words)
+            if not chosen.parts or not formed or forms.kept(chosen, words, who):
+                return replace(said, words=words), []
+        return await self._in_parts(caller, name, chosen, who, asked)
+
+    async def _in_parts(
+        self, caller: Caller, name: str, chosen: Form, who: Sequence[str], asked: list[Message]
+    ) -> tuple[Said, list[pieces.Piece]]:
+        """A text part by part, each shown when it is settled."""
+        notices: list[Notice] = []
+        person = caller.session.person
+        async with aside(self._speaker.processes, caller, name) as process:
+
+            async def say(before: str, part: Part, attempt: int) -> str:
+                # The blank behind a label is the model's: its words begin with one.
+                opening = before.rstrip(" ")
+                sampling = replace(SAMPLING, max_tokens=part.tokens, temperature=PARTS + 0.1 * attempt)
+                if self._speaker.seed >= 0:
+                    sampling = replace(sampling, seed=(self._speaker.seed + 7919 * attempt + len(before)) % 2**31)
+                voice = Voice(
+                    sampling=sampling,
+                    manners=Manners(person=person, others=who if part.speaks else (), sentences=part.sentences),
+                    opening=opening,
+                    stop=("\n\n" if part.sentences > 1 else "\n",),
+                )
+                said = ""
+
+                async def heard(piece: str) -> None:
+                    nonlocal said
+                    said += piece
+                    if isinstance(piece, Notice):
+                        notices.append(piece)
+
+                await self._speaker.say(process, asked, voice, on_piece=heard)
+                return said.removeprefix(opening)
+
+            words, made = await pieces.build(forms.slots(chosen, who), say, caller.session.front.words)
+        if not made:
+            raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
+        return Said(words, notices), made
 
     async def _words(
         self,
@@ -226,6 +326,7 @@ class Language:
         temperature: float = 0.7,
         sentences: int = 0,
         stream: bool = True,
+        model: str = "",
     ) -> Said:
         """What the model says, streamed to the person, computed by a process of its own."""
         sampling = replace(SAMPLING, max_tokens=tokens, temperature=temperature)
@@ -236,6 +337,7 @@ class Language:
             manners=Manners(person=caller.session.person, sentences=sentences),
             opening=opening,
             stop=("\nUser:",),
+            model=model,
         )
         stable = 1 if messages[0].role == "system" else 0
         said = cut = ""
@@ -249,7 +351,7 @@ class Language:
             if stream:
                 await caller.session.front.words(piece)
 
-        async with self._aside(caller, name) as process:
+        async with aside(self._speaker.processes, caller, name) as process:
             try:
                 await self._speaker.say(process, messages, voice, stable=stable, on_piece=heard)
             except CutOff as error:
@@ -259,18 +361,6 @@ class Language:
         if not tidy(said.removeprefix(opening)):
             raise SyscallError("EIO", "The model found no words for that.", "Say it in other words, or try again.")
         return Said(tidy(said), notices, cut)
-
-    @asynccontextmanager
-    async def _aside(self, caller: Caller, name: str) -> AsyncIterator[Process]:
-        """A child process for one text: seen in `ps`, and killed without killing the caller."""
-        processes = self._speaker.processes
-        process = processes.spawn(caller.process, name=name, program="words", priority=caller.process.priority)
-        try:
-            yield process
-        finally:
-            await processes.exit(process)
-            if caller.process.alive:
-                await processes.wait(caller.process, process.pid)
 
 
 def _noted(caller: Caller, said: Said) -> str:
@@ -289,6 +379,24 @@ def _bounded(said: str, what: str) -> str:
     if len(words) > LONGEST:
         raise SyscallError("E2BIG", f"The {what} has {len(words):,} characters; {LONGEST:,} is the limit.")
     return words
+
+
+def _portions(said: str) -> list[str]:
+    """A text in parts of whole sentences that a model translates at once; together they are the text."""
+    found = [""]
+    for sentence in sentences_of(said):
+        if found[-1] and len(found[-1]) + len(sentence) > PORTION:
+            found.append("")
+        found[-1] += sentence
+    return found
+
+
+def _is_in(words: str, target: str, source: str) -> bool:
+    """Whether a translation can be in its language: written in its script, or at least no longer in the old one."""
+    found = tongue.of(words)
+    if target in tongue.OWN_SCRIPT:
+        return found == target
+    return found in ("", target) or found not in (source, *tongue.OWN_SCRIPT)
 
 
 def _faithful(summary: str, whole: str) -> bool:

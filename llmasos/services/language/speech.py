@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from llmasos.core.base.errors import CutOff, EngineError, SyscallError
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.chat_template import ChatTemplate
-from llmasos.core.engine.slot import EngineSlot
+from llmasos.core.engine.pool import EnginePool, Pooled
+from llmasos.core.engine.slot import HasEngine
 from llmasos.core.kernel.admission import Admission
 from llmasos.core.kernel.pager import Pager
 from llmasos.core.kernel.process import Process, ProcessTable, State
@@ -51,6 +52,7 @@ class Voice:
         stop: Strings that end the reply.
         attempts: How often to try where nothing fit to be said came.
         keep: Leave the stable part live for the next turn.
+        model: Another model than the speaker's, by name; nothing of it is kept live.
     """
 
     sampling: Sampling = SAMPLING
@@ -59,6 +61,7 @@ class Voice:
     stop: tuple[str, ...] = ()
     attempts: int = 3
     keep: bool = False
+    model: str = ""
 
 
 class Speaker:
@@ -70,18 +73,25 @@ class Speaker:
         seed: Of all sampling; negative draws one each time.
         swap: Where idle conversations wait; None lets them go, to be computed anew.
         moderation: What each sentence goes through on its way out; None holds nothing back.
+        pool: Opens further models; None where all speak with the slot's.
+        chosen: The further model that a process speaks with; empty for the slot's.
     """
 
     def __init__(
         self,
-        slot: EngineSlot,
+        slot: HasEngine,
         processes: ProcessTable,
         *,
         seed: int = -1,
         swap: Swap | None = None,
         moderation: Moderation | None = None,
+        pool: EnginePool | None = None,
+        chosen: Callable[[Process], str] = lambda _process: "",
     ) -> None:
         self._slot = slot
+        self._pool = pool
+        self._chosen = chosen
+        self._others: dict[str, Speaker] = {}
         self.processes = processes
         self.moderation = moderation or Moderation(lambda: "off")
         self._second_opinion = SecondOpinion()
@@ -90,13 +100,26 @@ class Speaker:
         self._admission = Admission(PLACES)
         self._template: ChatTemplate | None = None
 
-    async def engine(self) -> Engine:
-        """The engine, loaded.
+    async def engine_of(self, process: Process) -> Engine:
+        """The engine that a process speaks with, loaded.
 
         Raises:
             ModelError: It can't be.
         """
-        return await self._slot.get()
+        return await self.engine(self._chosen(process))
+
+    @property
+    def seed(self) -> int:
+        """Of all sampling; negative where each draws its own."""
+        return self._seed
+
+    async def engine(self, model: str = "") -> Engine:
+        """The engine that speaks, or a further one by its name; loaded.
+
+        Raises:
+            ModelError: It can't be.
+        """
+        return await (Pooled(self._pool, model) if self._pool and model else self._slot).get()
 
     async def say(
         self,
@@ -137,6 +160,18 @@ class Speaker:
             ModelError: There is no model.
         """
         check_going(process, process.name)
+        if self._pool and (model := voice.model or self._chosen(process)):
+            async with self._pool.use(model):
+                if process.state is State.SWAPPED:
+                    process.move(State.READY)
+                await self._pager.release(process)
+                others = self._other(model).stream(
+                    process, messages, replace(voice, model="", keep=False), stable=stable
+                )
+                async with aclosing(others) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            return
         engine = await self._slot.get()
         room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
         messages, stable = fit(engine, messages, stable, room)
@@ -161,6 +196,14 @@ class Speaker:
                     _move(process, State.WAITING)
                     if not voice.keep:
                         await self._pager.release(process)
+
+    def _other(self, model: str) -> Speaker:
+        """Who speaks with a further model."""
+        if model not in self._others:
+            assert self._pool
+            pooled = Pooled(self._pool, model)
+            self._others[model] = Speaker(pooled, self.processes, seed=self._seed, moderation=self.moderation)
+        return self._others[model]
 
     async def _attempts(
         self, process: Process, engine: Engine, base: LiveSequence, tail: list[int], voice: Voice

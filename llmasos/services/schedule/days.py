@@ -112,9 +112,15 @@ def _festival(parts: Parts, today: date, prefer: Prefer) -> Days:
             found.append(Days(*parts.festival(year)))
         except ValueError:  # a lunar month without a 30th day
             continue
-    if prefer == "past":
-        return next(days for days in reversed(found) if days.first <= today)
-    return next(days for days in found if days.last >= today)
+    fitting = (
+        (days for days in reversed(found) if days.first <= today)
+        if prefer == "past"
+        else (days for days in found if days.last >= today)
+    )
+    days = next(fitting, None)
+    if days is None:
+        raise NoSuchDayError("no year has such a day.")
+    return days
 
 
 def _season(parts: Parts, today: date, prefer: Prefer) -> Days:

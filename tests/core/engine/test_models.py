@@ -118,3 +118,22 @@ def test_fingerprints_tell_files_apart(gguf: Make) -> None:
     first, same = gguf("a.gguf"), gguf("b.gguf")
     other = gguf("c.gguf", data=b"\1" * 128)
     assert models.fingerprint(first) == models.fingerprint(same) != models.fingerprint(other)
+
+
+def test_facts_of_the_header() -> None:
+    info = models.info(models.locate("smollm2"))
+    assert (info.layers, info.languages, info.licence) == (30, ("en",), "apache-2.0")
+    assert info.tokenizer == "gpt2, smollm, 49,152 tokens" and info.template == "its own"
+
+
+def test_models_in_folders_are_found_by_their_names(tmp_path: Path, gguf: Make) -> None:
+    deep = tmp_path / "models" / "qwen"
+    deep.mkdir(parents=True)
+    first = gguf().rename(deep / "qwen-7b.q4_k_m.gguf")
+    parts = [gguf().rename(deep / f"big-0000{n}-of-00002.gguf") for n in (1, 2)]
+    (deep / "notes.txt").write_text("no model")
+    folders = [tmp_path / "none", tmp_path / "models"]
+    assert list(models.files(folders)) == [parts[0], first]
+    assert models.locate("qwen-7b.q4_k_m", folders) == first
+    assert models.locate(str(first), folders) == first
+    assert models.locate("nothing", folders) == Path("nothing")

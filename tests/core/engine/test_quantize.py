@@ -7,12 +7,15 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from llmasos.core.base.errors import ModelError
 from llmasos.core.engine import models, quantize
+from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.perplexity import perplexity
 
 SOURCE = models.locate("smollm2")
 MAKE = (
@@ -80,3 +83,36 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     prepared = quantize.prepare(SOURCE, "q8_0")
     assert prepared.path == SOURCE
     assert prepared.note
+
+
+def test_layers_are_left_out_and_the_rest_still_speaks(tmp_path: Path) -> None:
+    target = quantize.write(SOURCE, tmp_path / "out" / "less.gguf", "q8_0", (20, 21))
+    info = models.info(target)
+    assert (info.layers, info.quantization) == (28, "Q8_0")
+    model = LlamaModel.load(target)
+    tokens = model.tokenize("The ferry leaves at nine in the morning, and comes back in the evening.")
+    assert perplexity(model, tokens).value < model.n_vocab / 10
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("quantization", "prune", "said"),
+    [
+        ("q8_0", (30,), "no layer 30.*0 to 29"),
+        ("q8_0", (-1,), "no layer -1"),
+        ("q8_0", range(30), "All 30 layers"),
+        ("q1_0", (), "no quantization 'q1_0'"),
+    ],
+)
+def test_what_cannot_be_written(tmp_path: Path, quantization: str, prune: Sequence[int], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        quantize.write(SOURCE, tmp_path / "a.gguf", quantization, prune)
+    assert not list(tmp_path.glob("**/*.gguf"))
+
+
+def test_a_model_is_not_written_over_itself(tmp_path: Path) -> None:
+    copy = tmp_path / "own.gguf"
+    shutil.copy(SOURCE, copy)
+    with pytest.raises(ModelError, match="is the model itself"):
+        quantize.write(copy, copy, "q4_0")
+    assert copy.stat().st_size == SOURCE.stat().st_size

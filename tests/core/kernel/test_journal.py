@@ -82,7 +82,6 @@ def test_undo_takes_the_newest_of_this_person_and_workspace(journal: Journal) ->
     first = undoable(journal, "first")
     undoable(journal, "of another", person="bob")
     undoable(journal, "elsewhere", workspace="/v")
-    undoable(journal, "sent", effect="external")
     undoable(journal, "forgotten", effect="final")
     intend(journal, "no inverse")
     failed = intend(journal, "failed")
@@ -93,6 +92,8 @@ def test_undo_takes_the_newest_of_this_person_and_workspace(journal: Journal) ->
     assert journal.last_undoable("ann", "/w") == second
     journal.undone(second.id)
     assert journal.last_undoable("ann", "/w") == first
+    switched = undoable(journal, "switched on", effect="external")
+    assert journal.last_undoable("ann", "/w") == switched, "outside too, where there is a way back"
     assert journal.last_undoable("nobody", "/w") is None
     assert journal.get(failed.id).inverse is not None  # the person may still ask for it by its number
 
@@ -280,7 +281,7 @@ def test_an_outcome_without_room_on_the_disk_leaves_the_call_undecided(store: St
     assert [e.id for e in Journal(store, clock).undecided()] == [entry.id]
 
 
-def _full(number: int, said: object) -> None:
+def _full(number: int, said: object, *, survives_power_loss: bool) -> None:
     raise StoreError("There is no room.")
 
 
@@ -339,4 +340,81 @@ def test_less_is_kept_from_the_next_start_on(store: Store, clock: MockClock) -> 
     assert kept == [17, 18, 19]
     undoable(journal)
     assert [entry.id for entry in journal.undoable("ann", "/w")] == [21, 20, 19]
+    journal.close()
+
+
+def sized(journal: Journal, store: Store, number: int, size: int, *, ends: bool = True) -> None:
+    """An entry with a pre-image of so many bytes."""
+    entry = intend(journal, f"request {number}")
+    with store.transaction():
+        blob = store.put_blob(bytes(size), id=f"before {number}")
+        journal.prepare_inverse(entry.id, "files.restore", {"blob": blob}, blobs=[blob])
+    if ends:
+        journal.done(entry.id)
+
+
+def kept(store: Store, count: int) -> list[int]:
+    return [number for number in range(1, count + 1) if store.get_blob(f"before {number}") is not None]
+
+
+def test_pre_images_have_so_much_room_and_the_oldest_go(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock, keep_bytes=10_000)
+    for number in range(1, 7):
+        sized(journal, store, number, 3_000)
+    assert kept(store, 6) == [4, 5, 6]
+    assert [entry.id for entry in journal.undoable("ann", "/w")] == [6, 5, 4]
+    assert [entry.given_up for entry in journal.entries()] == [False] * 3 + [True] * 3
+    gone = journal.given_up("ann", "/w")
+    assert gone is not None
+    assert (gone.id, gone.state, gone.inverse) == (3, "done", None)
+    assert journal.given_up("ann", "/elsewhere") is None
+    # What is taken back makes room, in the next program too.
+    journal.undone(5)
+    journal.close()
+    journal = Journal(store, clock, keep_bytes=10_000)
+    sized(journal, store, 7, 3_000)
+    assert kept(store, 7) == [4, 6, 7]
+    # Each for itself: what needs no pre-image isn't given up.
+    undoable(journal)
+    sized(journal, store, 9, 9_000)
+    journal.settle()  # until then what has just ended keeps its own
+    assert kept(store, 9) == [9]
+    assert [entry.id for entry in journal.undoable("ann", "/w")] == [9, 8]
+    journal.close()
+
+
+def test_the_newest_keeps_its_pre_image_however_large(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock, keep_bytes=0)
+    sized(journal, store, 1, 5_000, ends=False)  # a call that is still at work
+    sized(journal, store, 2, 5_000)
+    assert kept(store, 2) == [1, 2]
+    journal.done(1)
+    sized(journal, store, 3, 5_000)
+    journal.close()
+    assert kept(store, 3) == [3]
+
+
+def test_what_was_not_weighed_yet_is_weighed_at_the_next_start(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock)
+    for number in range(1, 5):
+        sized(journal, store, number, 3_000)
+    journal.close()
+    for record in list(store.scan("journal.size")):  # as a version wrote it that didn't weigh
+        store.delete("journal.size", record.id)
+    store.delete("journal.counter", "bytes")
+    Journal(store, clock, keep_bytes=7_000).close()
+    assert kept(store, 4) == [3, 4]
+
+
+def test_what_came_to_nothing_has_no_weight(store: Store, clock: MockClock) -> None:
+    journal = Journal(store, clock, keep_bytes=10_000)
+    sized(journal, store, 1, 3_000)
+    entry = intend(journal)
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        blob = store.put_blob(bytes(9_000))
+        journal.prepare_inverse(entry.id, "files.restore", {}, blobs=[blob])
+        raise ZeroDivisionError
+    journal.failed(entry.id, "no")
+    sized(journal, store, 3, 3_000)
+    assert kept(store, 3) == [1, 3]
     journal.close()

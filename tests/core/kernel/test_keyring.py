@@ -332,7 +332,16 @@ def test_wrapped_keys_are_bound_even_under_a_true_mac(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "cost",
-    [{"memory_kib": 1 << 40}, {"memory_kib": 1 << 20}, {"memory_kib": 10**400}, {"iterations": 64}, {"lanes": "x"}],
+    [
+        {"memory_kib": 1 << 40},
+        {"memory_kib": 1 << 20},
+        {"memory_kib": 10**400},
+        {"iterations": 64},
+        {"lanes": "x"},
+        {"salt": "00"},
+        {"salt": ""},
+        {"salt": "00" * 99},
+    ],
 )
 def test_absurd_costs_are_refused(home: Path, cost: dict[str, Any]) -> None:
     Keyring.open(home, passphrase="hush")

@@ -20,7 +20,7 @@ from tests.catalogue import live_rows
 READS = """
     files.list files.find files.read files.summarize schedule.list tasks.list memory.recall search.find
     assistant.answer content.write content.translate content.summarize character.list character.show room.show
-    device.list device.get process.list process.show system.status system.help system.replay system.history system.time
+    device.list device.get device.what_if device.sources process.list process.show system.status system.help system.replay system.history system.time
     jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list safety.show calendar.list
     character.memories character.rest
 """
@@ -33,11 +33,13 @@ WRITES = """
     jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
     calendar.import calendar.export calendar.add calendar.refresh
 """
-UNDOABLE = f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove calendar.remove "
+UNDOABLE = (
+    f"{WRITES} files.delete schedule.cancel tasks.remove jobs.cancel plugin.remove calendar.remove device.disconnect "
+)
 COMMANDS = "system.run "
 """Native commands: a person's own, nobody else's."""
 FINAL = "memory.forget character.delete character.forget process.kill plugin.add plugin.grant"
-EXTERNAL = "device.turn_on device.turn_off device.set calendar.subscribe calendar.sync"
+EXTERNAL = "device.turn_on device.turn_off device.set device.connect device.reconnect calendar.subscribe calendar.sync"
 
 # policy -> subject -> what it may, and what it is asked about
 TABLE = {

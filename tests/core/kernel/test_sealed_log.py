@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -158,3 +159,43 @@ def test_a_sealed_log_needs_its_keyring(home: Path) -> None:
     (home / "keyring.json").unlink()
     with pytest.raises(StoreError, match="missing"):
         Keyring.open(home)
+
+
+def test_records_are_taken_out_of_all_files(path: Path) -> None:
+    log = SealedLog(path, KEY, max_bytes=600, keep=2)
+    for number in range(12):
+        log.append(f"secret {number}" if number % 3 == 0 else f"line {number}")
+    before = list(log.lines())
+    assert path.with_name(f"{path.name}.1").exists()
+    assert any("secret" in line for line in before)
+    with path.open("ab") as file:
+        file.write(b"\n000000ff torn")
+    log.erase(lambda line: "secret" in line)
+    assert list(log.lines()) == [line for line in before if "secret" not in line]
+    log.append("after")
+    assert list(log.lines())[-1] == "after"
+    kept = {file: file.stat().st_ino for file in path.parent.iterdir()}
+    log.erase(lambda line: "secret" in line)
+    assert {file: file.stat().st_ino for file in path.parent.iterdir()} == kept, "nothing is written where nothing goes"
+
+
+def test_another_program_writes_on_while_records_are_taken_out(path: Path) -> None:
+    log, other = SealedLog(path, KEY), SealedLog(path, KEY)
+    log.append("secret")
+    log.append("one")
+
+    def match(line: str) -> bool:
+        return line == "secret"
+
+    def write() -> None:
+        for number in range(200):
+            other.append(str(number))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        log.append("secret")
+        log.erase(match)
+    writer.join()
+    log.erase(match)
+    assert list(log.lines()) == ["one", *map(str, range(200))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmasos.core.base.durable import make_folder, replace_file, sync_folder
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.foreign import parse_json
 from llmasos.core.kernel.audit.chain import MOST
-from llmasos.core.kernel.durable import replace_file, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Anchor:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._there = False
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Append one; on return it survives power loss.
@@ -71,17 +73,22 @@ class Anchor:
             StoreError: It can't be written.
         """
         try:
-            new = not self.path.exists()
-            if new:
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_folder(self.path.parent)
+            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, checkpoint.line)
+                size = os.fstat(fd).st_size
+                # Behind what a power cut left half written, a line of its own.
+                torn = size and os.pread(fd, 1, size - 1) != b"\n"
+                line = b"\n" * bool(torn) + checkpoint.line
+                if os.write(fd, line) < len(line):
+                    os.ftruncate(fd, size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            if new:
+            if not self._there:  # made just now, or by a program that didn't come as far as this
                 sync_folder(self.path.parent)
+                self._there = True
         except OSError as error:
             raise StoreError(
                 f"The checkpoint of the audit log can't be written to {self.path}: {error.strerror}.",

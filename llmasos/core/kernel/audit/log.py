@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.clock import Clock
+from llmasos.core.base.durable import owner_only, sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.audit.anchor import Anchor, Checkpoint
 from llmasos.core.kernel.audit.chain import START, BrokenChain, Chain, Link, files, first_of, links
-from llmasos.core.kernel.durable import owner_only
 from llmasos.core.kernel.keyring import Keyring
 
 FOLDER = "audit"
@@ -116,6 +116,7 @@ class AuditLog:
         self._fd, self._size = -1, 0
         self._closed: weakref.finalize[..., AuditLog] = weakref.finalize(self, int)
         self._anchored = 0
+        self._named = False  # whether the newest file's name survives power loss
         self.trouble, self._what = "", "audit log"
         self._chain = Chain(0, START, b"")
         if not looks:
@@ -166,6 +167,7 @@ class AuditLog:
             self._clock.now().isoformat(),
             dict(self._facts()),
         )
+        self._sync()  # what is signed must not be lost, or its absence would be taken for tampering
         self._signer = self._signer or signer(self._keyring)
         self.anchor.add(replace(point, signature=self._signer.sign(point.signed)))
         self._anchored = self._chain.number
@@ -237,6 +239,8 @@ class AuditLog:
             self._chain = Chain(0, START, tie_key(self._keyring, 0))
         for point in signed:
             self._anchored = point.number
+            # Whoever signed since it was made synced the folder before.
+            self._named = bool(there) and there[-1].stem.isdecimal() and int(there[-1].stem) < point.number
             if self.trouble:
                 break
             if point.number > self._chain.number:
@@ -268,11 +272,25 @@ class AuditLog:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             self._chain = Chain(*before)
-            raise StoreError(
-                f"The audit log in {self.folder} can't be written: {error.strerror}.",
-                "Until it can, nothing is changed. See its disk and owner.",
-            ) from error
+            raise self._unwritable(error) from error
         self._size += len(line)
+
+    def _sync(self) -> None:
+        """Make what was written survive power loss."""
+        try:
+            for path in files(self.folder)[-1:]:  # older ones were synced when the next one began
+                sync_file(path)
+            if not self._named:
+                sync_folder(self.folder)
+                self._named = True
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"The audit log in {self.folder} can't be written: {error.strerror}.",
+            "Until it can, nothing is changed. See its disk and owner.",
+        )
 
     def _trim(self, new: int = 0) -> None:
         """Let the oldest files go, so that there is room for so many new ones."""
@@ -291,6 +309,9 @@ class AuditLog:
         else:
             path, header = self.folder / f"{self._chain.number:012d}.log", b"%b\n" % self._chain.head.hex().encode()
             self._chain.key = tie_key(self._keyring, self._chain.number)
+            for old in there[-1:]:
+                sync_file(old)
+            self._named = False
             self._trim(1)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._closed = weakref.finalize(self, os.close, self._fd)
@@ -321,18 +342,27 @@ def public_key(keyring: Keyring) -> bytes:
 def _with_header(folder: Path) -> list[Path]:
     """The files, without a newest one that a killed program made and wrote nothing whole to."""
     there = files(folder)
-    if there and b"\n" not in there[-1].read_bytes():
+    if there and not _whole(there[-1].read_bytes()):
         there.pop().unlink()
     return there
 
 
 def _without_torn_end(path: Path) -> int:
-    """Cut off a last line that a killed program didn't finish, and so never acknowledged; returns the size."""
+    """Cut off what a killed program, or a power cut, left of lines that weren't finished; returns the size."""
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
+    whole = _whole(content)
     if whole < len(content):
         os.truncate(path, whole)
     return whole
+
+
+def _whole(content: bytes) -> int:
+    """So many bytes are whole lines.
+
+    A block that never got to the disk reads as zeros, which no line holds. What stands behind it was written after the
+    last checkpoint, or its absence is found by that.
+    """
+    return content.rfind(b"\n", 0, content.find(b"\0") if b"\0" in content else None) + 1
 
 
 def _aad(number: int) -> bytes:

@@ -92,6 +92,11 @@ class Blobs:
         """Delete a blob; says whether there was one."""
         return self._drop(scope.token(blob_id))
 
+    def size(self, scope: Scope, blob_id: str) -> int:
+        """Bytes of a blob, sealed."""
+        sql = "SELECT coalesce(sum(length(sealed)), 0) FROM blobs WHERE token = ?"
+        return int(self._db.one(sql, (scope.token(blob_id),))[0])
+
     def _drop(self, token: bytes) -> bool:
         gone = self._db.all("DELETE FROM blobs WHERE token = ? RETURNING part, edition", (token,))
         for part, edition in gone:

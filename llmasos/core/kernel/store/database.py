@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llmasos.core.base.durable import sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
-from llmasos.core.kernel.durable import sync_folder
 
 BUSY_SECONDS = 30.0
 SETTINGS = (
@@ -51,6 +51,7 @@ class Database:
         self.path = path
         self.lock = threading.RLock()
         self.depth = 0
+        self._named = 0  # the inode of the log whose name is on the disk
         try:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -94,12 +95,13 @@ class Database:
 
     def sync(self) -> None:
         """Make what is committed survive power loss too: the log that SQLite writes first is synced."""
+        log = self.path.with_name(f"{self.path.name}-wal")
         with self.lock, contextlib.suppress(FileNotFoundError):  # without a log it is all in the file, and synced
-            fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync_file(log)
+            made = log.stat().st_ino
+            if made != self._named:
+                sync_folder(self.path.parent)
+                self._named = made
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
@@ -136,9 +138,7 @@ class Database:
                     target.close()
             except sqlite3.Error as error:
                 raise self._readable(error) from error
-        fd = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
-        os.fsync(fd)
-        os.close(fd)
+        sync_file(fresh)
         fresh.replace(path)
         sync_folder(path.parent)
 

@@ -10,9 +10,9 @@ import logging
 import mmap
 from pathlib import Path
 
+from llmasos.core.base.durable import owner_only, replace_file, scrub
 from llmasos.core.base.errors import StoreError
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import owner_only, replace_file, scrub
 
 FOLDER = "index"
 log = logging.getLogger(__name__)

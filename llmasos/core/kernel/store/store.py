@@ -17,10 +17,10 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
 from typing import Any, BinaryIO, NamedTuple
 
+from llmasos.core.base.durable import locked, owner_only
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
-from llmasos.core.kernel.durable import locked, owner_only
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.store import blobs, schema
 from llmasos.core.kernel.store.blobs import Blobs
@@ -115,10 +115,14 @@ class Store:
                 new_file(path)
             elif path.stat().st_mode & 0o077:
                 path.chmod(0o600)
+            new = not keyring.live()
             db = Database(path)
             try:
                 store = cls(db, keyring)
                 schema.prepare(db, keyring, store._state)
+                if new:
+                    # Before the first key is written, which would make an empty store a damaged one.
+                    store.sync()
                 with store.transaction():
                     store._scopes.sweep()
             except BaseException:
@@ -437,6 +441,12 @@ class Store:
                 )
             return len(places) + len(tokens)
 
+    def blob_size(self, id: str, *, subject: str = PERSON) -> int:
+        """Bytes of a blob as it is kept; 0 where there is none."""
+        with self._db.lock:
+            scope = self._scopes.known(blobs.KIND, subject)
+            return self._blobs.size(scope, id) if scope is not None else 0
+
     def blob_bytes(self) -> int:
         """Bytes of all blobs: above all of what undoing needs."""
         with self._db.lock:
@@ -449,8 +459,12 @@ class Store:
         """
         with self._db.lock:
             facts: dict[str, JSON] = {REVISION: self._state.read().revision, DIGEST: self._state.outside()}
-        self._db.sync()
+        self.sync()
         return facts
+
+    def sync(self) -> None:
+        """Make all that was written until now survive power loss too."""
+        self._db.sync()
 
     def older_than(self, signed: Mapping[str, Any]) -> str:
         """Why this store isn't the one of which these facts were signed, or what came of it; empty where it may be."""

@@ -1,11 +1,16 @@
-"""Small files that are either the old one or the new one, also after power loss."""
+"""Small files that are either the old one or the new one, and folders that stay, also after power loss.
+
+What POSIX promises is little: a file's bytes are on the disk when the file was synced, its name when its folder was,
+and in between any of what was done may be there, in any order (Pillai et al., "All File Systems Are Not Created
+Equal", OSDI 2014). tests/power.py builds all that a disk may hold then.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -49,6 +54,15 @@ def scrub(path: Path) -> None:
     path.unlink()
 
 
+def sync_file(path: Path) -> None:
+    """Make what was written to a file survive power loss, whoever wrote it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new names in a folder survive power loss."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -69,9 +83,21 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> Path:
+    """Make a folder, 0700, and those above it that aren't there; their names survive power loss."""
+    if folder.is_dir():
+        return folder
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(PermissionError):  # one that we may write to and not read
+        sync_folder(folder.parent)
+    return folder
+
+
 def owner_only(folder: Path) -> Path:
     """Make a folder that nobody but its owner can enter, and close one that others can."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
     return folder

@@ -1,15 +1,15 @@
 """The forward pass with LoRA, written out, so that attention and packing suit a CPU.
 
-The adapter is merged into the base before every few steps and rounded as the running system does it
+The interpreter's adapter is merged into the base before every few steps and rounded as the running system does it
 (core/engine/merge.py), so what is trained is what runs: 4-bit weights that hold the adapter already. Gradients pass
 through the rounding unchanged (straight-through: Bengio et al. 2013, arXiv 1308.3432) and reach the low-rank matrices
-alone. Rows hold several examples behind one another, so the attention mask and the positions come with the row
-(rows.py).
+alone. A task's adapter is attached when it runs, so it stands beside the weights here too. Rows hold several examples
+behind one another, so the attention mask and the positions come with the row (rows.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.base_model import LINEAR, Shape, load
+from llmasos.core.engine.lora.base_model import LINEAR, Shape, load
 
 
 def compute_type() -> torch.dtype:
@@ -79,6 +79,26 @@ class Merged(torch.autograd.Function):
         return gradient @ weight, None, (rows @ b).t() @ flat, rows.t() @ (flat @ a.t())
 
 
+Product = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A product with a weight and its low-rank matrices: x, weight, a, b."""
+
+
+def merged(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The matrices are in the weight already."""
+    product: Tensor = Merged.apply(x, weight, a, b)
+    return product
+
+
+def added(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The matrices stand beside the weight."""
+    return F.linear(x, weight) + F.linear(F.linear(x, a), b)
+
+
+def plain(x: Tensor, weight: Tensor, _a: Tensor, _b: Tensor) -> Tensor:
+    """There are none."""
+    return F.linear(x, weight)
+
+
 def q4_0(weight: Tensor) -> Tensor:
     """A weight rounded to llama.cpp's Q4_0 and back: blocks of 32 with one float16 scale, 16 steps."""
     blocks = weight.reshape(-1, 32)
@@ -96,23 +116,27 @@ class Model:
         rank: Of the adapter.
         alpha: The adapter counts `alpha / rank`.
         seed: Of its first values.
-        rounded: Whether the merged weights are rounded to Q4_0.
+        rounded: Merge the adapter into the weights and round them to Q4_0; else it stands beside them.
+        first: The first block that has an adapter; those below stay as they are.
     """
 
-    def __init__(self, base: Path, *, rank: int, alpha: float, seed: int, rounded: bool = True) -> None:
+    def __init__(self, base: Path, *, rank: int, alpha: float, seed: int, rounded: bool = True, first: int = 0) -> None:
         self.shape, tensors = load(base)
-        self._linear = {name: value for name, value in tensors.items() if name.rpartition(".")[2] in LINEAR}
+        self.first, self._rounded = first, rounded
+        names = [f"blk.{layer}.{part}" for layer in range(first, self.shape.layers) for part in LINEAR]
+        self.adapter = Adapter({n: (tensors[n].shape[0], tensors[n].shape[1]) for n in names}, rank, alpha, seed)
+        self._linear = {name: tensors[name] for name in names} if rounded else {}
         self.weights = {name: value.to(TYPE) for name, value in tensors.items() if name not in self._linear}
-        self.adapter = Adapter({n: (w.shape[0], w.shape[1]) for n, w in self._linear.items()}, rank, alpha, seed)
         frequency = self.shape.rope_base ** -(torch.arange(0, self.shape.head_width, 2) / self.shape.head_width)
         angle = torch.outer(torch.arange(4096.0), frequency)
         self.cos, self.sin = angle.cos(), angle.sin()
         self._block: Callable[..., Tensor] = block
-        self._round: Callable[[Tensor], Tensor] = q4_0 if rounded else lambda weight: weight
+        self._round: Callable[[Tensor], Tensor] = q4_0
+        self._none = torch.zeros(0)
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Put the adapter, as it is now, into the weights."""
+        """Put the adapter, as it is now, into the weights; nothing to do where it stands beside them."""
         scale = self.adapter.alpha / self.adapter.rank
         for name, weight in self._linear.items():
             whole = torch.addmm(weight, self.adapter.b[name], self.adapter.a[name], alpha=scale)
@@ -126,33 +150,45 @@ class Model:
             positions: Position of each token inside its example (rows, length).
             mask: True where a token may look, (rows, 1, length, length).
         """
+        x = self.through(self.embedded(tokens), positions, mask, range(self.shape.layers))
+        return self.normal(x)
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        """What the first block reads, (rows, length, width)."""
+        return F.embedding(tokens, self.weights["token_embd"])
+
+    def normal(self, x: Tensor) -> Tensor:
+        """What the last block wrote, as the output layer reads it."""
+        return rms_norm(x, self.weights["output_norm"], self.shape.norm_epsilon)
+
+    def through(self, x: Tensor, positions: Tensor, mask: Tensor, layers: Iterable[int]) -> Tensor:
+        """Some blocks; the rest as for `hidden`."""
         shape, weights = self.shape, self.weights
         scale = self.adapter.alpha / self.adapter.rank
         a = {name: value.to(TYPE) for name, value in self.adapter.a.items()}
         b = {name: (value * scale).to(TYPE) for name, value in self.adapter.b.items()}
         cos, sin = (t[positions].to(TYPE).unsqueeze(1) for t in (self.cos, self.sin))
         bias = torch.zeros(mask.shape, dtype=TYPE).masked_fill_(~mask, float("-inf"))
-        x = F.embedding(tokens, weights["token_embd"])
-        for layer in range(shape.layers):
+        for layer in layers:
             name = f"blk.{layer}."
+            product = plain if layer < self.first else merged if self._rounded else added
             x = self._block(
-                x, cos, sin, bias, shape,
+                x, cos, sin, bias, shape, product,
                 weights[name + "attn_norm"], weights[name + "ffn_norm"],
                 [weights[name + part] for part in LINEAR],
-                [a[name + part] for part in LINEAR],
-                [b[name + part] for part in LINEAR],
+                [a.get(name + part, self._none) for part in LINEAR],
+                [b.get(name + part, self._none) for part in LINEAR],
             )  # fmt: skip
-        return rms_norm(x, weights["output_norm"], shape.norm_epsilon)
+        return x
 
     def compile(self) -> None:
         """Fuse the element-wise work of a block; one compilation for each shape of batch."""
         self._block = torch.compile(block, dynamic=False)
-        if self._round is q4_0:
-            self._round = torch.compile(q4_0, dynamic=False)
+        self._round = torch.compile(q4_0, dynamic=False)
 
     def logits(self, states: Tensor) -> Tensor:
-        """Next-token scores of the given states; the output layer is the embedding."""
-        return F.linear(states, self.weights["token_embd"])
+        """Next-token scores of the given states; without an output layer of its own the embedding is it."""
+        return F.linear(states, self.weights.get("output", self.weights["token_embd"]))
 
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -173,6 +209,7 @@ def block(
     sin: Tensor,
     bias: Tensor,
     shape: Shape,
+    product: Product,
     attention_norm: Tensor,
     feed_norm: Tensor,
     w: list[Tensor],
@@ -183,8 +220,7 @@ def block(
     rows, length, width = x.shape
 
     def linear(index: int, value: Tensor) -> Tensor:
-        merged: Tensor = Merged.apply(value, w[index], a[index], b[index])
-        return merged
+        return product(value, w[index], a[index], b[index])
 
     def heads(value: Tensor, count: int) -> Tensor:
         return value.view(rows, length, count, shape.head_width).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""The weights of the shipped GGUF as torch tensors: what the adapter is trained against is what runs."""
+"""The weights of a GGUF as torch tensors: what an adapter is trained against is what runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ def halves(rows: int, head_width: int) -> torch.Tensor:
 
 
 def load(path: Path) -> tuple[Shape, dict[str, torch.Tensor]]:
-    """Sizes and float32 tensors by GGUF name, q and k in halves."""
+    """Sizes and float32 tensors by GGUF name, q and k in halves.
+
+    Raises:
+        ValueError: It is of another architecture, or has parts that this forward pass doesn't know.
+    """
     reader = GGUFReader(path)
 
     def setting(name: str) -> float:
@@ -62,9 +66,14 @@ def load(path: Path) -> tuple[Shape, dict[str, torch.Tensor]]:
         rope_base=setting("rope.freq_base"),
         norm_epsilon=setting("attention.layer_norm_rms_epsilon"),
     )
+    width = reader.get_field("llama.rope.dimension_count")
+    if width is not None and int(width.contents()) != shape.head_width:
+        raise ValueError(f"{path} rotates a part of each head only")
     tensors: dict[str, torch.Tensor] = {}
     for tensor in reader.tensors:
         name = tensor.name.removesuffix(".weight")
+        if name == "rope_freqs" or name.endswith(".bias"):
+            raise ValueError(f"{path} has {tensor.name}, which the forward pass here doesn't know")
         value = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()).float()
         if name.rpartition(".")[2] in ROTARY:
             value = value[halves(value.shape[0], shape.head_width)]

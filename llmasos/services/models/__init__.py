@@ -1,0 +1,1 @@
+"""What models do beside talking: tasks that were trained, how well they do, and who speaks with which."""
