@@ -97,7 +97,7 @@ async def test_a_tiny_model_is_helped_by_rules(tmp_path: Path) -> None:
         await say(desk, "Alice", "My dog is called Rex.")
         assert await say(desk, "Alice", "What is my dog called?") == 'You told me: "My dog is called Rex."'
         assert await say(desk, "Alice", "What is your name?") == "I'm Alice, a lighthouse keeper."
-        assert await say(desk, "Alice", "What is my cat called?") == "I don't know. You haven't told me."
+        assert await say(desk, "Alice", "What is my cat called?") == "I don't know. I don't remember that you told me."
         assert await say(desk, "Alice", "What is your favourite food?") == "Fine."
 
 

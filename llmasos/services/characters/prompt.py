@@ -43,10 +43,11 @@ _RULES_CHINESE = Template(
 )
 _ASIDE = Template("({what})\n{line}")
 _ASIDE_CHINESE = Template("（{what}）\n{line}")
-_UNTOLD = Template("{person} has never told you that. Say that you don't know.")
-_UNTOLD_CHINESE = Template("{person}没有告诉过你这件事，请说你不知道。")
-DONT_KNOW = "I don't know. You haven't told me."
-DONT_KNOW_CHINESE = "我不知道，你没有告诉过我。"
+_UNTOLD = Template("{person} may never have told you that. If nothing here says it, say that you don't know.")
+_UNTOLD_CHINESE = Template("{person}可能没有告诉过你这件事。如果这里没有提到，请说你不知道。")
+# Not "you haven't told me": asked in other words, what was told isn't always found.
+DONT_KNOW = "I don't know. I don't remember that you told me."
+DONT_KNOW_CHINESE = "我不知道，我不记得你告诉过我。"
 _TOLD = Template("{who} told you: {quotes}")
 _TOLD_CHINESE = Template("{who}告诉过你：{quotes}")
 _ASKS_NAME = re.compile(
