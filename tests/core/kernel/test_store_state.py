@@ -184,6 +184,31 @@ def test_a_change_beside_odd_cells_is_made_or_refused(home: Path, sql: str) -> N
                 change()
 
 
+@pytest.mark.parametrize("column", ["subject", "began", "key_version"])
+def test_a_scope_of_another_type_is_found(home: Path, column: str) -> None:
+    with Store.open(home, Keyring.open(home)) as store:
+        store.put("note", "1", 1)
+    with reopen(home) as store:
+        with raw(home) as db:
+            db.execute(f"UPDATE scopes SET {column} = 'text'")
+        with pytest.raises(StoreError, match="changed outside"):
+            store.seals()
+
+
+def test_a_schema_whose_words_are_no_text_is_a_damaged_file(home: Path) -> None:
+    with Store.open(home, Keyring.open(home)) as store:
+        store.put("note", "1", 1)
+    with raw(home) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = home / "store.db"
+    content = path.read_bytes()
+    at = content.index(b"CREATE TABLE header")
+    path.write_bytes(content[:at] + b"\xff" * 6 + content[at + 6 :])
+    with pytest.raises(StoreError) as caught:
+        reopen(home)
+    assert "damaged" in caught.value.remedy
+
+
 def test_a_store_of_before_gets_its_digest_once(home: Path) -> None:
     with reopen(home) as store:
         fill(store)

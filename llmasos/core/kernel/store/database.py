@@ -39,6 +39,10 @@ REMEDIES = {
 }
 
 
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's module raises of a file that others wrote: also where the words of an error are no text."""
+
+
 class Database:
     """A connection that threads share.
 
@@ -56,7 +60,7 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._readable(error) from error
         try:
             for setting in SETTINGS:
@@ -69,28 +73,28 @@ class Database:
         """Run a statement; returns the number of rows it changed."""
         try:
             return self._connection.execute(sql, values).rowcount
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._readable(error) from error
 
     def one(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         try:
             return self._connection.execute(sql, values).fetchone()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._readable(error) from error
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         try:
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._readable(error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """All rows, one after the other; nothing may be written meanwhile."""
         try:
             yield from self._connection.execute(sql, values)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._readable(error) from error
 
     def sync(self) -> None:
@@ -136,7 +140,7 @@ class Database:
                     self._connection.backup(target)
                 finally:
                     target.close()
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 raise self._readable(error) from error
         sync_file(fresh)
         fresh.replace(path)
@@ -147,7 +151,11 @@ class Database:
         with self.lock:
             self._connection.close()
 
-    def _readable(self, error: sqlite3.Error) -> StoreError:
+    def _readable(self, error: Exception) -> StoreError:
+        if isinstance(error, UnicodeDecodeError):
+            return StoreError(
+                f"The store {self.path} can't be used: it holds text that is none.", REMEDIES["SQLITE_CORRUPT"]
+            )
         # A closed connection has no code of its own.
         name = str(getattr(error, "sqlite_errorname", ""))
         remedy = next((text for code, text in REMEDIES.items() if name.startswith(code)), "")

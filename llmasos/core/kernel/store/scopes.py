@@ -104,6 +104,8 @@ class Scopes:
     def seals(self) -> int:
         """How often the key that was used most can have been used: an upper bound."""
         rows = self._db.all("SELECT subject, key_version, min(began) FROM scopes GROUP BY subject, key_version")
+        if any(tuple(map(type, row)) != (bytes, int, int) for row in rows):  # SQLite holds any type in any column
+            raise StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
         newest = [began for subject, version, began in rows if version in self._keyring.versions(subject)[:1]]
         return self._state.read().seals - min(newest, default=self._state.read().seals)
 
