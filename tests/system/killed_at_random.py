@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -72,7 +73,10 @@ class Watcher:
         Args:
             early: At some moment of its start, or else of what it does then.
         """
-        process = self.program.start(str(self._number), str(self._draw.randrange(2**31)), code=SURVIVOR)
+        with self.program.start(str(self._number), str(self._draw.randrange(2**31)), code=SURVIVOR) as process:
+            self._watched(process, early=early)
+
+    def _watched(self, process: subprocess.Popen[str], *, early: bool) -> None:
         ends = threading.Timer(HANGS, process.kill)
         ends.start()
         assert process.stdout
@@ -91,11 +95,8 @@ class Watcher:
         assert process.stderr
         # Not by `communicate`, which doesn't know of what `readline` has read ahead.
         out, errors = process.stdout.read(), process.stderr.read()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
         ends.cancel()
-        if process.returncode != -signal.SIGKILL:
+        if process.wait() != -signal.SIGKILL:
             self.seen.unreadable.append(f"it ended by itself: {errors[-2000:]}")
         # The last line may be torn: that was said to nobody.
         lines += [tuple(json.loads(text)) for text in out.splitlines(keepends=True) if text.endswith("\n")]
