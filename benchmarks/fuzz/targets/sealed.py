@@ -135,6 +135,7 @@ class Unfinished(Target):
 
     name = "intents"
     share = 150
+    refuses = False
     expected = (StoreError,)
 
     def __init__(self, folder: Path) -> None:
@@ -142,14 +143,15 @@ class Unfinished(Target):
         with the_same_keys():
             for number in (1, 2, 300):
                 self._intents.begin(number, {"id": number, "call": {"syscall": "files.move", "args": {}}, "said": "移"})
-            self._intents.end(2)
+            self._intents.outcome(300, {"error": ""})
+            self._intents.end([2])
         super().__init__(folder, Bytes([self._intents.path.read_bytes()]))
 
     def run(self, data: bytes) -> None:
-        """What was at work, or that the file was changed."""
+        """What was at work, without what can't be read any more."""
         self._intents.path.write_bytes(data)
-        for number, record in self._intents.left():
-            assert record["id"] == number
+        for left in self._intents.left():
+            assert left.record["id"] == left.number
 
 
 class Audits(Target):

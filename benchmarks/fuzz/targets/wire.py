@@ -137,6 +137,10 @@ class _Connection(Connection):
     def is_ours(self) -> bool:
         return True
 
+    @property
+    def peer(self) -> int:
+        return 0
+
     def send(self, message: Any) -> None:
         json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
         self.sent.append(message)

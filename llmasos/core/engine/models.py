@@ -192,7 +192,8 @@ def info(path: Path) -> ModelInfo:
 def _tokenizer(meta: Mapping[str, Any]) -> str:
     kind = meta.get("tokenizer.ggml.model", "")
     tokens = meta.get("tokenizer.ggml.tokens", 0)
-    size = len(tokens) if isinstance(tokens, list) else int(tokens)  # a short list is kept whole
+    # A short list is kept whole; anything else than a list or its length is nobody's vocabulary.
+    size = len(tokens) if isinstance(tokens, list) else tokens if type(tokens) is int else 0
     parts = (str(kind), str(meta.get("tokenizer.ggml.pre", "")), f"{size:,} tokens" if size else "")
     return ", ".join(part for part in parts if part)
 

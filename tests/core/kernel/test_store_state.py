@@ -195,6 +195,31 @@ def test_a_scope_of_another_type_is_found(home: Path, column: str) -> None:
             store.seals()
 
 
+@pytest.mark.parametrize("at", range(6))
+def test_an_index_that_was_changed_is_found(home: Path, at: int) -> None:
+    with Store.open(home, Keyring.open(home)) as store:
+        for number in range(40):
+            store.put("note", str(number), number)
+    with raw(home) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'records_by_scope'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    path = home / "store.db"
+    content = bytearray(path.read_bytes())
+    end = page * size  # cells fill a page from its end
+    content[end - 7 * (at + 1) : end - 7 * at] = (b"\3\0\1\2\2\2\2", bytes(7), b"\xff" * 7)[at % 3]
+    path.write_bytes(content)
+    try:
+        with reopen(home) as store:
+            for look in (lambda: list(store.scan("note")), lambda: store.count("note")):
+                with suppress(StoreError):
+                    look()
+            with pytest.raises(StoreError):
+                store.verify()
+    except StoreError:
+        pass  # found at the start
+
+
 def test_a_schema_whose_words_are_no_text_is_a_damaged_file(home: Path) -> None:
     with Store.open(home, Keyring.open(home)) as store:
         store.put("note", "1", 1)

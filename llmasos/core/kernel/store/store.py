@@ -227,11 +227,10 @@ class Store:
         """
         with self._db.lock:
             wanted = self._scopes.of_kind(kind, subject)
-            places = sorted(
-                seq for id in wanted for (seq,) in self._db.all("SELECT seq FROM records WHERE scope = ?", (id,))
-            )
-        if newest_first:
-            places.reverse()
+            places = [seq for id in wanted for (seq,) in self._db.all("SELECT seq FROM records WHERE scope = ?", (id,))]
+        if None in places:  # an index whose pages were changed
+            raise self._changed()
+        places.sort(reverse=newest_first)
         for at in range(0, len(places), SCAN_STEP):
             some = places[at : at + SCAN_STEP]
             with self._db.lock:
@@ -428,7 +427,9 @@ class Store:
             self._scopes.sweep()
             places = [seq for (seq,) in self._db.all("SELECT seq FROM records")]
             for seq in places:
-                (row,) = self._db.all(_SEVERAL % "?", (seq,))
+                row = self._db.one(_SEVERAL % "?", (seq,))
+                if row is None:  # an index that names what isn't there
+                    raise self._changed()
                 self._open(self._live(row[2]), *row)
             tokens = self._db.all("SELECT DISTINCT token, scope FROM blobs")
             for token, scope_id in tokens:
