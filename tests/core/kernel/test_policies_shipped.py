@@ -22,13 +22,13 @@ READS = """
     assistant.answer content.write content.translate content.summarize character.list character.show room.show
     device.list device.get device.what_if device.sources process.list process.show system.status system.help system.replay system.history system.time
     jobs.list jobs.show jobs.wait calculator.evaluate app.list app.say plugin.list safety.show calendar.list
-    character.memories character.rest
+    character.memories character.rest model.list model.classify model.generate
 """
 CHILD_READS = READS.replace("safety.show", "")
 WRITES = """
     files.write files.append files.copy files.move files.mkdir
     schedule.add schedule.move tasks.add tasks.complete memory.remember
-    character.create character.chat character.import character.export character.remember
+    character.create character.chat character.import character.export character.remember model.assign
     room.invite room.dismiss room.say room.go_on process.stop process.resume system.undo system.redo
     jobs.add app.open app.close plugin.revoke plugin.disable plugin.enable
     calendar.import calendar.export calendar.add calendar.refresh
