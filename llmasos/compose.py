@@ -392,6 +392,7 @@ async def compose(
             Ground("system.help", about_itself(shipped("docs"))),
         ], embedder if embedder.name.startswith(CALIBRATED) else None)  # fmt: skip
         language = Language(speaker, translator=settings.translator, grounds=grounds.value)
+        memory.elsewhere = grounds.quoted
         for service in (
             files, schedule, tasks, memory, search, language, characters, rooms,
             devices, brokers, Processes(), system, commands, jobs, calendars, Safety(held), trained,

@@ -114,6 +114,23 @@ async def test_the_whole_system_quotes_with_source_and_label(machine: Machine, t
     assert model.value["source"] == "model"
 
 
+async def test_what_memory_does_not_know_is_looked_for_elsewhere(machine: Machine, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "house.md").write_text(NOTES)
+    process, session = machine.session(work, Nobody())
+    call = Call("memory.recall", {"query": "spare key"})
+    found = await machine.kernel.trap(process, session, call, request="where does the spare key hang?")
+    assert found.value["text"] == "“The spare key hangs in the meter cupboard.”\n  house.md, line 8"
+    assert found.labels == {"file"}
+    typed = await machine.kernel.trap(process, session, call, request=str(call))  # asks nothing
+    assert typed.value["type"] == "items"
+    told = Call("memory.remember", {"text": "the spare key is with Okafor now"})
+    assert (await machine.kernel.trap(process, session, told)).ok
+    own = await machine.kernel.trap(process, session, call, request="where does the spare key hang?")
+    assert "Okafor" in str(own.value)
+
+
 async def test_memories_plans_and_the_systems_own_pages_answer(machine: Machine, tmp_path: Path) -> None:
     process, session = machine.session(tmp_path, Nobody())
     for call in (

@@ -81,13 +81,17 @@ class Grounds:
 
     async def value(self, caller: Caller, said: str) -> dict[str, Any] | None:
         """The answer as the value of a call; that there is none, where only these places could have one; else None."""
-        if len(said) > LONGEST:  # no question, or one with its own text to it
-            return None
-        found = await self.answer(caller, said)
+        found = await self.quoted(caller, said)
+        if found or len(said) > LONGEST or not questions.about_own_things(said):
+            return found
+        return text(UNKNOWN_CHINESE if has_chinese(said) else UNKNOWN, source="system")
+
+    async def quoted(self, caller: Caller, said: str) -> dict[str, Any] | None:
+        """The answer as the value of a call; None where there is none."""
+        # What is longer is no question, or one with its own text to it.
+        found = await self.answer(caller, said) if len(said) <= LONGEST else None
         if found is None:
-            if not questions.about_own_things(said):
-                return None
-            return text(UNKNOWN_CHINESE if has_chinese(said) else UNKNOWN, source="system")
+            return None
         first = found.quoted[0]
         value = text(found.words, source=first.source, ref=first.ref, note=QUOTATION)
         return {**value, "labels": found.labels} if found.labels else value

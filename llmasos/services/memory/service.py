@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,9 +38,13 @@ class Memory:
         store: Where the facts are kept, sealed.
         clock: Says when something was said.
         embedder: Finds by meaning; None finds by words alone.
+
+    Attributes:
+        elsewhere: Answers a question from what else there is; None looks nowhere else.
     """
 
     def __init__(self, store: Store, clock: Clock, embedder: Embedder | None = None) -> None:
+        self.elsewhere: Callable[[Caller, str], Awaitable[dict[str, Any] | None]] | None = None
         self._store = store
         self._clock = clock
         self._embedder = embedder
@@ -90,7 +94,7 @@ class Memory:
 
     @syscall("memory.recall", effect="read")
     async def recall(self, caller: Caller, query: str) -> dict[str, Any]:
-        """What is known about something.
+        """What is known about something; where nothing is, what answers that question elsewhere.
 
         Args:
             query: What it is about.
@@ -103,6 +107,8 @@ class Memory:
         """
         hits = await self.find(caller.session.person, query)
         rows = [self._row(hit.item) for hit in hits]
+        if not rows and self.elsewhere and (found := await self.elsewhere(caller, caller.request)):
+            return found
         empty = f"我不知道关于“{query}”的事。" if has_chinese(query) else f"I know nothing about {query!r}."
         return items("memory", rows, ["text", "said", "source"], empty=empty, sources=sources_of(rows))
 
