@@ -192,7 +192,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
 
         bell = Bell()
 
-        async def listen(hear: Callable[[Any], None]) -> Callable[[], None]:
+        async def listen(hear: Callable[[Any], None], *, person: str = "") -> Callable[[], None]:
             return bell.add(hear)
 
         interpreter = cast("Interpreter", SimpleNamespace(interpret=interpret))

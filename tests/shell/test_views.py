@@ -174,10 +174,10 @@ def test_call_line_has_resolved_values() -> None:
 
 
 def test_typed_call_can_be_read_again() -> None:
-    from llmasos.services.interpreter.explicit import _split
+    from llmasos.services.interpreter.explicit import split
 
     call = Call("files.write", {"path": "it's here.txt", "content": 'two\nlines "x"'})
-    words = _split(str(call).partition(" ")[2])
+    words = split(str(call).partition(" ")[2])
     assert words == ["path=it's here.txt", 'content=two\nlines "x"']
 
 
