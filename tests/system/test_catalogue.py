@@ -24,6 +24,12 @@ NOT_UNDOABLE = {"system.undo"}
 SET_BACK = {"device.turn_on", "device.turn_off", "device.set"}
 """What acts outside, and has a way back."""
 SAYS = "The sea is calm tonight."
+IN_FRENCH = "La mer est calme ce soir, et les bateaux dorment."
+
+
+def says(prompt: str) -> str:
+    """What the script that talks answers."""
+    return IN_FRENCH if "Translate into French" in prompt else SAYS
 
 
 def case(name: str) -> Callable[[Callable[[Seat], Prepared]], Callable[[Seat], Prepared]]:
@@ -44,7 +50,7 @@ def seat(tmp_path: Path) -> Iterator[Seat]:
         settings = Settings(
             home=tmp_path / "home", owner="ada", seed=1, model="scripted"
         )  # a larger model than the default
-        machine = runner.run(compose(settings, engines=ScriptedEngines(says=[SAYS])))
+        machine = runner.run(compose(settings, engines=ScriptedEngines(says=says)))
         yield Seat(machine, runner, workspace, Person())
         runner.run(machine.close())
 
@@ -306,7 +312,7 @@ def _(seat: Seat) -> Prepared:
 
 @case("content.translate")
 def _(seat: Seat) -> Prepared:
-    return {"text": "The sea is calm.", "language": "French"}, lambda s: "model"
+    return {"text": "The sea is calm.", "language": "French"}, lambda s: IN_FRENCH
 
 
 @case("content.summarize")

@@ -16,7 +16,7 @@ from llmasos.core.engine.sources import LlamaEngines, ScriptedEngines
 from llmasos.services.interpreter.interpreter import ADAPTER
 from tests.catalogue import contract
 from tests.seat import Person, Seat
-from tests.system.test_catalogue import CASES, SAYS, check_value
+from tests.system.test_catalogue import CASES, check_value, says
 
 SENTENCES = {
     "files.list": "what is in the notes folder",
@@ -80,7 +80,7 @@ class Engines:
     """The real interpreter, and a script that talks: what is tested is how sentences are read."""
 
     def __init__(self, settings: Settings) -> None:
-        self._real, self._script = LlamaEngines(settings, ADAPTER), ScriptedEngines(says=[SAYS])
+        self._real, self._script = LlamaEngines(settings, ADAPTER), ScriptedEngines(says=says)
         self.embedder = self._script.embedder
         self.speech = self._script.speech
 
