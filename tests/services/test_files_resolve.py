@@ -67,6 +67,7 @@ async def resolved(desk: Desk, said: str) -> str:
         ("invoices/march", "work/invoices/march.pdf"),
         ("todo", "notes/todo.md"),
         ("the todo file", "notes/todo.md"),
+        ("the todo files", "notes/todo.md"),
         ("meeting notes", "notes/Meeting Notes 2024.txt"),
         ("notes 2024", "notes/Meeting Notes 2024.txt"),
         ("resume.pdf", ""),

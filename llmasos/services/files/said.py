@@ -25,7 +25,7 @@ _ARTICLE = re.compile(
 _SMALL_ARTICLE = re.compile(r"(?:the|a|an|my|our)\s+|我们的|我的|那个|这个")
 _FOLDER_AFTER = re.compile(r"\s+(?:sub)?(?:folder|directory|dir)$|\s*(?:文件夹|目录)(?:里面|里|中|下)?$", re.IGNORECASE)
 _FOLDER_BEFORE = re.compile(r"(?:folder|directory)\s+(?:(?:called|named)\s+)?|(?:文件夹|目录)\s*(?=\S)", re.IGNORECASE)
-_FILE_AFTER = re.compile(r"\s+(?:text\s+)?(?:file|document)$|\s*文件$", re.IGNORECASE)
+_FILE_AFTER = re.compile(r"\s+(?:text\s+)?(?:file|document)s?$|\s*文件$", re.IGNORECASE)
 _FILE_BEFORE = re.compile(r"file\s+(?:(?:called|named)\s+)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s_\-.·]+")
 _EXTENSION = re.compile(r"\.\w{1,8}$", re.ASCII)
