@@ -38,6 +38,8 @@ def show_models(settings: Settings, action: str, *, as_json: bool) -> int:
         found = action == "list" or not (seen.trouble or seen.missing)
     if as_json:
         print(json.dumps(rows if action == "list" else rows[0], ensure_ascii=False, indent=1))
+    elif action == "list":
+        print("\n".join(_line(row, settings) for row in rows))
     else:
         print("\n\n".join("\n".join(f"{key:14} {value}" for key, value in _shown(row)) for row in rows))
     return 0 if found else 1
@@ -108,6 +110,34 @@ def _row(path: Path, *, strict: bool = False) -> dict[str, Any]:
 def _task_row(about: trained.Trained) -> dict[str, Any]:
     row = asdict(about)
     return {"name": about.name, "adapter of": row.pop("model"), **row}
+
+
+def _line(row: Mapping[str, Any], settings: Settings) -> str:
+    """A row in one line, beginning with what the model is called in `model use` and `--model`."""
+    if "adapter of" in row:
+        model, share = row["adapter of"], row["accuracy"]
+        return f"{model}+{row['name']}  {row['task']}, right for {share:.1%} of what was held out"
+    if "path" not in row:  # on a server
+        return "  ".join(str(value) for _, value in _shown(row))
+    path = Path(row["path"])
+    called = next((name for name in models.KNOWN if _same(name, path)), path.stem)
+    roles = (("talks", settings.model), ("interprets", settings.interpreter_model), ("translates", settings.translator))
+    does = [role for role, said in roles if said and not is_remote(said) and _is(file_of(said, settings), path)]
+    if "trouble" in row:
+        return f"{called}  {row['trouble']}"
+    facts = f"{row['quantization']}, {row['size'] / 1e6:,.0f} MB, {row['context']:,} tokens"
+    return "  ".join([called, facts, *([", ".join(does)] if does else []), str(path)])
+
+
+def _same(name: str, path: Path) -> bool:
+    try:
+        return _is(models.locate(name), path)
+    except ModelError:
+        return False
+
+
+def _is(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _shown(row: Mapping[str, Any]) -> list[tuple[str, Any]]:

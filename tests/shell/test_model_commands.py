@@ -51,7 +51,11 @@ def test_the_list_has_packages_folders_and_tasks(
     assert "truncated" in rows[1]["trouble"]
     assert (rows[-1]["name"], rows[-1]["adapter of"], rows[-1]["accuracy"]) == ("visitors", "smollm2", 0.9)
     code, out, _ = run(capsys, "list")
-    assert "licence        apache-2.0" in out and "accuracy       90.0%" in out
+    lines = out.splitlines()
+    assert lines[0].startswith("smollm2  Q4_1, 98 MB, 8,192 tokens  talks")
+    assert lines[1].startswith("broken  ") and "truncated" in lines[1]
+    assert lines[2].startswith("copy  Q4_1") and "talks" not in lines[2]
+    assert lines[3:] == ["smollm2+visitors  classify, right for 90.0% of what was held out"]
 
 
 def test_info_has_the_facts_of_the_header(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:
