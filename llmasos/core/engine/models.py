@@ -181,7 +181,7 @@ def info(path: Path) -> ModelInfo:
         quantization=TYPES.get(kind, ("unknown",))[0],
         context=header.number(f"{architecture}.context_length"),
         size=path.stat().st_size,
-        layers=int(meta.get(f"{architecture}.block_count", 0)),
+        layers=header.number(f"{architecture}.block_count"),
         tokenizer=_tokenizer(meta),
         template="its own" if meta.get("tokenizer.chat_template") else "none (ChatML is used)",
         languages=tuple(map(str, spoken)) if isinstance(spoken, list) else (),

@@ -91,6 +91,7 @@ def test_absurd_counts_end_quickly(gguf: Make) -> None:
 @pytest.mark.parametrize("value", ["many", "", float("nan"), float("inf"), -32.0, 0.5])
 def test_numbers_that_are_none_count_as_not_said(gguf: Make, value: str | float) -> None:
     said = {"general.architecture": "llama", "general.alignment": value, "llama.context_length": value}
+    said["llama.block_count"] = value
     said["tokenizer.ggml.tokens"] = value
     file = gguf(metadata=said)
     assert models.info(file).context == 0
