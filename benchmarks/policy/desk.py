@@ -119,7 +119,8 @@ class Desk:
         return Step(call.syscall.removeprefix(f"{ROOM}."), effect, asked, result.ok, said)
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the journal, which puts what it holds into the store, and the store."""
+        self._kernel.journal.close()
         self._store.close()
 
     def _row(self, tool: Tool) -> Syscall:
