@@ -35,6 +35,7 @@ class LlamaModel:
         path: The file.
         info: What the file says of itself.
         fingerprint: Tells models apart; saved states carry it.
+        tiles: Whether its weights are laid out for AMX: one row is then computed another way than several.
         n_vocab: Size of the vocabulary.
         bytes_per_token: Of memory, for each token of a live context.
         end_tokens: Tokens that end a text.
@@ -46,7 +47,9 @@ class LlamaModel:
         self.info = models.info(path)
         self.fingerprint = fingerprint
         self.pointer = pointer
-        self._api = api = native().api
+        prepared = native()
+        self._api = api = prepared.api
+        self.tiles = prepared.tiles
         self.vocab = api.llama_model_get_vocab(pointer)
         self.n_vocab: int = api.llama_vocab_n_tokens(self.vocab)
         self.end_tokens = self._ends()
@@ -70,7 +73,7 @@ class LlamaModel:
         prepared = native()
         parameters = prepared.api.llama_model_default_params()
         parameters.use_extra_bufts = prepared.extra_buffers
-        if prepared.extra_buffers and models.info(path).quantization in REPACKED:
+        if prepared.tiles or (prepared.extra_buffers and models.info(path).quantization in REPACKED):
             # Repacked weights live in memory of their own; the mapped file would stay resident beside them.
             parameters.load_mode = prepared.api.LLAMA_LOAD_MODE_NONE
         pointer = prepared.api.llama_model_load_from_file(os.fsencode(path), parameters)

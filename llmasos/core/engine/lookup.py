@@ -13,9 +13,15 @@ _LONGEST = 4
 """Tokens at the end that are compared: of places that agree in more of them the later one is taken."""
 
 
-def lookup(tokens: Sequence[int], count: int) -> list[int]:
-    """Up to `count` tokens that followed the end of `tokens` at an earlier place; none where it stood nowhere."""
-    if count <= 0:
+def lookup(tokens: Sequence[int], few: int, many: int) -> list[int]:
+    """Tokens that followed the end of a text at an earlier place; none where it stood nowhere.
+
+    Args:
+        tokens: The text.
+        few: Up to so many where its last token alone stood there: in two of three such places something else follows.
+        many: Up to so many where more of its end did.
+    """
+    if max(few, many) <= 0:
         return []
     end = len(tokens) - 1
     best, longest = -1, 0
@@ -29,4 +35,5 @@ def lookup(tokens: Sequence[int], count: int) -> list[int]:
             best, longest = at, length
             if length == _LONGEST:
                 break
-    return list(tokens[best + 1 : min(best + 1 + count, end + 1)]) if longest else []
+    count = many if longest > 1 else few
+    return list(tokens[best + 1 : min(best + 1 + count, end + 1)]) if longest and count > 0 else []

