@@ -210,7 +210,7 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
         help="a GGUF file that interprets instead of the shipped pair",
     )
     group.add_argument(
-        "--quantization", default=default, choices=("q8_0", "q4_0", "as-shipped"), help="of the default model"
+        "--quantization", default=default, choices=("auto", "q8_0", "q4_0", "as-shipped"), help="of the default model"
     )
     group.add_argument("--threads", default=default, metavar="N", help="threads of a model context; 0 chooses")
     group.add_argument("--policy", default=default, metavar="NAME|FILE", help=POLICIES)

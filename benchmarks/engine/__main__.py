@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0, help="of chars100 (5) and soak (10)")
     parser.add_argument("--cells", type=int, default=0, help="KV cells of chars100; 0 for the system's own")
     parser.add_argument("--sequences", type=int, default=0, help="sequences of chars100; 0 for the system's own")
-    parser.add_argument("--quantization", default="q8_0", choices=("q8_0", "q4_0"), help="of the model in batch")
+    parser.add_argument(
+        "--quantization", default="auto", choices=("auto", "as-shipped", "q8_0", "q4_0"), help="of the model in batch"
+    )
     parser.add_argument("--save", type=Path, help="a file that keeps the rows; those of other subjects stay in it")
     parser.add_argument("--plots", type=Path, metavar="FILE", help="measure nothing: draw docs/plots from kept rows")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

@@ -43,14 +43,14 @@ class Run:
         minutes: Of the long subjects; 0 for their own.
         cells: KV cells of the speech engine, where a subject lets them be chosen; 0 for the system's own.
         sequences: Its sequences; 0 for the system's own.
-        quantization: Of the model in `batch`; the system's own talks in `q8_0` and interprets in `q4_0`.
+        quantization: Of the model in `batch`; the system's own talks in `auto` and interprets in `q4_0`.
     """
 
     quick: bool = False
     minutes: float = 0.0
     cells: int = 0
     sequences: int = 0
-    quantization: str = "q8_0"
+    quantization: str = "auto"
 
     def of(self, full: T, quick: T) -> T:
         """One of two sizes."""
@@ -61,7 +61,7 @@ class Run:
         """The options of the command line that say the same."""
         numbers = {"--minutes": self.minutes, "--cells": self.cells, "--sequences": self.sequences}
         said = [f"{name}={number}" for name, number in numbers.items() if number]
-        if self.quantization != "q8_0":
+        if self.quantization != "auto":
             said.append(f"--quantization={self.quantization}")
         return [*said, *(["--quick"] if self.quick else [])]
 
@@ -100,7 +100,7 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
-def load(quantization: str = "q8_0", *, endless: bool = True) -> LlamaModel:
+def load(quantization: str = "auto", *, endless: bool = True) -> LlamaModel:
     """The default model.
 
     Args:

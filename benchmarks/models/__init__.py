@@ -60,7 +60,7 @@ def _price(name: str, file: Path) -> list[dict[str, Any]]:
 
 async def _adapters(source: Path) -> list[dict[str, Any]]:
     """What a further context with an adapter takes, and how long it takes to classify a sentence."""
-    prepared = await asyncio.to_thread(quantize.prepare, source, "q8_0")
+    prepared = await asyncio.to_thread(quantize.prepare, source, "auto")
     model = await LlamaModel.load_async(prepared.path)
     engines: list[LlamaEngine] = []
     memory = [resident_mb()]

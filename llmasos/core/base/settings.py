@@ -39,7 +39,8 @@ class Settings:
             it. The key itself is no setting: it stands in no settings.toml and on no command line.
         openai_insecure: Let words go to it unencrypted through networks that aren't private.
         interpreter_model: A GGUF file that interprets instead of the shipped pair; empty for the shipped pair.
-        quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0` or `as-shipped`.
+        quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0`, `as-shipped`, or `auto` for
+            as shipped on processors with AMX and `q8_0` on others.
         threads: Threads a model context may use; 0 lets the engine choose.
         swap_memory: Megabytes of memory for conversations that wait.
         swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.
@@ -72,7 +73,7 @@ class Settings:
     openai_key_file: str = ""
     openai_insecure: bool = False
     interpreter_model: str = ""
-    quantization: str = "q8_0"
+    quantization: str = "auto"
     threads: int = 0
     swap_memory: int = 128
     swap_disk: int = 2048

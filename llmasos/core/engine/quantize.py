@@ -17,6 +17,8 @@ from llmasos.core.engine import models
 from llmasos.core.engine.native import native
 
 AS_SHIPPED = "as-shipped"
+AUTO = "auto"
+"""As shipped where the processor multiplies with AMX, which is fast with every quantization, else `q8_0`."""
 _FILE_TYPES = {"q8_0": 7, "q4_0": 2}
 """Our names -> llama.cpp's `llama_ftype`."""
 
@@ -47,8 +49,10 @@ def prepare(source: Path, quantization: str) -> Prepared:
         ModelError: The model itself is unusable, or there is no such quantization.
     """
     models.check(source)
+    if quantization == AUTO:
+        quantization = AS_SHIPPED if native().tiles else "q8_0"
     if quantization != AS_SHIPPED and quantization not in _FILE_TYPES:
-        names = ", ".join([*_FILE_TYPES, AS_SHIPPED])
+        names = ", ".join([AUTO, *_FILE_TYPES, AS_SHIPPED])
         raise ModelError(f"There is no quantization {quantization!r}.", f"Choose one of: {names}.")
     if quantization == AS_SHIPPED:
         return Prepared(source)

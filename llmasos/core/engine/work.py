@@ -30,7 +30,7 @@ FEW = 16
 
 FEW_TOGETHER, MANY_TOGETHER = 4, 8
 """Rows of a step with guessed tokens, where the guess is weak and where it is strong. llama.cpp multiplies four at
-once: they cost 1.4 times what one does, as two do. With AMX two cost 1.8, four 2.1 and eight 2.7 times what one does."""
+once: they cost 1.4 times what one does, as two do. With AMX two cost 1.8, four 2.1 and eight 2.7 times as much."""
 
 _SCORED = 32
 """Rows of logits that one `choose` takes of a step."""
