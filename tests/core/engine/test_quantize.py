@@ -34,8 +34,17 @@ def test_as_shipped_is_the_file_itself() -> None:
     assert quantize.prepare(SOURCE, "as-shipped") == quantize.Prepared(SOURCE)
 
 
+@pytest.mark.parametrize(("tiles", "quantization"), [(True, "Q4_1"), (False, "Q8_0")])
+def test_auto_is_as_shipped_where_amx_multiplies(
+    tiles: bool, quantization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantize.native(), "tiles", tiles)
+    prepared = quantize.prepare(SOURCE, "auto")
+    assert (prepared.note, models.info(prepared.path).quantization) == ("", quantization)
+
+
 def test_an_unknown_quantization() -> None:
-    with pytest.raises(ModelError, match=r"'q1_0'.*q8_0, q4_0, as-shipped"):
+    with pytest.raises(ModelError, match=r"'q1_0'.*auto, q8_0, q4_0, as-shipped"):
         quantize.prepare(SOURCE, "q1_0")
 
 
