@@ -37,6 +37,10 @@ _QUOTED = re.compile(r"(?:(?<!\w)'|[\"`“‘])([\w./%° -]{1,24})(?:'(?!\w)|[\"
 """A value in quotes; "the user's or the club's name" has none."""
 
 
+_literal = json.JSONEncoder(ensure_ascii=False).encode
+"""A text as Lark writes it."""
+
+
 def grammar(
     sentence: Sentence,
     tools: Iterable[Mapping[str, Any]],
@@ -77,51 +81,53 @@ class _Writer:
     def program(self, tools: Sequence[Mapping[str, Any]], *, may_be_nothing: bool, max_calls: int) -> str:
         # Where a function needs a number and the sentence says none, it can't be meant.
         possible = [tool for tool in tools if not self._lacks(tool)] or tools
-        first = [self._call(number, tool) for number, tool in enumerate(possible)]
+        for number, tool in enumerate(possible):
+            self._call(f"c{number}", tool, "text")
+            if max_calls > 1:
+                self._call(f"d{number}", tool, "textref")
         body = f"first later{{0,{max_calls - 1}}}" if max_calls > 1 else "first"
         nothing = f' | "{NOTHING}\\n"' if may_be_nothing else ""
         spans = ["SPAN", *(f"EARLIER{n}" for n in range(len(self._earlier))), *map(_literal, self._names)]
         lines = [
             f"start: {body}{nothing}",
-            f"first: {' | '.join(f'c{n}' for n in first)}",
-            f"later: {' | '.join(f'd{n}' for n in first)}",
+            f"first: {' | '.join(f'c{n}' for n in range(len(possible)))}",
             "text: span",
-            'textref: span | "$" /[1-3]/',
             # llguidance's substrings may be empty, and begin or end with a space; a value may not.
             f"span: {' | '.join(spans)}",
             r"SPAN: /[^ ](.*[^ ])?/ & SUBSTRING",
             f"SUBSTRING: %regex {_substring(self._sentence.line)}",
         ]
+        if max_calls > 1:
+            lines.append(f"later: {' | '.join(f'd{n}' for n in range(len(possible)))}")
+            lines.append('textref: span | "$" /[1-3]/')
         for number, text in enumerate(self._earlier):
             lines.append(f"EARLIER{number}: /[^ ](.*[^ ])?/ & BEFORE{number}")
             lines.append(f"BEFORE{number}: %regex {_substring(text)}")
         optional = {
             "quoted": 'quoted: "\\"" QUOTED "\\""\nQUOTED: /[^ ](.*[^ ])?/ & ESCAPED\n'
             f"ESCAPED: %regex {_substring(self._sentence.line, escaped=True)}",
-            **{name: self._number(name) for name in ("integer", "number", "integersigned", "numbersigned")},
             "boolean": 'boolean: "true" | "false"',
             "null": 'null: "null"',
             "anyvalue": "anyvalue: quoted | number | boolean",
         }
         if "anyvalue" in self._needed:
             self._needed |= {"quoted", "number", "boolean"}
-        lines += [optional[name] for name in sorted(self._needed)]
+        lines += [optional.get(name) or self._number(name) for name in sorted(self._needed)]
         return "\n".join(lines + self._rules) + "\n"
 
-    def _call(self, number: int, tool: Mapping[str, Any]) -> int:
+    def _call(self, rule: str, tool: Mapping[str, Any], text: str) -> None:
+        """A function's rule; `text` names the one that its texts follow."""
         schema = schema_of(tool)
         required = set(schema.get("required") or ())
         properties = schema.get("properties") or {}
-        for rule, text in (("c", "text"), ("d", "textref")):
-            parts = [_literal(f"{tool['name']}\n")]
-            for name, argument in properties.items():
-                if name not in required and self._unsaid(argument):
-                    continue
-                value = self._line_value(self._measured(name, argument, properties), text)
-                line = f"{_literal(f' {name}: ')} {value} {_literal(chr(10))}"
-                parts.append(line if name in required else f"({line})?")
-            self._rules.append(f"{rule}{number}: {' '.join(parts)}")
-        return number
+        parts = [_literal(f"{tool['name']}\n")]
+        for name, argument in properties.items():
+            if name not in required and self._unsaid(argument):
+                continue
+            value = self._line_value(self._measured(name, argument, properties), text)
+            line = f"{_literal(f' {name}: ')} {value} {_literal(chr(10))}"
+            parts.append(line if name in required else f"({line})?")
+        self._rules.append(f"{rule}: {' '.join(parts)}")
 
     def _measured(self, name: str, schema: Any, properties: Mapping[str, Any]) -> Any:
         """An argument's schema with the unit that its definition wants, where it names one."""
@@ -308,7 +314,3 @@ def _said_in_description(schema: Mapping[str, Any]) -> list[str]:
     quoted = _QUOTED.findall(description) if isinstance(description, str) else []
     default = schema.get("default")
     return [*quoted[:12], *([default] if isinstance(default, str) and default and default.isprintable() else [])]
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
