@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import difflib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 usage, 3 denied, 4 needs an answer, 5 not understood, 130 interrupted.
     """
     try:
-        return _dispatch(_parser().parse_args(argv))
+        return _dispatch(_parsed(list(sys.argv[1:] if argv is None else argv)))
     except LlmasosError as error:
         print(f"llmasos: {error}", file=sys.stderr)
         return error.exit_code
@@ -61,8 +63,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _UnknownCommand(UsageError):
+    """A word stands where a command should.
+
+    Attributes:
+        word: It.
+    """
+
+    def __init__(self, word: str, commands: Sequence[str]) -> None:
+        meant = difflib.get_close_matches(word, commands, n=1)
+        suggested = f"Did you mean {meant[0]!r}? " if meant else ""
+        super().__init__(
+            f"There is no command {word!r}.",
+            f"{suggested}A sentence goes behind -c: llmasos -c {shlex.quote(word)}. 'llmasos --help' lists the commands.",
+        )
+        self.word = word
+
+
+class _Parser(argparse.ArgumentParser):
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.dest == "command" and value not in (action.choices or ()):
+            raise _UnknownCommand(str(value), list(action.choices or ()))
+        super()._check_value(action, value)
+
+
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """The options; a sentence alone is one behind -c, as no command has a blank in it or is Chinese."""
+    try:
+        return _parser().parse_args(argv)
+    except _UnknownCommand as unknown:
+        if unknown.word != argv[-1] or (unknown.word.isascii() and len(unknown.word.split()) < 2):
+            raise
+        return _parser().parse_args([*argv[:-1], "-c", argv[-1]])
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="llmasos",
         description="An operating system whose command interpreter is a local language model.",
         epilog="Without a command it opens the shell. Every option has a variable: --model is LLMASOS_MODEL.",

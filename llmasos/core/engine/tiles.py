@@ -138,6 +138,8 @@ def trusted(library: Path, model: Path) -> bool:
     except OSError:
         pass
     found = _tried(model)
+    if found is None:
+        return False
     try:
         verdict.parent.mkdir(parents=True, exist_ok=True)
         verdict.write_text("yes" if found else "no")
@@ -153,12 +155,13 @@ def _key(library: Path) -> str:
     return hashlib.sha256(f"1 {library} {facts.st_size} {facts.st_mtime_ns} {processor}".encode()).hexdigest()[:16]
 
 
-def _tried(model: Path) -> bool:
+def _tried(model: Path) -> bool | None:
+    """What the trial says; None where it didn't come to an end, which says nothing."""
     command = [sys.executable, "-m", "llmasos.core.engine.tiles_trial", os.fspath(model)]
     try:
         done = subprocess.run(
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TRIAL_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return None
     return done.returncode == 0

@@ -114,6 +114,15 @@ def test_a_verdict_is_found_once_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+def test_a_trial_without_end_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMASOS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tiles, "has_tiles", lambda: True)
+    verdicts = iter([None, True])
+    monkeypatch.setattr(tiles, "_tried", lambda _model: next(verdicts))
+    assert not tiles.trusted(tmp_path, tmp_path)
+    assert tiles.trusted(tmp_path, tmp_path)
+
+
 def test_switched_off_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "has_tiles", lambda: True)
     monkeypatch.setattr(tiles, "_tried", pytest.fail)
@@ -122,7 +131,7 @@ def test_switched_off_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_trial_that_crashes_is_a_no(tmp_path: Path) -> None:
-    assert not tiles._tried(tmp_path / "no model")
+    assert tiles._tried(tmp_path / "no model") is False
 
 
 def test_rounding_agrees_and_wrong_shapes_do_not() -> None:
