@@ -75,7 +75,8 @@ class _UnknownCommand(UsageError):
         suggested = f"Did you mean {meant[0]!r}? " if meant else ""
         super().__init__(
             f"There is no command {word!r}.",
-            f"{suggested}A sentence goes behind -c: llmasos -c {shlex.quote(word)}. 'llmasos --help' lists the commands.",
+            f"{suggested}A sentence goes behind -c: llmasos -c {shlex.quote(word)}. "
+            "'llmasos --help' lists the commands.",
         )
         self.word = word
 
