@@ -52,7 +52,8 @@ def logistic(samples: Sequence[tuple[tuple[float, ...], bool]], steps: int = 50)
 def development() -> dict[str, list[Case]]:
     """The sentences to fit on, under names of the benchmark's sets, which say what is offered."""
     catalogue = [Case(turn.sentence, turn.calls) for _, turn in sentences(dev=True) if not turn.before][::2]
-    return {"en": catalogue, "foreign_single": [*cases(UNSEEN / "kits.txt"), *cases(UNSEEN / "tools.jsonl")]}
+    files = ("kits.txt", "kits_b.txt", "tools.jsonl")
+    return {"en": catalogue, "foreign_single": [case for file in files for case in cases(UNSEEN / file)]}
 
 
 async def decoded(sets: dict[str, list[Case]]) -> dict[str, list[tuple[Case, list[Decoded]]]]:
