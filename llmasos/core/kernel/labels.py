@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmasos.core.base.types import Call, Result
+from llmasos.core.kernel.policy import NO_LABELS
 from llmasos.core.kernel.syscall import Syscall
 
 PIPED = "piped"
@@ -41,6 +42,8 @@ def is_source(label: str) -> bool:
 
 def of_call(row: Syscall, call: Call) -> frozenset[str]:
     """The labels of a call that policy should know."""
+    if not call.origins:
+        return NO_LABELS
     targets = {a.name for a in row.arguments if a.kind}
     if row.effect == "external":
         targets = targets or {a.name for a in row.arguments}

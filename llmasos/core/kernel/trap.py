@@ -479,7 +479,7 @@ def _bounded(args: dict[str, Any]) -> dict[str, Any]:
                 raise SyscallError("E2BIG", f"{name} has {len(value):,} characters; {LIMIT:,} is the limit.")
             if "\0" in value:
                 raise SyscallError("EINVAL", f"{name} holds a NUL character.", "Text can't.")
-            if any("\ud800" <= c <= "\udfff" for c in value):
+            if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
                 raise SyscallError("EILSEQ", f"{name} isn't valid Unicode text.")
         elif isinstance(value, bytes | bytearray):
             raise SyscallError("EINVAL", f"{name} is binary; syscalls take text.", "Put it into a file.")
