@@ -36,7 +36,8 @@ def bare_environment() -> Iterator[None]:
     """Neither the settings nor the desktop's keyring of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name == "DBUS_SESSION_BUS_ADDRESS" or (name.startswith("LLMASOS_") and name != "LLMASOS_CACHE"):
+            ours = name.startswith("LLMASOS_") and name not in ("LLMASOS_CACHE", "LLMASOS_AMX")
+            if name == "DBUS_SESSION_BUS_ADDRESS" or ours:
                 patch.delenv(name)
         yield
 

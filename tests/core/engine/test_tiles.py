@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 
 from llmasos.core.engine import tiles
-from llmasos.core.engine.native import native
 from llmasos.core.engine.tiles_trial import agree
 
 LOAD, MULTIPLY, ADD = bytes.fromhex("c4e27b4b"), bytes.fromhex("c4e2735e"), bytes.fromhex("c4e27558")
@@ -147,4 +147,11 @@ def test_the_real_model_is_read_the_same_with_tiles() -> None:
     from llmasos.core.engine import models
 
     assert tiles._tried(models.locate("smollm2"))
-    assert native().tiles
+
+
+@pytest.mark.parametrize(("switch", "used"), [("off", False), ("", tiles.has_tiles())])
+def test_what_the_switch_says_is_done(switch: str, used: bool) -> None:
+    code = "from llmasos.core.engine.native import native; print(native().tiles)"
+    environment = {**os.environ, tiles.SWITCH: switch}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert (done.stdout, done.stderr) == (f"{used}\n", "")
