@@ -18,6 +18,11 @@ LOAD, MULTIPLY, ADD = bytes.fromhex("c4e27b4b"), bytes.fromhex("c4e2735e"), byte
 NO_SHAPES = b"\1".ljust(64, b"\0")
 
 
+@pytest.fixture(autouse=True)
+def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(tiles.SWITCH, raising=False)
+
+
 class Frame:
     """What Linux hands to a signal's handler, as far as it is read."""
 
