@@ -140,6 +140,7 @@ class LlamaEngines:
             n_ctx=cells,
             n_seq=sequences,
             threads=self._settings.threads,
+            brisk=self._settings.threads == 0,
             adapter=adapter,
             name=said,
         )
