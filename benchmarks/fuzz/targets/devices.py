@@ -68,7 +68,7 @@ class Announcements(Target):
     """Announcements and states in the order in which they come, and what devices would be told then."""
 
     name = "announced"
-    share = 20
+    share = 15
 
     def __init__(self, folder: Path) -> None:
         words = (
@@ -132,7 +132,7 @@ class Templates(Target):
     """The templates that devices announce, and messages for them."""
 
     name = "templates"
-    share = 20
+    share = 15
     expected = (Unsupported,)
 
     def __init__(self, folder: Path) -> None:

@@ -116,7 +116,7 @@ class Ours(Target):
     """OpenDocument, e-books and web pages, by the child's own code."""
 
     name = "markups"
-    share = 30
+    share = 10
     expected = (ToolError,)
 
     def __init__(self, folder: Path) -> None:

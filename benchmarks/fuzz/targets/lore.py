@@ -47,7 +47,7 @@ class Lorebooks(Target):
     """Lorebooks: what can be read of one, told within its room, again and again."""
 
     name = "lorebooks"
-    share = 15
+    share = 10
 
     def __init__(self, folder: Path) -> None:
         alone = [{"spec": "lorebook_v3", "data": book} for book in books()]
