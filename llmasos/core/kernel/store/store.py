@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from json.scanner import make_scanner
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
@@ -43,7 +44,8 @@ _PLACE = Struct(">QQ")
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_from_json = json.JSONDecoder().raw_decode
+# What `JSONDecoder.raw_decode` calls: what was sealed here is JSON, so nothing is left for that to look at.
+_from_json = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed asks for a scanner to make one
 
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
@@ -198,8 +200,9 @@ class Store:
                 if scope is not None:
                     token = scope.token(id)
                     row = self._db.one(_POINT, (token,))
-                    if row is not None:
-                        return self._open(scope, token, *row)[3]
+                    if row is not None:  # as `_open`, one call less
+                        body = self._body(scope, token, *row)
+                        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -521,7 +524,7 @@ class Store:
     def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
         body = self._body(scope, token, seq, scope_id, rev, sealed)
-        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
+        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
 
     def _body(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> bytes:
         try:
