@@ -258,3 +258,15 @@ def test_a_record_of_before_there_were_labels_is_the_persons(life: Life) -> None
         store.put(kind, record.id, {key: value for key, value in record.value.items() if key != name})
     seat = life.seat()
     assert seat.refs("tasks.list") == seat.refs("schedule.list") == [WORDS]
+
+
+def test_a_character_knows_whose_words_it_was_told(life: Life) -> None:
+    seat = life.seat(answer="once")
+    seat.ok("character.create", name="Bram", personality="calm")
+    assert labelled(seat, "character.remember", "web:evil.example", name="Bram", text="The vault's code is 4711.").ok
+    seat.ok("character.remember", name="Bram", text="The vault is blue.")
+    seat = life.seat()
+    rows = {row["text"]: row.get("sources") for row in seat.ok("character.memories", name="Bram")["items"]}
+    assert rows == {"The vault's code is 4711.": ["web:evil.example"], "The vault is blue.": None}
+    assert seat.do("character.memories", name="Bram").labels == {"web:evil.example"}
+    assert "web:evil.example" in seat.do("search.find", query="vault code").labels

@@ -28,7 +28,6 @@ from llmasos.core.base.types import Call, Result
 from llmasos.core.kernel.policy import NO_LABELS
 from llmasos.core.kernel.syscall import Syscall
 
-NONE = frozenset[str]()
 PIPED = "piped"
 MODEL = "model"
 CHOSEN = "chosen"
@@ -102,10 +101,10 @@ def of_each(result: Result) -> list[tuple[Mapping[str, Any], frozenset[str]]]:
         return []
     if value.get("type") != "items":
         # Of a text or a record, the sources are of what it says; what it is called by is another matter.
-        return [(value, of_names(result.labels) | (_sources(value) if value.get("type") == "done" else NONE))]
+        return [(value, of_names(result.labels) | (_sources(value) if value.get("type") == "done" else NO_LABELS))]
     rows = [row for row in value["items"] if isinstance(row, Mapping)]
     # What rows say of themselves isn't said of the others; but a plugin can't say itself out of its own answer.
-    theirs = NONE.union(*map(_sources, rows)) if value.get("kind") != "memory" else NONE
+    theirs = NO_LABELS.union(*map(_sources, rows)) if value.get("kind") != "memory" else NO_LABELS
     others = (label for label in result.labels if label.startswith(_PLUGIN) or label not in theirs)
     of_all = of_names(frozenset(others).union(*result.call.origins.values()))
     found = []
@@ -124,5 +123,5 @@ def _sources(row: Mapping[str, Any]) -> frozenset[str]:
     """Whose words a row says it is, as far as anybody can say that."""
     said = row.get("sources")
     if not isinstance(said, list | tuple):
-        return NONE
+        return NO_LABELS
     return frozenset(source for source in said if isinstance(source, str) and is_source(source))

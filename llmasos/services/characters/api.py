@@ -131,5 +131,8 @@ class CharacterApi:
                 words = f"{f'{other.name} ' if other else ''}to {character.name}: {hit.item.text}"
                 # Several were there when something was said in a room; it was said once.
                 row = {"ref": character.name, "text": words, "score": hit.relevance}
-                rows.setdefault((hit.item.at, hit.item.text), sourced(row, ["character"] if other else []))
+                event = log.get(hit.item.order)
+                sources = {"character"} if other else set[str]()
+                sources |= set(event.sources) if event else set()
+                rows.setdefault((hit.item.at, hit.item.text), sourced(row, sources))
         return list(rows.values())
