@@ -85,7 +85,8 @@ def test_cut_off_in_the_middle_it_is_as_it_was(home: Path, monkeypatch: pytest.M
         patch.setattr(pages, "rewrite", broken)
         Store.rewrite(home, Keyring.open(home), pages_sealed=True)
     assert content(home) == before and not list(home.glob(".store.db*"))
-    (home / ".store.db.new").write_bytes(b"of a program that was killed")
+    for left in ("", "-wal", "-journal"):
+        (home / f".store.db.new{left}").write_bytes(b"of a program that was killed")
     assert Store.rewrite(home, Keyring.open(home), pages_sealed=True) == 300
     assert content(home) == before
 

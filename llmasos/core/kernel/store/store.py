@@ -156,7 +156,7 @@ class Store:
         with locked(home / LOCK):
             if pages.are_sealed(path) == pages_sealed:
                 return None
-            fresh.unlink(missing_ok=True)
+            _remove(home, fresh.name)  # of one that was killed; a log of it would be read as that of the new file
             new_file(fresh)
             try:
                 pages.rewrite(path, fresh, key, sealed=pages_sealed)
@@ -170,8 +170,7 @@ class Store:
                     db.close()
                 sync_file(fresh)
             except BaseException:
-                for left in home.glob(f"{fresh.name}*"):
-                    left.unlink()
+                _remove(home, fresh.name)
                 raise
             fresh.replace(path)
             sync_folder(home)
@@ -592,3 +591,9 @@ class Store:
 
     def _changed(self) -> StoreError:
         return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a database and what SQLite puts beside it."""
+    for left in folder.glob(f"{name}*"):
+        left.unlink()
