@@ -67,6 +67,7 @@ class Database:
             self._connection = self._connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except self._errors as error:
             raise self._readable(error) from error
+        self._cursor = self._connection.cursor()
         try:
             for setting in SETTINGS:
                 self.all(setting)
@@ -90,6 +91,14 @@ class Database:
         """The first row, or None."""
         try:
             return self._connection.execute(sql, values).fetchone()
+        except self._errors as error:
+            raise self._readable(error) from error
+
+    def point(self, sql: str, values: Sequence[Any]) -> Any:
+        """The one row of a key, or None: by a cursor that is made once; with the lock held."""
+        try:
+            # With the last row the statement is over, so that it holds no old state of the file.
+            return self._cursor.execute(sql, values).fetchone()
         except self._errors as error:
             raise self._readable(error) from error
 

@@ -223,7 +223,7 @@ class Store:
 
     def _put_again(self, scope: Scope, token: bytes, body: bytes) -> bool:
         """Write a record in place of the one there is; False where there is none."""
-        row = self._db.one(_AGAIN, (token,))
+        row = self._db.point(_AGAIN, (token,))
         if row is None:
             return False
         seq, rev, nonce = row
@@ -248,7 +248,7 @@ class Store:
                 scope = self._scopes.known(kind, subject)
                 if scope is not None:
                     token = scope.token(id)
-                    row = self._db.one(_POINT, (token,))
+                    row = self._db.point(_POINT, (token,))
                     if row is not None:  # as `_open`, one call less
                         body = self._body(scope, token, *row)
                         return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
@@ -579,7 +579,11 @@ class Store:
         try:
             if scope_id != scope.id:  # sealed before or after the key was rotated
                 scope = self._scopes.of_row(scope, scope_id)
-            return scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
+            # A record is small, so that slices cost less than a view of it.
+            nonce, body = sealed[: crypto.NONCE_BYTES], sealed[crypto.NONCE_BYTES :]
+            return scope.cipher.decrypt(nonce, body, scope.aad + token + _PLACE.pack(seq, rev))
+        except crypto.UNOPENED:
+            raise crypto.unopened() from None
         except (TypeError, StructError):  # SQLite holds any type in any column
             raise self._changed() from None
 
