@@ -41,6 +41,7 @@ REVISION, DIGEST = "store_revision", "store_digest"
 """What the facts of a checkpoint call them."""
 
 _PLACE = Struct(">QQ")
+_NONCE = crypto.NONCE_BYTES
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -250,7 +251,7 @@ class Store:
                     token = scope.token(id)
                     row = self._db.point(_POINT, (token,))
                     if row is not None:  # as `_open`, one call less
-                        body = self._body(scope, token, *row)
+                        body = self._body(scope, token, row)
                         return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
@@ -446,7 +447,7 @@ class Store:
                     return count
                 new = self._scopes.newer(scope)
                 for token, seq, scope_id, rev, sealed in rows:
-                    body = self._body(scope, token, seq, scope_id, rev, sealed)
+                    body = self._body(scope, token, (seq, scope_id, rev, sealed))
                     again = new.cipher.seal(body, new.aad + token + _PLACE.pack(seq, rev + 1))
                     self._db.execute(_CHANGE, (new.id, rev + 1, again, seq))
                     self._state.record_out(token, sealed)
@@ -570,18 +571,19 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
+    def _open(self, scope: Scope, token: bytes, *row: Any) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
-        body = self._body(scope, token, seq, scope_id, rev, sealed)
+        body = self._body(scope, token, row)
         return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
 
-    def _body(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> bytes:
+    def _body(self, scope: Scope, token: bytes, row: tuple[int, int, int, bytes]) -> bytes:
+        seq, scope_id, rev, sealed = row
         try:
             if scope_id != scope.id:  # sealed before or after the key was rotated
                 scope = self._scopes.of_row(scope, scope_id)
             # A record is small, so that slices cost less than a view of it.
-            nonce, body = sealed[: crypto.NONCE_BYTES], sealed[crypto.NONCE_BYTES :]
-            return scope.cipher.decrypt(nonce, body, scope.aad + token + _PLACE.pack(seq, rev))
+            place = scope.aad + token + _PLACE.pack(seq, rev)
+            return scope.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
         except crypto.UNOPENED:
             raise crypto.unopened() from None
         except (TypeError, StructError):  # SQLite holds any type in any column
