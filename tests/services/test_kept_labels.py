@@ -6,6 +6,7 @@ Each test is at a whole system whose home is closed and opened anew in the middl
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
-from llmasos.core.base.types import Call, Result
+from llmasos.core.base.types import Call, Result, to_records
 from llmasos.core.engine.sources import ScriptedEngines
 from llmasos.core.kernel.agent import Agent
 from llmasos.services.files import origin
@@ -270,3 +271,21 @@ def test_a_character_knows_whose_words_it_was_told(life: Life) -> None:
     assert rows == {"The vault's code is 4711.": ["web:evil.example"], "The vault is blue.": None}
     assert seat.do("character.memories", name="Bram").labels == {"web:evil.example"}
     assert "web:evil.example" in seat.do("search.find", query="vault code").labels
+
+
+def test_a_job_knows_whose_words_it_was_ordered_with(life: Life) -> None:
+    """What is deleted in the background is judged as now: asked about when it is ordered, and done as agreed to."""
+    seat = life.seat(answer="no")
+    seat.put("evil.txt", "x")
+    add = Call("tasks.add", {"title": WORDS}, origins={"title": frozenset({"web:evil.example"})})
+    delete = Call("files.delete", {"path": "evil.txt"}, origins={"path": frozenset({"web:evil.example"})})
+    program = json.dumps(to_records((add, delete)))
+    assert seat.error("jobs.add", program=program, said="tidy up") == "EACCES"
+    assert asked(seat) == [("web:evil.example",)]
+    seat.person.answer = "once"
+    seat.ok("jobs.add", program=program, said="tidy up")
+    seat.ok("jobs.wait")
+    assert not (life.workspace / "evil.txt").exists()
+    seat = life.seat()
+    assert seat.do("tasks.list").labels == {"web:evil.example"}
+    assert "web:evil.example" in seat.do("jobs.show", number=1).labels
