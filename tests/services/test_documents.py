@@ -231,6 +231,7 @@ async def test_without_confinement_nothing_is_read(tmp_path: Path) -> None:
             "nested too deeply",
         ),
         ("e.epub", archive(**{"META-INF__container_dot_xml": CONTAINER, "OPS__book_dot_opf": "<"}), "OPS/book.opf is no XML"),
+        ("g.odt", archive(content_dot_xml=OPEN).replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), "whole archive"),
         ("f.odt", archive(content_dot_xml=OPEN).replace(b"\x08\x00", b"\x0e\x00"), "content.xml can't be read"),
     ],
 )  # fmt: skip
@@ -239,3 +240,9 @@ async def test_what_is_damaged_says_where(desk: Desk, name: str, data: bytes, wh
     desk.put(name, data)
     result = await desk.do("files.read", path=name)
     assert result.error == "EILSEQ" and why in result.message, result.message
+
+
+async def test_a_page_that_names_a_character_by_too_many_digits_is_refused(desk: Desk) -> None:
+    desk.put("page.html", f"<p>one &#{'9' * 5000}; two</p>")
+    result = await desk.do("files.summarize", path="page.html")
+    assert result.error == "EILSEQ" and "made to break its reader" in result.message

@@ -90,7 +90,7 @@ def _words(element: ElementTree.Element, depth: int = 0) -> str:
 def _opened(data: bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except zipfile.BadZipFile:
+    except _UNREADABLE:
         raise ToolError("It is damaged: it isn't a whole archive.") from None
     files = archive.infolist()
     size = sum(file.file_size for file in files)  # more than it says of itself isn't unpacked
