@@ -1,6 +1,7 @@
 """What encryption at rest costs: the store against plain SQLite of the same shape and settings, in one run.
 
     python -m benchmarks.store [--records N] [--samples N] [--memories N] [--kills N]
+    python -m benchmarks.store --pages       # with the pages sealed too (extra `sqlcipher`)
 
 Then what is lost by `kill -9` (recovery.py; with `--kills 0` that isn't asked).
 
@@ -119,6 +120,14 @@ def measure(kept: Kept, value: JSON, ids: list[str], order: list[str]) -> tuple[
     return (inserted - start) / len(ids) * 1e6, (read - inserted) / len(ids) * 1e6
 
 
+class Paged(Sealed):
+    """The store, its pages sealed too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store.open(folder / "home", Keyring.open(folder / "home"), pages_sealed=True)
+        self.store.put("warm", "up", None)
+
+
 class Vectors:
     """Random directions, one for each text."""
 
@@ -183,13 +192,15 @@ def searched(count: int, samples: int) -> tuple[list[float], list[float]]:
     return found, started
 
 
-def rows(records: int = 20_000, samples: int = 9, count: int = 100_000, kills: int = 200) -> list[dict[str, Any]]:
+def rows(
+    records: int = 20_000, samples: int = 9, count: int = 100_000, kills: int = 200, *, paged: bool = False
+) -> list[dict[str, Any]]:
     """The figures as rows."""
     best: dict[str, tuple[float, float]] = {}
     for _ in range(samples):
         ids = [uuid.uuid4().hex for _ in range(records)]
         order = random.sample(ids, len(ids))
-        kinds: tuple[type[Plain] | type[Sealed], ...] = (Plain, Sealed)
+        kinds: tuple[type[Plain] | type[Sealed], ...] = (Plain, Sealed, Paged) if paged else (Plain, Sealed)
         for kept in kinds:
             for shape, value in (("memory", MEMORY), ("note", NOTE)):
                 with tempfile.TemporaryDirectory() as folder:
@@ -197,12 +208,21 @@ def rows(records: int = 20_000, samples: int = 9, count: int = 100_000, kills: i
                 name = f"{kept.__name__} {shape}"
                 was = best.get(name, (insert, read))
                 best[name] = min(insert, was[0]), min(read, was[1])
+    command = f"python -m benchmarks.store --records {records} --samples {samples} --memories {count}"
+    size: dict[str, Any] = {"n": records, "command": command}
+    if paged:
+        size["command"] += " --pages"
+        more = best["Paged memory"][1] - best["Plain memory"][1]
+        return [
+            row("store_insert_ratio_pages", best["Plain memory"][0] / best["Paged memory"][0], "x", **size),
+            row("store_insert_ratio", best["Plain memory"][0] / best["Sealed memory"][0], "x", **size),
+            row("store_read_extra_us_pages", more, "us", **size),
+            row("store_read_extra_us", best["Sealed memory"][1] - best["Plain memory"][1], "us", **size),
+        ]
     found, started = searched(count, 25)
     ratio = {shape: best[f"Plain {shape}"][0] / best[f"Sealed {shape}"][0] for shape in ("memory", "note")}
     extra = {shape: best[f"Sealed {shape}"][1] - best[f"Plain {shape}"][1] for shape in ("memory", "note")}
     search, start = statistics.median(found), statistics.median(started)
-    command = f"python -m benchmarks.store --records {records} --samples {samples} --memories {count}"
-    size: dict[str, Any] = {"n": records, "command": command}
     large: dict[str, Any] = {"n": count, "command": command}
     return [
         row("store_insert_ratio", ratio["memory"], "x", **size, **at_least(ratio["memory"], 0.8)),
@@ -224,8 +244,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=9)
     parser.add_argument("--memories", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--pages", action="store_true", help="what sealed pages cost too, and nothing else")
     said = parser.parse_args()
-    print(json.dumps({"rows": rows(said.records, said.samples, said.memories, said.kills)}, indent=1))
+    print(json.dumps({"rows": rows(said.records, said.samples, said.memories, said.kills, paged=said.pages)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, metavar="FOLDER")
     command("wipe", "erase the home for good, keys first")
     keyring = command("keys", "what protects the home, and how much its keys were used; or new keys")
-    keyring.add_argument("action", nargs="?", choices=("show", "rotate"), default="show")
+    keyring.add_argument("action", nargs="?", choices=("show", "rotate", "seal-pages", "unseal-pages"), default="show")
     keyring.add_argument("--data", action="store_true", help="rotate: seal all that is kept anew, too")
     command("recover", "open the home with the recovery code, and choose a passphrase")
     _models(command("model", "the models there are: look, choose, measure, shrink, train"))

@@ -269,7 +269,7 @@ async def compose(
             # Somewhere else, under a key that is never written down.
             state = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="llmasos-")))
             keyring = Keyring.passing(state)
-        store = Store.open(state, keyring)
+        store = Store.open(state, keyring, pages_sealed=settings.sqlcipher)
         closing.callback(store.close)
         closing.callback(_sealed_logging(state, keyring))
         # The audit log: every call, tied to those before; checkpoints of it, and of the store, in a second place.

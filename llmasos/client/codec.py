@@ -38,7 +38,9 @@ def to_call(value: Json) -> Call:
     """
     name, args, references = value.get("syscall"), value.get("args"), value.get("references")
     known = isinstance(name, str) and isinstance(args, dict) and isinstance(references, list)
-    if not known or not all(isinstance(one, str) for one in references or ()):
+    origins = value.get("origins", {})
+    lists = [references, *origins.values()] if isinstance(origins, dict) else [None]
+    if not known or not all(isinstance(some, list) and all(isinstance(one, str) for one in some) for some in lists):
         raise UsageError("The other program's call has another form than this one's.", "Update both programs.")
     return Call.from_record(value)
 

@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmasos.core.base.values import items
+from llmasos.core.base.values import items, sourced
 from llmasos.core.kernel.syscall import syscall
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.memory.service import sources_of
 
 Look = Callable[[Caller, str], Awaitable[Sequence[dict[str, Any]]]]
-"""Looks in one place; rows with `ref` and `text`, best first, and with `labels` where the words are others'."""
+"""Looks in one place; rows with `ref` and `text`, best first, and with `sources` where the words are others'."""
 
 SHOWN = 12
 _RANK_OFFSET = 60
@@ -61,24 +60,18 @@ class Search:
         """
         kernel, subject = caller.kernel, caller.process.subject
         ranked: list[tuple[float, dict[str, Any]]] = []
-        labels: dict[int, Sequence[str]] = {}
         for place in self._places:
             decision = kernel.policy.decide(
                 subject, place.syscall, "read", {"query": query}, labels=caller.labels, rates=kernel.rates
             )
             if decision.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):
-                    shown = {"ref": row["ref"], "where": place.name, "what": row["text"]}
-                    if row.get("source"):
-                        shown["source"] = row["source"]
-                    ranked.append((1 / (_RANK_OFFSET + rank), shown))
-                    labels[id(shown)] = row.get("labels", ())
+                    found = {"ref": row["ref"], "where": place.name, "what": row["text"]}
+                    ranked.append((1 / (_RANK_OFFSET + rank), sourced(found, row.get("sources", ()))))
         ranked.sort(key=lambda pair: -pair[0])
         rows = [row for _, row in ranked[:SHOWN]]
         empty = f"Nothing found about {query!r}."
-        value = items("finding", rows, ["where", "what", "source"], empty=empty, sources=sources_of(rows))
-        others = sorted({label for row in rows for label in labels[id(row)]})
-        return {**value, "labels": others} if others else value
+        return items("finding", rows, ["where", "what", "source"], empty=empty)
 
 
 def by_finding(find: Callable[..., Awaitable[dict[str, Any]]], column: str) -> Look:

@@ -179,7 +179,7 @@ class System:
         It is said again in the same folder, under today's policy.
         """
         entry = self._taken_back(caller)
-        call = Call(entry.call["syscall"], dict(entry.call["args"]))
+        call = Call.from_record({**entry.call, "references": ()})
         today = caller.kernel.clock.now().isoformat()[:10]
         if {"when", "due"} & set(call.args) and entry.at[:10] != today:
             raise SyscallError("ESTALE", f"{_told(entry)} was said on another day.", "Say it anew.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, items
+from llmasos.core.base.values import done, items, sourced
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -41,6 +42,7 @@ class Task:
         created: UTC.
         completed: UTC; empty while it is open.
         by: The subject that entered it.
+        sources: Whose words these are, as labels name it, where they aren't the person's.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Task:
     created: str
     completed: str
     by: str
+    sources: list[str] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -104,12 +107,14 @@ class Tasks:
             created=self._now(),
             completed="",
             by=caller.process.subject,
+            sources=kept(caller.call),
         )
         if any(t.open and t.title.casefold() == title.casefold() and t.deadline == deadline for t in self._tasks()):
             raise SyscallError("EEXIST", f"{title!r} is on the list already.")
         await self._change(caller, task, task)
         note = "" if not due or due_shown else f"{due!r} is kept as said; it can't be put on the calendar."
-        return done(f"Added {title!r}{f', due {due_shown or due}' if due else ''}.", ref=title, note=note)
+        message = f"Added {title!r}{f', due {due_shown or due}' if due else ''}."
+        return done(message, ref=title, note=note, sources=task.sources)
 
     async def preview_add(
         self, caller: Caller, title: str, due: str | None = None, priority: Priority = "normal"
@@ -136,16 +141,20 @@ class Tasks:
         wanted.sort(key=lambda t: (not t.open, _urgency(t, now), t.deadline or "9999", t.created))
         refs = self._refs(wanted)
         rows = [
-            {
-                "ref": refs[task.id],
-                "title": task.title,
-                "due": (task.due_shown or task.due) + (" (overdue)" if _overdue(task, now) else ""),
-                "priority": task.priority if task.priority != "normal" else "",
-                "status": "open" if task.open else "done",
-            }
+            sourced(
+                {
+                    "ref": refs[task.id],
+                    "title": task.title,
+                    "due": (task.due_shown or task.due) + (" (overdue)" if _overdue(task, now) else ""),
+                    "priority": task.priority if task.priority != "normal" else "",
+                    "status": "open" if task.open else "done",
+                },
+                task.sources,
+            )
             for task in wanted
         ]
         columns = ["title", "due", "priority"] + (["status"] if status == "all" else [])
+        columns += ["source"] if any(task.sources for task in wanted) else []
         return items(
             "task",
             rows,
@@ -171,7 +180,8 @@ class Tasks:
             raise SyscallError("EINVAL", f"{task.title!r} is done already.")
         await self._change(caller, task, replace(task, completed=self._now()))
         left = sum(t.open for t in self._tasks())
-        return done(f"Done: {task.title!r}.", ref=task.title, note=f"{left} left." if left else "Nothing is left.")
+        note = f"{left} left." if left else "Nothing is left."
+        return done(f"Done: {task.title!r}.", ref=task.title, note=note, sources=task.sources)
 
     @syscall("tasks.remove", effect="destroy", preview="preview_any")
     async def remove(self, caller: Caller, title: Annotated[str, Kind("task")]) -> dict[str, Any]:
@@ -188,7 +198,7 @@ class Tasks:
         """
         task = await self._meant(caller, title)
         await self._change(caller, task, None)
-        return done(f"Removed {task.title!r} from the list.", ref=task.title)
+        return done(f"Removed {task.title!r} from the list.", ref=task.title, sources=task.sources)
 
     async def preview_open(self, caller: Caller, title: str) -> dict[str, str]:
         """The to-do that is meant."""
@@ -209,7 +219,8 @@ class Tasks:
         tasks = self._tasks()
         refs = self._refs(tasks)
         found = matching.rank(query, tasks, lambda task: [task.title])
-        return [{"ref": refs[m.item.id], "text": self._label(m.item), "score": m.score} for m in found]
+        rows = [({"ref": refs[m.item.id], "text": self._label(m.item), "score": m.score}, m.item) for m in found]
+        return [sourced(row, task.sources) for row, task in rows]
 
     async def _change(self, caller: Caller, task: Task, after: Task | None) -> None:
         await change(caller, "tasks.restore", repr(task.title), (KIND, task.id, asdict(after) if after else None))

@@ -131,6 +131,7 @@ async def _living(machine: Machine) -> list[Finding]:
         Finding("key", "ok", machine.keyring.custody),
         Finding("kept", "ok", kept_words(machine.kernel.store)),
         _whole(machine.kernel.store),
+        Finding("pages", "ok", f"sealed by {seals}" if (seals := machine.kernel.store.pages) else keys.PLAIN_PAGES),
         Finding("log", "ok", f"{machine.settings.home / LOG_FILE}, sealed"),
         Finding("policy", "ok", _policy(machine.kernel.policy)),
         Finding("syscalls", "ok", f"{len(machine.kernel.table.rows)} in the table"),

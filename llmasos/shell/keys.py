@@ -17,6 +17,11 @@ from llmasos.core.kernel.ownership import OwnerLock
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.store.store import WORN
 
+PLAIN_PAGES = (
+    "The store's pages are plain: who has the disk sees how many records there are, and how large. "
+    "'llmasos keys seal-pages' seals them too."
+)
+
 
 def at_terminal() -> bool:
     """Whether somebody can type."""
@@ -38,11 +43,11 @@ def announce(client: Client) -> None:
 
 
 def run_keys(settings: Settings, action: str, *, data: bool, as_json: bool) -> int:
-    """Show what protects a home, or give it new keys.
+    """Show what protects a home, give it new keys, or seal the pages of its store.
 
     Args:
         settings: Which home.
-        action: `show` or `rotate`.
+        action: `show`, `rotate`, `seal-pages` or `unseal-pages`.
         data: Seal all that is kept with new keys too, not only the keys themselves.
         as_json: Print JSON.
 
@@ -59,6 +64,8 @@ def run_keys(settings: Settings, action: str, *, data: bool, as_json: bool) -> i
         raise UsageError("A program carries this home just now.", "End it first: 'llmasos down', or close its shell.")
     try:
         keyring = Keyring.open(settings.home, ask=asker())
+        if action != "rotate":
+            return _rewrite(settings, keyring, sealed=action == "seal-pages")
         if data:
             with Store.open(settings.home, keyring) as store:
                 print(f"Sealed {store.rotate():,} records and files with new keys.")
@@ -68,6 +75,13 @@ def run_keys(settings: Settings, action: str, *, data: bool, as_json: bool) -> i
     print(f"The key that wraps all others is a new one. {keyring.custody}")
     print("The recovery code is a new one too, shown once; the old one opens older backups of the keyring only:")
     print(keyring.created_recovery_code)
+    return 0
+
+
+def _rewrite(settings: Settings, keyring: Keyring, *, sealed: bool) -> int:
+    count = Store.rewrite(settings.home, keyring, pages_sealed=sealed)
+    whole = " already" if count is None else f"; all {count:,} records and files are whole"
+    print(f"The store's pages are {'sealed' if sealed else 'plain'}{whole}.")
     return 0
 
 
@@ -82,6 +96,7 @@ def _show(settings: Settings, *, as_json: bool) -> int:
             "seals_at_most": store.seals(),
             "rotate_at": WORN,
             "unfinished": store.outdated(),
+            "pages": store.pages,
         }
         worn = store.seals() >= WORN
     if as_json:
@@ -91,6 +106,7 @@ def _show(settings: Settings, *, as_json: bool) -> int:
     first, last = row["versions"]
     print(f"{len(versions)} subjects, each with a key of its own; versions {first} to {last}.")
     print(f"No key has sealed more than {row['seals_at_most']:,} times; a new one is due at {WORN:,}.")
+    print(f"The store's pages are sealed by {row['pages']}." if row["pages"] else PLAIN_PAGES)
     if row["unfinished"]:
         print("A rotation was stopped in the middle; nothing is lost. 'llmasos keys rotate --data' goes on with it.")
     elif worn:

@@ -355,7 +355,7 @@ def _told(event: Mapping[str, Any]) -> RenderableType:
     line.append(one_line(str(event.get("title", ""))))
     if event.get("when"):
         line.append(f"  {one_line(str(event['when']))}", style="dim")
-    about = [one_line(str(event[name])) for name in ("place", "calendar") if event.get(name)]
+    about = [one_line(str(event[name])) for name in ("place", "calendar", "source") if event.get(name)]
     if about:
         line.append(f"  {' · '.join(about)}", style="dim")
     if event.get("count", 1) > 1:

@@ -217,3 +217,32 @@ async def test_without_confinement_nothing_is_read(tmp_path: Path) -> None:
         assert result.error == "EAGAIN"
         assert "nothing to confine with" in result.message
         assert await desk.refs("files.find", query="contract") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("a.odt", archive(content_dot_xml="<a"), "content.xml is no XML"),
+        ("b.odt", archive(content_dot_xml="<?xml version='1.0' encoding='klingon'?><a/>"), "content.xml is no XML"),
+        ("c.odt", archive(content_dot_xml="<?xml version='1.0' encoding='utf-7'?><a/>"), "content.xml is no XML"),
+        (
+            "d.odt",
+            archive(content_dot_xml=OPEN.replace("<text:span>", "<text:span>" * 999).replace("</text:span>", "</text:span>" * 999)),
+            "nested too deeply",
+        ),
+        ("e.epub", archive(**{"META-INF__container_dot_xml": CONTAINER, "OPS__book_dot_opf": "<"}), "OPS/book.opf is no XML"),
+        ("g.odt", archive(content_dot_xml=OPEN).replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), "whole archive"),
+        ("f.odt", archive(content_dot_xml=OPEN).replace(b"\x08\x00", b"\x0e\x00"), "content.xml can't be read"),
+    ],
+)  # fmt: skip
+async def test_what_is_damaged_says_where(desk: Desk, name: str, data: bytes, why: str) -> None:
+    """Found by fuzzing: each of these ended the reader with an error of the standard library's."""
+    desk.put(name, data)
+    result = await desk.do("files.read", path=name)
+    assert result.error == "EILSEQ" and why in result.message, result.message
+
+
+async def test_a_page_that_names_a_character_by_too_many_digits_is_refused(desk: Desk) -> None:
+    desk.put("page.html", f"<p>one &#{'9' * 5000}; two</p>")
+    result = await desk.do("files.summarize", path="page.html")
+    assert result.error == "EILSEQ" and "made to break its reader" in result.message

@@ -83,6 +83,25 @@ def test_what_is_not_read_is_said(source: str) -> None:
         parse(source)
 
 
+@pytest.mark.parametrize("argument", ["a * value_json.b", "1 / 0", "-'x'", "[] % 2", "x < 1"])
+def test_arguments_that_come_to_nothing_are_refused(argument: str) -> None:
+    """Found by fuzzing: they were counted out while the announcement was read, and that error went through."""
+    with pytest.raises(Unsupported):
+        parse(f"{{{{ value | round({argument}) }}}}")
+
+
+def test_a_number_that_is_too_long_to_be_written_is_nothing() -> None:
+    """Python writes no number of more than 4,300 digits, and two short ones make a long one."""
+    payload = f'{{"a": {"9" * 3000}}}'
+    assert parse("{{ value_json.a * value_json.a }}").of_message(payload) is None
+    assert parse("{{ value_json.a % 7 }}").of_message(payload) == str(int("9" * 3000) % 7)
+
+
+def test_a_message_that_is_nested_without_end_is_nothing() -> None:
+    for deep in (150, 900, 5000):
+        assert parse("{{ value_json.a }}").of_message('{"a":' + "[" * deep + "]" * deep + "}") is None
+
+
 def test_attributes_of_python_are_only_keys() -> None:
     template = parse("{{ value_json.__class__ }}{{ value_json.items }}")
     assert template.of_message('{"__class__": "a", "items": "b"}') == "ab"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.fuzz.target import Target
-from benchmarks.fuzz.targets import definitions, files, models, said, sealed, stored, wire
+from benchmarks.fuzz.targets import definitions, devices, documents, files, lore, models, said, sealed, stored, wire
 
-TARGETS: dict[str, type[Target]] = {
-    target.name: target for room in (said, definitions, files, wire, models, sealed, stored) for target in room.TARGETS
-}
+_ROOMS = (said, definitions, files, lore, documents, devices, wire, models, sealed, stored)
+
+TARGETS: dict[str, type[Target]] = {target.name: target for room in _ROOMS for target in room.TARGETS}
 """Name -> target."""

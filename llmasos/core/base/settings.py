@@ -60,6 +60,8 @@ class Settings:
         keep_trash_mb: Megabytes in a workspace's trash; the oldest go first, the newest stays. 0 is no limit.
         remember: Keep what is said and done. Without, a session begins empty in a place of its own, and nothing of it
             is left when it ends.
+        sqlcipher: Seal the pages of a new home's store too, with SQLCipher: not even number and size of records are
+            seen (extra `sqlcipher`). One that is there changes by 'llmasos keys seal-pages' and 'unseal-pages'.
         yes: Answer consent questions with yes.
         unconfined_plugins: Load plugins and apps even where this machine can't confine them.
         unconfined_commands: Run native commands even where this machine can't confine them.
@@ -90,6 +92,7 @@ class Settings:
     keep_trash: int = 30
     keep_trash_mb: int = 20_000
     remember: bool = True
+    sqlcipher: bool = False
     yes: bool = False
     record: bool = False
     unconfined_plugins: bool = False

@@ -38,12 +38,19 @@ class Call:
 
     def to_record(self) -> dict[str, Any]:
         """The whole call, for the store and for other programs."""
-        return {**self.to_json(), "references": sorted(self.references)}
+        return {**self.to_journal(), "references": sorted(self.references)}
+
+    def to_journal(self) -> dict[str, Any]:
+        """A call that runs, whose references are resolved: what it says, and whose words that is."""
+        origins = {name: sorted(labels) for name, labels in self.origins.items() if labels}
+        return {**self.to_json(), "origins": origins} if origins else self.to_json()
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Call:
         """The call of a record."""
-        return Call(record["syscall"], record["args"], frozenset(record["references"]))
+        syscall, args, references = record["syscall"], record["args"], frozenset(record["references"])
+        origins = {name: frozenset(labels) for name, labels in dict(record.get("origins", ())).items()}
+        return Call(syscall, args, references, origins)
 
     def __str__(self) -> str:
         """The call as it could be typed."""

@@ -51,11 +51,13 @@ def items(
     Args:
         kind: What they are: `file`, `event`, `task`, ...
         rows: Each with a `ref` and the columns' values; and where it holds other names, of people who take part for
-            instance, with these as `names`. Words that somebody wrote are none.
+            instance, with these as `names`. Words that somebody wrote are none. One whose words aren't the person's
+            says so (`sourced`).
         columns: What to show, in order.
         empty: What to say where there are none.
-        sources: Whose words stand in them, as labels name it, where they aren't the person's or the system's.
+        sources: Whose words stand in them besides, as labels name it, where they aren't the person's or the system's.
     """
+    sources = {*sources, *(source for row in rows for source in row.get("sources", ()))}
     shape = {"type": "items", "kind": kind, "items": [dict(r) for r in rows], "columns": list(columns), "empty": empty}
     return {**shape, **_sources(sources)}
 
@@ -99,15 +101,22 @@ def record(title: str, fields: Mapping[str, Any], *, ref: str = "", sources: Ite
     return {"type": "record", "title": title, "fields": shown, "ref": ref, **_sources(sources)}
 
 
-def done(message: str, *, ref: str = "", note: str = "") -> dict[str, Any]:
+def done(message: str, *, ref: str = "", note: str = "", sources: Iterable[str] = ()) -> dict[str, Any]:
     """An effect that happened.
 
     Args:
         message: What was done, with the resolved names.
         ref: What it was done to or made.
         note: What the person should know beside it.
+        sources: Whose words `ref` is, as for `items`.
     """
-    return {"type": "done", "message": message, "ref": ref, "note": note}
+    return {"type": "done", "message": message, "ref": ref, "note": note, **_sources(sources)}
+
+
+def sourced(row: Mapping[str, Any], sources: Iterable[str]) -> dict[str, Any]:
+    """A row of `items` that says whose words it is, for labels and for people; as it is where they are the person's."""
+    found = sorted(set(sources))
+    return {**row, "source": ", ".join(found), "sources": found} if found else dict(row)
 
 
 def plain(value: Any) -> str:

@@ -196,12 +196,16 @@ class Consents:
                 return grant
         raise UsageError(f"There is no consent {number}.", "'llmasos consents' numbers them.")
 
-    def preset(self, session: Session, subject_and_syscall: Iterable[str]) -> None:
-        """Let a session of the kernel's own begin with what was consented to for it; it isn't listed."""
+    def preset(self, session: Session, consented: Iterable[tuple[str, str, Sequence[str]]]) -> None:
+        """Let a session of the kernel's own begin with what was consented to for it; it isn't listed.
+
+        Args:
+            session: Which.
+            consented: Subject, syscall, and the labels that its call may have.
+        """
         given = session.state[_STATE] = _SessionGrants()
-        for one in subject_and_syscall:
-            subject, _, syscall = one.rpartition(" ")
-            given.grants.append(Grant(0, session.person, subject, syscall, {}, (), "", session=True))
+        for subject, syscall, labels in consented:
+            given.grants.append(Grant(0, session.person, subject, syscall, {}, labels, "", session=True))
 
     def ended(self, session: Session) -> None:
         """A session is over, and what was consented to for it."""

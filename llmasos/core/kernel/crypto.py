@@ -34,13 +34,23 @@ OVERHEAD = NONCE_BYTES + TAG_BYTES
 """How much longer a sealed text is than the plain one."""
 
 
-class Cipher:
-    """A key made ready, for many seals and opens; making it ready costs as much as sealing a short text."""
+UNOPENED = (InvalidTag, ValueError)
+"""What `Cipher.decrypt` raises of what doesn't open; ValueError where it is too short to hold a nonce."""
 
-    __slots__ = ("_aead",)
+
+class Cipher:
+    """A key made ready, for many seals and opens; making it ready costs as much as sealing a short text.
+
+    Attributes:
+        decrypt: As `open`, of the nonce and of the rest apart, with the library's own errors (`UNOPENED`): for the
+            point read of the store, where each call more can be measured.
+    """
+
+    __slots__ = ("_aead", "decrypt")
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
+        self.decrypt = self._aead.decrypt
 
     def seal(self, plain: bytes, aad: bytes) -> bytes:
         """Encrypt and authenticate; `aad` is authenticated only and must be given again to open."""
@@ -62,8 +72,8 @@ class Cipher:
         whole = memoryview(sealed)  # a slice of bytes would copy them, and a context has 23 MB
         try:
             return self._aead.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], aad)
-        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
-            raise _unopened() from None
+        except UNOPENED:
+            raise unopened() from None
 
     def open_into(self, sealed: bytes | memoryview, aad: bytes, room: bytearray) -> memoryview:
         """As `open`, into a buffer that is large enough: fresh memory for 23 MB costs more than decrypting them.
@@ -76,8 +86,8 @@ class Cipher:
             # Released at the end: who mapped a file for it wants to let go of it.
             with memoryview(sealed) as whole, whole[:NONCE_BYTES] as nonce, whole[NONCE_BYTES:] as body:
                 self._aead.decrypt_into(nonce, body, aad, memoryview(room)[:size])
-        except (InvalidTag, ValueError):
-            raise _unopened() from None
+        except UNOPENED:
+            raise unopened() from None
         return memoryview(room)[:size]
 
 
@@ -86,7 +96,8 @@ def random_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def _unopened() -> StoreError:
+def unopened() -> StoreError:
+    """What is told of a sealed text that doesn't open."""
     return StoreError(
         "A sealed record doesn't open: it was changed, moved, or sealed with another key.",
         "Restore the latest backup.",
@@ -119,19 +130,32 @@ def derive(key: bytes, label: str, *, salt: bytes = b"") -> bytes:
 class Tagger:
     """Keyed tags of 16 bytes: equal texts get equal tags, and only key holders can tell which.
 
+    Args:
+        key: Whose holders.
+        prefix: What is put before each text.
+
     Keyed BLAKE2b (RFC 7693), a MAC like HMAC at a third of its cost: every point read makes a tag.
     """
 
     __slots__ = ("_keyed",)
 
-    def __init__(self, key: bytes) -> None:
-        # Copied for each tag: cheaper than keying anew.
-        self._keyed = hashlib.blake2b(key=key, digest_size=TAG_BYTES)
+    def __init__(self, key: bytes, prefix: bytes = b"") -> None:
+        # Copied for each tag: cheaper than keying anew, and than hashing what all begin with.
+        self._keyed = hashlib.blake2b(prefix, key=key, digest_size=TAG_BYTES)
 
     def tag(self, data: bytes) -> bytes:
         """The tag of `data`."""
         state = self._keyed.copy()
         state.update(data)
+        return state.digest()
+
+    def tag_text(self, text: str) -> bytes:
+        """The tag of a text, of one with lone surrogates too."""
+        state = self._keyed.copy()
+        try:
+            state.update(text.encode())
+        except UnicodeEncodeError:
+            state.update(text.encode("utf-8", "surrogatepass"))
         return state.digest()
 
     def verify(self, data: bytes, tag: bytes) -> bool:

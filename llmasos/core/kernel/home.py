@@ -14,7 +14,7 @@ STORE = FILE
 KEYRING = keyring_file.NAME
 KEYS = (KEYRING, KEY_FILE, f"{KEY_FILE}.replaced", f".{KEYRING}.new", f".{KEY_FILE}.new")
 """Files that hold keys."""
-STORE_FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm", f".{STORE}.new")
+STORE_FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm", f".{STORE}.new*")
 FOLDERS = ("audit", "adapters", "apps", "plugins", "policies")
 """What stands in folders, and is kept."""
 SEALED = "*.sealed*"

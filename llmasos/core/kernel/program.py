@@ -8,7 +8,7 @@ from typing import Any
 from llmasos.core.base.errors import LlmasosError, SyscallError
 from llmasos.core.base.types import REFERENCE, Call, Program, Result
 from llmasos.core.base.values import plain, references
-from llmasos.core.kernel.labels import of_things
+from llmasos.core.kernel.labels import of_call, of_things
 from llmasos.core.kernel.policy import NO_LABELS
 from llmasos.core.kernel.process import Process
 from llmasos.core.kernel.session import Nobody, Session
@@ -65,7 +65,9 @@ async def _agree(
         except LlmasosError:
             continue  # it is told when its turn comes
         if decision.verdict == "ask":
-            wanted.append((replace(silent, session=session), kernel.table[call.syscall], decision, shown))
+            row = kernel.table[call.syscall]
+            asking = replace(silent, session=session, labels=labels | of_call(row, call))
+            wanted.append((asking, row, decision, shown))
     await kernel.consents.obtain_all(wanted)
 
 
@@ -107,7 +109,7 @@ async def _resolved(kernel: Kernel, session: Session, call: Call, earlier: list[
             )
         result = earlier[int(number[1]) - 1]
         args[name] = await _one_of(session, result) if kinds.get(name) else plain(result.value)
-        origins[name] = of_things(result) if kinds.get(name) else result.labels
+        origins[name] = of_things(result, args[name]) if kinds.get(name) else result.labels
     return replace(call, args=args, references=frozenset(), origins=origins)
 
 

@@ -19,12 +19,12 @@ Values are compared as whole words: 13 isn't said by 2024-05-13.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from llmasos.core.base.types import Call, Result
-from llmasos.core.kernel.labels import CHOSEN, MODEL, of_things
+from llmasos.core.kernel.labels import CHOSEN, MODEL, of_each
 
 _WORD = r"[^\W\u3040-\u30ff\u3400-\u9fff]"
 """A character of words that are written with blanks between them; Chinese and Japanese ones have no such edges."""
@@ -76,10 +76,11 @@ class Provenance:
         """
         if not result.ok:
             return
-        own, things = of_things(result), _things(result.value)
+        each = [(_names(row), own) for row, own in of_each(result)]
+        things = [thing for thing, _ in each]
         asked, labels = set(result.call.args), result.call.origins
         found = bool(asked - labels.keys()) and all(some <= {MODEL} for some in labels.values())
-        for thing in things:
+        for thing, own in each:
             called, *held = thing
             if (found and len(things) == 1) or self._is_said(thing, things):
                 self._meant[called] = own
@@ -113,13 +114,9 @@ class Provenance:
         return self.labels | {MODEL}
 
 
-def _things(value: Any) -> list[tuple[str, ...]]:
-    """What each thing of a result is called, empty where it has no name, and then the other names in it; folded."""
-    if not isinstance(value, Mapping):
-        return []
-    rows: Iterable[Any] = value["items"] if value.get("type") == "items" else [value]
-    named = ((row.get("ref"), *row.get("names", ())) for row in rows if isinstance(row, Mapping))
-    return [tuple(_folded(str(name or "")) for name in names) for names in named]
+def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a thing is called, empty where it has no name, and then the other names in it; folded."""
+    return tuple(_folded(str(name or "")) for name in (row.get("ref"), *row.get("names", ())))
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -289,7 +289,7 @@ class Kernel:
         """
         row = self.table[caller.call.syscall]
         call = replace(caller.call, args=row.validate(_bounded(caller.call.args)))
-        caller = replace(caller, call=call, entry=None)
+        caller = replace(caller, call=call, entry=None, labels=caller.labels | of_call(row, call))
         decision = self.decide(caller, row, call.args)
         self._refuse_denied(row, decision)
         try:
@@ -379,7 +379,7 @@ class Kernel:
                 workspace=str(session.workspace),
                 pid=caller.process.pid,
                 request=caller.request,
-                call=call.to_json(),
+                call=call.to_journal(),
                 effect=row.effect,
                 rule=caller.decision.rule,
                 by=caller.process.program,

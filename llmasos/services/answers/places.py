@@ -89,7 +89,6 @@ def _without_code(page: str) -> str:
 
 def _passage(row: dict[str, Any], where: str) -> Passage:
     said = f", {row['said']}" if row.get("said") else ""
-    others = tuple(filter(None, str(row.get("source", "")).split(", ")))
+    others = tuple(row.get("sources", ()))
     source: Source = "character" if "character" in others else "model" if "model" in others else "person"
-    labels = (*others, *row.get("labels", ()))
-    return Passage(str(row["text"]), f"{where}{said}", str(row["ref"]), source, where, "", labels)
+    return Passage(str(row["text"]), f"{where}{said}", str(row["ref"]), source, where, "", others)

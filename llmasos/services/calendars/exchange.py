@@ -94,7 +94,8 @@ class Exchange:
         events = self._between(since, until, now)
         known = {event.id: record for event in events if (record := self._store.get(importing.ICAL, event.id))}
         text = await in_thread(lambda _: writing.calendar(events, known, now))
-        await changes.write(changes.Room(caller, space), place, text)
+        others = sorted({label for event in events for label in event.sources})
+        await changes.write(changes.Room(caller, space), place, text, others)
         return done(f"Wrote {counted(len(events))} to {place.shown}.", ref=space.ref(place))
 
     async def preview_export(

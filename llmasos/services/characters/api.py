@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.values import sourced
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.cast import Cast, Character
@@ -130,7 +131,8 @@ class CharacterApi:
                 words = f"{f'{other.name} ' if other else ''}to {character.name}: {hit.item.text}"
                 # Several were there when something was said in a room; it was said once.
                 row = {"ref": character.name, "text": words, "score": hit.relevance}
-                if other:
-                    row["source"] = "character"
-                rows.setdefault((hit.item.at, hit.item.text), row)
+                event = log.get(hit.item.order)
+                sources = {"character"} if other else set[str]()
+                sources |= set(event.sources) if event else set()
+                rows.setdefault((hit.item.at, hit.item.text), sourced(row, sources))
         return list(rows.values())

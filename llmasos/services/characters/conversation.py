@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -58,7 +58,12 @@ class Conversations:
         """By a character's id: who holds it makes the character speak."""
 
     async def turn(
-        self, character: Character, person: str, message: str, before: Before | None = None
+        self,
+        character: Character,
+        person: str,
+        message: str,
+        before: Before | None = None,
+        sources: Iterable[str] = (),
     ) -> AsyncGenerator[str, None]:
         """One line and its reply, piece by piece; both are kept, the reply also where it was cut short.
 
@@ -67,6 +72,7 @@ class Conversations:
             person: Who speaks.
             message: The line.
             before: Told the first event's number before it happens.
+            sources: Whose words the line is, where they aren't the person's.
 
         Raises:
             SyscallError: EINVAL, the line is empty; E2BIG; EBUSY, the process is stopped; ECANCELED, it was
@@ -86,7 +92,7 @@ class Conversations:
             if before:
                 await before(log.next_number)
             number = log.next_number
-            await log.append(at=self._now(), speaker=person, text=line, witnesses=present)
+            await log.append(at=self._now(), speaker=person, text=line, witnesses=present, sources=sources)
             said = ""
             try:
                 async with aclosing(self.reply(character, company, number)) as pieces:

@@ -51,6 +51,7 @@ class Event:
         witnesses: Who was there, the speaker included.
         vector: The embedding; empty where there is none.
         kind: Whether it was part of a talk.
+        sources: Whose words it is, as labels name it, where they aren't the speaker's.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Event:
     witnesses: frozenset[str]
     vector: str = ""
     kind: Told = "said"
+    sources: tuple[str, ...] = ()
 
     def known_to(self, names: Iterable[str]) -> bool:
         """Whether all of them were there."""
@@ -98,9 +100,18 @@ class EventLog:
         """The number of the event that comes next. Numbers aren't used again."""
         return self._last + 1
 
-    async def append(self, *, at: str, speaker: str, text: str, witnesses: Iterable[str], kind: Told = "said") -> Event:
+    async def append(
+        self,
+        *,
+        at: str,
+        speaker: str,
+        text: str,
+        witnesses: Iterable[str],
+        kind: Told = "said",
+        sources: Iterable[str] = (),
+    ) -> Event:
         """Write an event down; it is kept when this returns."""
-        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind)
+        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind, sources)
 
     async def vector(self, speaker: str, text: str, kind: Told = "said") -> str:
         """What `keep` needs to find it by its meaning; empty for what isn't looked for."""
@@ -108,10 +119,17 @@ class EventLog:
         return await self._index.embed(text) if remembered else ""
 
     def keep(
-        self, at: str, speaker: str, text: str, witnesses: Iterable[str], vector: str, kind: Told = "said"
+        self,
+        at: str,
+        speaker: str,
+        text: str,
+        witnesses: Iterable[str],
+        vector: str,
+        kind: Told = "said",
+        sources: Iterable[str] = (),
     ) -> Event:
         """As `append`, with the vector made before: for what several write down at once."""
-        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector, kind)
+        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector, kind, tuple(sources))
         self._store.put(KIND, f"{event.number:08d}", _to(event), subject=self._subject)
         self._enter(event)
         return event
@@ -235,6 +253,7 @@ def _to(event: Event) -> dict[str, Any]:
         "witnesses": sorted(event.witnesses),
         "vector": event.vector,
         **({"kind": event.kind} if event.kind != "said" else {}),
+        **({"sources": list(event.sources)} if event.sources else {}),
     }
 
 
@@ -247,4 +266,5 @@ def _from(value: dict[str, Any]) -> Event:
         frozenset(value["witnesses"]),
         value["vector"],
         value.get("kind", "said"),
+        tuple(value.get("sources", ())),
     )

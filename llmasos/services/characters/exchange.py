@@ -12,7 +12,7 @@ from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import png
 from llmasos.services.characters.card import LARGEST, Card
-from llmasos.services.files import changes, effects, imprint, origin
+from llmasos.services.files import changes, effects, imprint
 from llmasos.services.files.place import Place, folders, missing_folders
 from llmasos.services.files.resolve import existing, target
 from llmasos.services.files.space import Space
@@ -56,8 +56,7 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
             payload = {"after": imprint.digest(data), "made": [list(folder.parts) for folder in made]}
             await changes.Room(caller, space).keep("files.unwrite", place, payload)
             with folders(place.parent, made):
-                await in_thread(lambda _: effects.write_atomic(place, data, expected=None))
-            origin.put(place, made_by)
+                await in_thread(lambda _: effects.write_atomic(place, data, expected=None, made_by=made_by))
     return done(f"Wrote {card.name}'s card to {place.shown}.", ref=space.ref(place))
 
 

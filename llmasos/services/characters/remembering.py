@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, items
+from llmasos.core.base.values import done, items, sourced
 from llmasos.core.kernel.journal import Entry
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters import naming
@@ -46,7 +47,14 @@ class Remembering:
             log = self.cast.log(character)
             caller.prepare("character.remember", {"id": character.id, "number": log.next_number})
             at = caller.kernel.clock.now().isoformat(timespec="seconds")
-            await log.append(at=at, speaker=person, text=fact, witnesses=(character.id, person), kind="told")
+            await log.append(
+                at=at,
+                speaker=person,
+                text=fact,
+                witnesses=(character.id, person),
+                kind="told",
+                sources=kept(caller.call, "text"),
+            )
         return done(f"{character.name} knows: {fact}", ref=fact)
 
     @inverse("character.remember")
@@ -93,7 +101,8 @@ class Remembering:
         made = {"character"} if any(self.cast.get(event.speaker) for event in found) else set[str]()
         made |= {"model"} if any(thought.written_by == "model" for thought in own) else set[str]()
         empty = f"{character.name} knows nothing about that."
-        return items("memory", rows, ["text", "who", "said"], empty=empty, sources=made)
+        columns = ["text", "who", "said", *(["source"] if any("source" in row for row in rows) else [])]
+        return items("memory", rows, columns, empty=empty, sources=made)
 
     @syscall("character.forget", effect="final", preview="forget_preview", spoken=False, bound=True)
     async def forget_call(self, caller: Caller, name: Name, query: str) -> dict[str, Any]:
@@ -145,11 +154,12 @@ class Remembering:
             other.number > event.number and other.speaker == event.speaker and supersedes(other.text, event.text)
             for other in newer
         )
-        return {
+        row = {
             "ref": event.text, "text": event.text, "said": event.at[:16].replace("T", " "),
             "who": speaker.name if speaker else event.speaker, "id": str(event.number), "at": event.at,
             "outdated": outdated,
         }  # fmt: skip
+        return sourced(row, event.sources)
 
 
 def _pending(name: str, query: str) -> str:

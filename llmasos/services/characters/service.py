@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff, SyscallError
 from llmasos.core.base.values import Source, done, items, record, text
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, Written, syscall
@@ -140,7 +141,8 @@ class Characters(CharacterApi, Remembering, Undo):
 
         said = cut = ""
         notices: list[Notice] = []
-        turn = self.conversations.turn(character, caller.session.person, message, before)
+        sources = kept(caller.call, "message")
+        turn = self.conversations.turn(character, caller.session.person, message, before, sources)
         try:
             async with aclosing(turn) as pieces:
                 async for piece in pieces:

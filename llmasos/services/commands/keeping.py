@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.store import Store
 from llmasos.services.commands.survey import Thing, UnkeptError, shown
+from llmasos.services.files import origin
 from llmasos.services.files.place import Place
 
 KIND = "command.kept"
@@ -41,22 +42,24 @@ class Kept:
         digest: SHA-256 of a file's content.
         blob: The pre-image's id; empty for an empty file and for what is no file.
         sure: Whether the same stamp means the same content.
+        made_by: Whose words a file says, as its label names it.
     """
 
     thing: Thing
     digest: str = ""
     blob: str = ""
     sure: bool = True
+    made_by: tuple[str, ...] = ()
 
     def to_json(self) -> list[Any]:
         """For the store."""
-        return [self.thing.to_json(), self.digest, self.blob, self.sure]
+        return [self.thing.to_json(), self.digest, self.blob, self.sure, *self.made_by]
 
     @staticmethod
     def from_json(value: list[Any]) -> Kept:
         """It again."""
-        thing, digest, blob, sure = value
-        return Kept(Thing.from_json(thing), digest, blob, sure)
+        thing, digest, blob, sure, *made_by = value
+        return Kept(Thing.from_json(thing), digest, blob, sure, tuple(made_by))
 
     def is_still(self, thing: Thing) -> bool:
         """Whether a file is surely what was kept, without reading it."""
@@ -160,11 +163,12 @@ def _sealed(store: Store, place: Place) -> Kept:
                 hashing = _Hashing(file)
                 if started.size:
                     blob = store.put_blob(cast("BinaryIO", hashing), id=blob)
+                made_by = origin.read_from(file.fileno())
                 ended = Thing.of(os.fstat(file.fileno()))
         except (OSError, SyscallError) as error:
             raise UnkeptError(f"{shown('/'.join(place.parts))} can't be read ({error})") from None
         if started == ended and hashing.size == started.size:
-            return Kept(started, hashing.digest.hexdigest(), blob, is_sure(started, began))
+            return Kept(started, hashing.digest.hexdigest(), blob, is_sure(started, began), made_by)
     raise UnkeptError(f"{shown('/'.join(place.parts))} is being changed by another program")
 
 

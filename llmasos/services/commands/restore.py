@@ -111,7 +111,9 @@ def _bring_back(root: Path, change: Change, content: Content) -> None:
     elif thing.kind == "file":
         data = content(before.blob) if before.blob else b""
         assert data is not None, "looked at before anything was done"
-        effects.write_atomic(place, data, expected=now, mode=thing.mode, mtime_ns=thing.mtime, sync=False)
+        effects.write_atomic(
+            place, data, expected=now, mode=thing.mode, mtime_ns=thing.mtime, sync=False, made_by=before.made_by
+        )
     elif thing.kind == "link":
         with place.folder() as (folder, name):
             if now is not None:

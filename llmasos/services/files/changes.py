@@ -69,7 +69,7 @@ async def write(room: Room, place: Place, content: str, made_by: Sequence[str] =
     status = check_writable(place)
     with in_words(f"write {place.shown}"):
         old = await in_thread(lambda _: _content(place)) if status else None
-        if old == data and (not made_by or origin.read(place)):
+        if old == data and set(made_by) <= set(origin.read(place)):
             return done(f"{place.shown} says that already.", ref=room.space.ref(place))
         made = missing_folders(place.parent)
         payload: dict[str, Any] = {"after": imprint.digest(data), "made": _listed(made)}
@@ -82,8 +82,8 @@ async def write(room: Room, place: Place, content: str, made_by: Sequence[str] =
             }
         await room.keep("files.unwrite", place, payload, old)
         with folders(place.parent, made):
-            await in_thread(lambda _: effects.write_atomic(place, data, expected=status))
-        label = origin.note(made_by, kept=origin.put(place, made_by))
+            kept = await in_thread(lambda _: effects.write_atomic(place, data, expected=status, made_by=made_by))
+        label = origin.note(made_by, kept=kept)
     size = size_words(len(data))
     if status is None:
         return done(f"Wrote {place.shown} ({size}).", ref=room.space.ref(place), note=label)

@@ -9,7 +9,7 @@ import secrets
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from llmasos.core.base.errors import SyscallError
@@ -35,7 +35,8 @@ def write_atomic(
     mode: int | None = None,
     mtime_ns: int = 0,
     sync: bool = True,
-) -> None:
+    made_by: Iterable[str] = (),
+) -> bool:
     """Put a file in place, new or instead of the old one; a crash leaves the old or the new, never half.
 
     Args:
@@ -45,6 +46,10 @@ def write_atomic(
         mode: Permissions; the old file's or the usual ones where None.
         mtime_ns: When it was modified, for bringing an old file back; 0 for now.
         sync: Whether it is on the disk on return; who writes many says so once at the end.
+        made_by: Whose words it is, where they aren't the person's: the file has this label before it has its name.
+
+    Returns:
+        Whether it has that label.
 
     Raises:
         SyscallError: EBUSY, something else is there by now.
@@ -62,6 +67,7 @@ def write_atomic(
                     _give(descriptor, expected)
                 if mode is not None:
                     os.fchmod(descriptor, mode)
+                labelled = origin.put_on(descriptor, made_by)
                 if mtime_ns:
                     os.utime(descriptor, ns=(mtime_ns, mtime_ns))
                 if sync:
@@ -78,6 +84,7 @@ def write_atomic(
             raise
         if sync:
             os.fsync(folder)
+    return labelled
 
 
 def append(place: Place, data: bytes, *, expected: os.stat_result) -> None:

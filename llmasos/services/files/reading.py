@@ -98,7 +98,7 @@ def contents(space: Space, place: Place, most: int = SHOWN) -> dict[str, Any]:
     )
     format = "markdown" if place.name.lower().endswith((".md", ".markdown")) else "plain"
     made_by = origin.read(place)
-    note = " ".join(filter(None, (note, origin.NOTE if made_by else "")))
+    note = " ".join(filter(None, (note, origin.said(made_by))))
     return text(
         words, source="file", ref=space.ref(place), title=place.shown, format=format, note=note, sources=made_by
     )
@@ -110,7 +110,7 @@ def document(space: Space, place: Place, found: Document, most: int = SHOWN) -> 
     cut = f"The first {size_words(most)} of its text are shown." if len(words) > most else ""
     what = f"The text of {KINDS[kind_of(place.name)]}; what isn't text isn't shown."
     made_by = origin.read(place)
-    note = " ".join(filter(None, (what, cut, found.note, origin.NOTE if made_by else "")))
+    note = " ".join(filter(None, (what, cut, found.note, origin.said(made_by))))
     return text(words[:most], source="file", ref=space.ref(place), title=place.shown, note=note, sources=made_by)
 
 

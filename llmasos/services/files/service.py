@@ -218,7 +218,7 @@ class Files(Undo):
             source="file",
             ref=self._space(caller).ref(place),
             title=f"Summary of {place.shown}",
-            note=" ".join(filter(None, (note, origin.NOTE if made_by else ""))),
+            note=" ".join(filter(None, (note, origin.said(made_by)))),
             sources=made_by,
         )
 

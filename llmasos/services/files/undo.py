@@ -41,8 +41,10 @@ class Undo:
                 drop_folders(_made(payload))
                 return f"Removed {place.shown}, which was new."
             old = _blob(caller, payload, place)
-            effects.write_atomic(place, old, expected=status, mode=payload["mode"], mtime_ns=payload["mtime"])
-            origin.put(place, payload.get("made_by", ()))
+            effects.write_atomic(
+                place, old, expected=status, mode=payload["mode"], mtime_ns=payload["mtime"],
+                made_by=payload.get("made_by", ()),
+            )  # fmt: skip
         return f"{place.shown} has its old text again."
 
     @inverse("files.unappend")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.types import from_records, to_records
+from llmasos.core.kernel.labels import of_names
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
 from llmasos.services.interpreter.dialogue import REMEMBERED, Dialogue, Shown
@@ -48,7 +50,10 @@ class Conversations:
 
     def keep(self, session: Session, dialogue: Dialogue) -> None:
         """Keep what a session talks about."""
-        shown = [[s.service, list(s.refs), s.words[:WORDS], s.listed, sorted(s.labels)] for s in dialogue.shown]
+        shown = [
+            [s.service, list(s.refs), s.words[:WORDS], s.listed, sorted(s.labels), _sorted(s.whose)]
+            for s in dialogue.shown
+        ]
         value: dict[str, Any] = {
             "at": self._clock.now().isoformat(), "said": dialogue.said, "program": to_records(dialogue.program),
             "corrected": dialogue.corrected, "folder": dialogue.folder, "shown": shown,
@@ -69,5 +74,14 @@ def _id(session: Session) -> str:
 
 
 def _shown(value: Any) -> Shown:
-    service, refs, words, listed, *labels = value  # before version 0.2 there were no labels
-    return Shown(service, tuple(refs), words, listed, frozenset(*labels))
+    service, refs, words, listed, *more = value
+    labels = frozenset(more[0]) if more else frozenset[str]()  # before version 0.2 there were none
+    if len(more) > 1:
+        whose = {ref: frozenset(some) for ref, some in more[1].items()}
+    else:  # later for a while they were those of all names
+        whose = dict.fromkeys(refs, of_names(labels))
+    return Shown(service, tuple(refs), words, listed, labels, whose)
+
+
+def _sorted(whose: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    return {ref: sorted(labels) for ref, labels in whose.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 from llmasos.core.base.types import Call, Program, Result
 from llmasos.core.base.values import plain, references
-from llmasos.core.kernel.labels import of_names
+from llmasos.core.kernel.labels import of_each, of_names
 
 REMEMBERED = 6
 """Results that can be pointed at."""
@@ -105,6 +105,7 @@ class Shown:
         words: The result as text.
         listed: Whether it was a list, whose places "the second one" counts.
         labels: Where it comes from, as far as that isn't the person.
+        whose: Of refs that aren't the person's own words: whose they are.
     """
 
     service: str
@@ -112,6 +113,7 @@ class Shown:
     words: str
     listed: bool = False
     labels: frozenset[str] = frozenset()
+    whose: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -156,7 +158,9 @@ class Dialogue:
             if len(shown) > 1 and not any(one.listed for one in shown):
                 refs = tuple(dict.fromkeys(ref for one in shown for ref in one.refs))
                 words = "\n".join(one.words for one in shown if one.words)
-                shown = [Shown(shown[0].service, refs, words, labels=frozenset().union(*(s.labels for s in shown)))]
+                labels = frozenset[str]().union(*(one.labels for one in shown))
+                whose = {ref: labels for one in shown for ref, labels in one.whose.items()}
+                shown = [Shown(shown[0].service, refs, words, labels=labels, whose=whose)]
             self.shown.extendleft(shown)
 
     def before(self, line: str) -> tuple[str, Program] | None:
@@ -171,25 +175,25 @@ class Dialogue:
             argument: One of its arguments.
             names_thing: Whether the argument names something that is there; a new event's title doesn't.
         """
-        return self._meant(call, argument, names_thing=names_thing)[0]
+        return [one for one, _ in self._meant(call, argument, names_thing=names_thing)]
 
-    def _meant(self, call: Call, argument: str, *, names_thing: bool) -> tuple[list[str], frozenset[str]]:
-        """`candidates`, and the labels of where they come from."""
+    def _meant(self, call: Call, argument: str, *, names_thing: bool) -> list[tuple[str, frozenset[str]]]:
+        """`candidates`, each with the labels of where it comes from."""
         value = call.args.get(argument)
         if not isinstance(value, str) or argument in call.references:
-            return [], frozenset()
+            return []
         said = value.strip(" .,!?。，！？")
         if (call.syscall, argument) in _TEXTS:
             text = next((s for s in self.shown if s.words), None) if _ONE.fullmatch(said) else None
-            return ([text.words], text.labels) if text else ([], frozenset())
+            return [(text.words, text.labels)] if text else []
         if not names_thing:
-            return [], frozenset()
+            return []
         # Also what names nothing: after "nothing found", "it" is none of the things before.
         shown = [s for s in self.shown if s.service in (_service(call), _EVERY)]
         # "Read the first one", "now the second": both count in the list, not in what was read.
         lists = [] if _ONE.fullmatch(said) else [s for s in shown if s.listed]
         newest = next(iter(lists or shown), None)
-        return (pointed(said, newest.refs), of_names(newest.labels)) if newest else ([], frozenset())
+        return [(ref, newest.whose.get(ref, frozenset())) for ref in pointed(said, newest.refs)] if newest else []
 
     def resolved(
         self, program: Program, picked: Mapping[tuple[int, str], str], names_thing: Callable[[Call, str], bool]
@@ -211,12 +215,17 @@ class Dialogue:
                 one = picked.get((number, argument))
                 # "Read a.txt and delete it" means a.txt, not what was shown before.
                 anew = named if (call.syscall, argument) in _TEXTS else named & {_service(call)}
-                before, labels = self._meant(call, argument, names_thing=names_thing(call, argument))
-                meant = ([] if anew else before) if one is None else [one]
+                before = self._meant(call, argument, names_thing=names_thing(call, argument))
+                whose = dict(before)
+                meant = ([] if anew else [ref for ref, _ in before]) if one is None else [one]
                 points = points or bool(meant)
                 if meant and (len(meant) == 1 or not numbered):
                     made = [
-                        replace(c, args={**c.args, argument: ref}, origins={**c.origins, argument: labels})
+                        replace(
+                            c,
+                            args={**c.args, argument: ref},
+                            origins={**c.origins, argument: whose.get(ref, frozenset())},
+                        )
                         for c in made
                         for ref in meant[:MOST]
                     ]
@@ -285,16 +294,18 @@ def _shown(result: Result) -> Iterable[Shown]:
     if not result.ok:
         tried = _named(result.call, ("source", *_NAMING))
         if tried and not any(way.fullmatch(tried) for way in (_ONE, _MANY, _SOME, _COUNTED, _ORDINAL)):
-            yield Shown(service, (tried,), "")
+            yield Shown(service, (tried,), "", whose=_whose(result, tried))
         return
     value: Any = result.value
     words = "" if value is None else plain(value)
+    each = [(row, str(row.get("ref") or ""), labels) for row, labels in of_each(result)]
     listed = isinstance(value, Mapping) and value.get("type") == "items"
     if listed and value.get("kind") == "finding":
         for where, of in _SERVICE_OF.items():
-            refs = tuple(str(row["ref"]) for row in value["items"] if row.get("where") == where)
+            refs = tuple(ref for row, ref, _ in each if row.get("where") == where)
             if refs:
-                yield Shown(of, refs, words, listed=True, labels=result.labels)
+                whose = {ref: labels for row, ref, labels in each if labels and row.get("where") == where}
+                yield Shown(of, refs, words, listed=True, labels=result.labels, whose=whose)
         if not value["items"]:
             yield Shown(_EVERY, (), words, listed=True)
         return
@@ -302,10 +313,20 @@ def _shown(result: Result) -> Iterable[Shown]:
     if not refs and not listed:
         named = _named(result.call, _NAMING)
         refs = (named,) if named else ()
+        whose = _whose(result, named)
+    else:
+        whose = {ref: labels for _, ref, labels in each if labels}
     if refs or words or listed:
-        yield Shown(service, refs, words, listed=listed, labels=result.labels)
+        yield Shown(service, refs, words, listed=listed, labels=result.labels, whose=whose)
 
 
 def _named(call: Call, arguments: Iterable[str]) -> str:
     said = (name for name in arguments if call.args.get(name) and name not in call.references)
     return next((str(call.args[name]) for name in said), "")
+
+
+def _whose(result: Result, named: str) -> dict[str, frozenset[str]]:
+    """Whose words a call named its thing by, where they weren't the person's."""
+    origins = [labels for name, labels in result.call.origins.items() if str(result.call.args.get(name)) == named]
+    labels = of_names(result.labels).union(*origins)
+    return {named: labels} if named and labels else {}

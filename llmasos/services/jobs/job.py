@@ -15,6 +15,8 @@ RUNS = 10
 """Runs of a repeated job that are kept, with what they said."""
 OUTPUT = 20_000
 """Characters of what one run said that are kept."""
+Allowed = tuple[str, str, Sequence[str]]
+"""Subject, syscall, and the labels that its call may have."""
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted", "missed"]
 
 
@@ -47,7 +49,8 @@ class Job:
         workspace: Where its files are.
         cwd: The folder in it.
         when: The words for when it repeats; empty where it runs once.
-        allowed: `subject syscall` that the person consented to when they ordered it.
+        allowed: Subject, syscall and labels that the person consented to when they ordered it; older jobs have
+            `subject syscall`.
         state: `waiting` for its time, or as its last run.
         runs: The last runs, oldest first.
     """
@@ -59,7 +62,7 @@ class Job:
     workspace: str
     cwd: str
     when: str
-    allowed: list[str]
+    allowed: list[Allowed | str]
     state: State
     runs: list[Run] = field(default_factory=list)
 
@@ -67,6 +70,13 @@ class Job:
     def program(self) -> Program:
         """Its calls."""
         return from_records(self.calls)
+
+    @property
+    def consented(self) -> list[Allowed]:
+        """What the person consented to."""
+        pairs = (one.rpartition(" ") for one in self.allowed if isinstance(one, str))
+        named = (one for one in self.allowed if not isinstance(one, str))
+        return [*((subject, syscall, ()) for subject, _, syscall in pairs), *named]
 
     @property
     def last(self) -> Run | None:

@@ -16,7 +16,7 @@ from llmasos.core.base.errors import LlmasosError, NeedsAnswer, ProcessKilled, S
 from llmasos.core.base.types import Program, Result, from_records, to_records
 from llmasos.core.base.values import Source, done, items, plain, text
 from llmasos.core.kernel import program as programs
-from llmasos.core.kernel.labels import WRITTEN
+from llmasos.core.kernel.labels import is_source, of_call
 from llmasos.core.kernel.mailbox import Mailboxes, Message
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.core.kernel.session import Consent, Nobody, Session
@@ -25,7 +25,7 @@ from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller, Kernel
 from llmasos.services.interpreter.reading import say
 from llmasos.services.jobs import orders
-from llmasos.services.jobs.job import EVENT, KIND, OUTPUT, TOLD, Job, Run, State
+from llmasos.services.jobs.job import EVENT, KIND, OUTPUT, TOLD, Allowed, Job, Run, State
 from llmasos.services.jobs.orders import Order
 from llmasos.services.schedule import recurrence
 from llmasos.services.schedule.event import Event
@@ -257,7 +257,7 @@ class Jobs:
         front = self._said[job.number] = _Recorder(lambda: self._so_far(job.number, run, front))
         try:
             session = Session(job.person, Path(job.workspace), front, cwd=job.cwd)
-            kernel.consents.preset(session, job.allowed)
+            kernel.consents.preset(session, job.consented)
             try:
                 results = await programs.run(
                     kernel, process, session, job.program, request=f"job {job.number}: {job.said}"
@@ -361,16 +361,18 @@ class Jobs:
             raise SyscallError("EINVAL", f"{when!r} says no repetition.", "Say it as 'every weekday at 8'.")
         return Event.new(said, found.start, found.end, found.timed, rule=rule, said=when, now=now, by="job")
 
-    async def _consented(self, caller: Caller, program: Program) -> Sequence[str]:
+    async def _consented(self, caller: Caller, program: Program) -> Sequence[Allowed]:
         """What the person allows for all runs, asked now: when it runs nobody is there."""
-        allowed: list[str] = []
+        allowed: list[Allowed] = []
         kernel, subject = caller.kernel, caller.process.subject
         for call in program:
             decision, shown = await kernel.judge(replace(caller, call=call))
             row = kernel.table[call.syscall]
-            if decision.verdict != "ask" or f"{subject} {row.name}" in allowed:
+            labels = caller.labels | of_call(row, call)
+            one = (subject, row.name, sorted(labels))
+            if decision.verdict != "ask" or one in allowed:
                 continue
-            standing = kernel.consents.covering(caller.session, subject, row, shown, caller.labels)
+            standing = kernel.consents.covering(caller.session, subject, row, shown, labels)
             if standing and not standing.session and not standing.until:
                 continue  # it holds when the job runs too, unless it is revoked
             if row.effect == "final":
@@ -378,13 +380,13 @@ class Jobs:
                     "EPERM", f"{row.name} can't be taken back, so it never runs unseen.", "Say it yourself."
                 )
             # For this job alone, whichever yes it is: what is kept for longer is kept when the call itself is made.
-            question = Consent(call, shown, row.effect, decision.rule, subject)
+            question = Consent(call, shown, row.effect, decision.rule, subject, labels=tuple(sorted(labels)))
             answer = await kernel.consents.ask(caller, question)
             if answer is None:
                 raise NeedsAnswer(f"{row.name} asks for consent and nobody is there to give it.", "Say it with --yes.")
             if answer == "no":
                 raise SyscallError("EACCES", f"The job was not made: you said no to {row.name}.")
-            allowed.append(f"{subject} {row.name}")
+            allowed.append(one)
         return allowed
 
 
@@ -407,7 +409,7 @@ class _Recorder(Nobody):
         self.sources: set[str] = set()
 
     async def after(self, result: Result) -> None:
-        self.sources |= result.labels & WRITTEN
+        self.sources.update(filter(is_source, result.labels))
         said = plain(result.value) if result.ok else result.message
         self.note(said)
         self._heard()

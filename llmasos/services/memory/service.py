@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, items
+from llmasos.core.base.values import done, items, sourced
 from llmasos.core.kernel.journal import Entry
-from llmasos.core.kernel.labels import is_source
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.store import Snapshot, Store
 from llmasos.core.kernel.syscall import inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -83,7 +83,7 @@ class Memory:
             # Said again, it counts as new, though the record keeps its place in the store.
             "order": index.newest + 1,
             "vector": await index.embed(fact),
-            "sources": sorted(filter(is_source, caller.call.origins.get("text", ()))),
+            "sources": kept(caller.call, "text"),
         }
         # The inverse names the record and not its words: those live in one place only.
         caller.prepare("memory.remember", {"id": id, "order": value["order"], "before": _dated(before)})
@@ -110,7 +110,7 @@ class Memory:
         if not rows and self.elsewhere and (found := await self.elsewhere(caller, caller.request)):
             return found
         empty = f"我不知道关于“{query}”的事。" if has_chinese(query) else f"I know nothing about {query!r}."
-        return items("memory", rows, ["text", "said", "source"], empty=empty, sources=sources_of(rows))
+        return items("memory", rows, ["text", "said", "source"], empty=empty)
 
     @syscall("memory.forget", effect="final", preview="forget_preview", bound=True)
     async def forget(self, caller: Caller, query: str) -> dict[str, Any]:
@@ -197,9 +197,9 @@ class Memory:
 
     def _row(self, item: Item) -> dict[str, Any]:
         """A memory as it is shown, with whose words it is where they aren't the person's."""
-        source = ", ".join((self._store.get(KIND, item.id) or {}).get("sources", ()))
+        sources = (self._store.get(KIND, item.id) or {}).get("sources", ())
         row = {"ref": item.text, "text": item.text, "said": _said(item.at), "at": item.at, "id": item.id}
-        return {**row, "source": source} if source else row
+        return sourced(row, sources)
 
     def _index(self, person: str) -> Index:
         """A person's index, at first use from its snapshot, or built from the store where that is of another time."""
@@ -246,12 +246,7 @@ def _item(id: str, value: dict[str, Any]) -> Item:
 
 
 def _dated(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {"at": value["at"], "order": value["order"]} if value else None
-
-
-def sources_of(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Whose words stand in rows that say so."""
-    return {source for row in rows for source in str(row.get("source", "")).split(", ") if source}
+    return {"at": value["at"], "order": value["order"], "sources": value.get("sources", [])} if value else None
 
 
 def _said(at: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.values import Source, done, record, text
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -116,7 +117,7 @@ class RoomService:
         there = self._room(caller, room)
         async with self._floor[there.id]:
             there = self._begin(caller, there)
-            there = await self._talk.hear(there, line)
+            there = await self._talk.hear(there, line, kept(caller.call, "message"))
             return await self._told(caller, there, self._talk.answers(there, line))
 
     @syscall("room.go_on", effect="write", spoken=False)

@@ -57,9 +57,15 @@ class Talk:
         """Who is in a room; characters that were deleted have left."""
         return [character for id in room.members if (character := self._cast.get(id))]
 
-    async def hear(self, room: Room, line: str) -> Room:
-        """A person's line, heard by all who are there; the room after it."""
-        await self._keep(room, room.owner, line)
+    async def hear(self, room: Room, line: str, sources: Sequence[str] = ()) -> Room:
+        """A person's line, heard by all who are there; the room after it.
+
+        Args:
+            room: Where.
+            line: What is said.
+            sources: Whose words it is, where they aren't the person's.
+        """
+        await self._keep(room, room.owner, line, sources)
         for character in self.inside(room):
             self._conversations.thinking.noticed(character, line, self._clock.now())
         room = replace(room, lines=room.lines + 1)
@@ -136,7 +142,7 @@ class Talk:
                 if said.strip():
                     await self._keep(room, id, said.strip())
 
-    async def _keep(self, room: Room, speaker: str, text: str) -> None:
+    async def _keep(self, room: Room, speaker: str, text: str, sources: Sequence[str] = ()) -> None:
         """All who are there write it down at once; it is kept when this returns."""
         inside = self.inside(room)
         witnesses = (room.owner, *(character.id for character in inside))
@@ -147,7 +153,7 @@ class Talk:
         try:
             with self._store.transaction():
                 for id, log in logs.items():
-                    log.keep(at, speaker, text, witnesses, vector if id != speaker else "")
+                    log.keep(at, speaker, text, witnesses, vector if id != speaker else "", sources=sources)
                 if speaker in logs:
                     now = load(self._store, room.owner, room.name)
                     self._store.put(KIND, room.id, replace(now, partner=speaker).to_json())

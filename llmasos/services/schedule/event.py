@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -43,6 +43,7 @@ class Event:
         place: Where it is; empty where nothing was said.
         added: Further starts beside those of the rule.
         before: Seconds before its start at which it is reminded of, each once; None for the usual time.
+        words: Whose words it says, as labels name it, where the person entered it with those of others.
     """
 
     id: str
@@ -59,16 +60,18 @@ class Event:
     place: str = ""
     added: list[str] = field(default_factory=list)
     before: list[int] | None = None
+    words: list[str] = field(default_factory=list)
 
     @property
-    def label(self) -> str:
-        """The label of its words, where they are others'; else empty."""
-        return self.by if self.by.startswith(FROM_CALENDAR) else ""
+    def sources(self) -> list[str]:
+        """The labels of its words, where they are others'."""
+        return sorted({*self.words, self.by} if self.by.startswith(FROM_CALENDAR) else self.words)
 
     @property
     def calendar(self) -> str:
         """The calendar that it is mirrored from, where it can only be read; else empty."""
-        return "" if self.by == IMPORTED else self.label.removeprefix(FROM_CALENDAR)
+        of = self.by if self.by.startswith(FROM_CALENDAR) and self.by != IMPORTED else ""
+        return of.removeprefix(FROM_CALENDAR)
 
     @staticmethod
     def new(
@@ -81,6 +84,7 @@ class Event:
         said: str,
         now: datetime,
         by: str,
+        words: Sequence[str] = (),
     ) -> Event:
         """A new event with a random id."""
         event = Event(
@@ -95,6 +99,7 @@ class Event:
             said=said,
             created=now.astimezone(UTC).isoformat(timespec="seconds"),
             by=by,
+            words=[*words],
         )
         return event.at(start, end, timed)
 

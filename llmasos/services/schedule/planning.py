@@ -108,7 +108,9 @@ def moved(event: Event, when: str, now: datetime) -> tuple[Event, str]:
         end = elapsed(found.start + length)
     if not event.rule:
         return event.at(found.start, end, found.timed), found.note
-    alone = Event.new(event.title, found.start, end, found.timed, rule="", said=when, now=now, by=event.by)
+    alone = Event.new(
+        event.title, found.start, end, found.timed, rule="", said=when, now=now, by=event.by, words=event.words
+    )
     return alone, found.note
 
 

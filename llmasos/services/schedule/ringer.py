@@ -19,7 +19,7 @@ from llmasos.services.schedule.event import KIND, Event
 log = logging.getLogger(__name__)
 
 OnReminder = Callable[[dict[str, Any]], Awaitable[None] | None]
-"""Shows a reminder: `id title when start timed repeat missed count place calendar`."""
+"""Shows a reminder: `id title when start timed repeat missed count place calendar source`."""
 
 TOLD = "event.told"
 """Up to when an event's reminders were shown; apart from the event, for showing one is no change of it."""
@@ -161,6 +161,7 @@ class Ringer:
             "count": count,
             "place": event.place,
             "calendar": event.calendar,
+            "source": ", ".join(event.words),
         }
         try:
             shown = self._on_reminder(reminder)

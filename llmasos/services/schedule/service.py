@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import done, items
+from llmasos.core.base.values import done, items, sourced
+from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
 from llmasos.core.kernel.trap import Caller
@@ -82,7 +84,7 @@ class Schedule:
         await change(caller, "schedule.restore", repr(event.title), (KIND, event.id, event.to_json()))
         self._ringer.changed(event.id)
         message = f"Planned {event.title!r} for {self._described(event)}."
-        return done(message, ref=event.title, note=_joined(note, conflicts))
+        return done(message, ref=event.title, note=_joined(note, conflicts), sources=event.sources)
 
     async def preview_add(self, caller: Caller, title: str, when: str, repeat: str | None = None) -> dict[str, str]:
         """The resolved time."""
@@ -116,20 +118,23 @@ class Schedule:
         rows = rows[:LIST_LIMIT]
         refs = self._refs([event for _, event in rows], events)
         shown_rows = [
-            {
-                "ref": refs[event.id],
-                "when": event.shown(moment.astimezone(now.tzinfo) if event.timed else moment),
-                "title": event.title,
-                "repeat": recurrence.said(event.rule) if event.rule else "",
-                "place": event.place,
-                "calendar": event.calendar,
-            }
+            sourced(
+                {
+                    "ref": refs[event.id],
+                    "when": event.shown(moment.astimezone(now.tzinfo) if event.timed else moment),
+                    "title": event.title,
+                    "repeat": recurrence.said(event.rule) if event.rule else "",
+                    "place": event.place,
+                    "calendar": event.calendar,
+                },
+                event.sources,
+            )
             for moment, event in rows
         ]
         empty = f"Nothing is planned for {when}." if when else "Nothing is planned."
         more = [column for column in ("place", "calendar") if any(row[column] for row in shown_rows)]
-        value = items("event", shown_rows, ["when", "title", "repeat", *more], empty=empty)
-        return labelled(value, (event for _, event in rows))
+        more += ["source"] if any(event.words for _, event in rows) else []
+        return items("event", shown_rows, ["when", "title", "repeat", *more], empty=empty)
 
     @syscall("schedule.move", effect="write", preview="preview_move")
     async def move(self, caller: Caller, title: Annotated[str, Kind("event")], when: str) -> dict[str, Any]:
@@ -148,6 +153,7 @@ class Schedule:
         now = self._clock.now()
         event = await self._meant(caller, title)
         after, note = moved(event, when, now)
+        after = replace(after, words=sorted({*after.words, *kept(caller.call, "when")}))
         steps: list[Change] = [(KIND, after.id, after.to_json())]
         if after.id != event.id:  # one occurrence of a repetition
             old = event.next(now)
@@ -161,7 +167,7 @@ class Schedule:
         for id in {event.id, after.id}:
             self._ringer.changed(id)
         message = f"Moved {event.title!r} to {self._described(after)}."
-        return done(message, ref=event.title, note=_joined(note, conflicts))
+        return done(message, ref=event.title, note=_joined(note, conflicts), sources=after.sources)
 
     async def preview_move(self, caller: Caller, title: str, when: str) -> dict[str, str]:
         """The event and its new time."""
@@ -189,7 +195,7 @@ class Schedule:
         steps: list[Change] = [(KIND, event.id, None), (TOLD, event.id, None)]
         await change(caller, "schedule.restore", repr(event.title), *steps)
         self._ringer.changed(event.id)
-        return done(f"Cancelled {event.title!r} ({described}).", ref=event.title)
+        return done(f"Cancelled {event.title!r} ({described}).", ref=event.title, sources=event.sources)
 
     async def preview_cancel(self, caller: Caller, title: str) -> dict[str, str]:
         """The event that is meant."""
@@ -231,9 +237,8 @@ class Schedule:
             event = match.item
             about = [f"{event.title}, {self._described(event)}", event.place]
             about.append(f"in the calendar {event.calendar!r}" if event.calendar else "")
-            labels = [event.label] if event.label else []
             text = ", ".join(filter(None, about))
-            rows.append({"ref": refs[event.id], "text": text, "score": match.score, "labels": labels})
+            rows.append(sourced({"ref": refs[event.id], "text": text, "score": match.score}, event.sources))
         return rows
 
     async def all_changed(self) -> None:
@@ -256,7 +261,9 @@ class Schedule:
         found, rule = planned(title, when, repeat, now)
         said = f"{when}, {repeat}" if repeat else when
         by = caller.process.subject
-        event = Event.new(title, found.start, found.end, found.timed, rule=rule, said=said, now=now, by=by)
+        event = Event.new(
+            title, found.start, found.end, found.timed, rule=rule, said=said, now=now, by=by, words=kept(caller.call)
+        )
         return event, found.note
 
     async def _meant(self, caller: Caller, title: str) -> Event:
@@ -327,12 +334,6 @@ class Schedule:
             for moment in islice(other.within(start, end), 1)
         ]
         return f"At the same time: {', '.join(found[:3])}." if found else ""
-
-
-def labelled(value: dict[str, Any], events: Iterable[Event]) -> dict[str, Any]:
-    """A list of events, with the labels of those that others wrote."""
-    labels = sorted({event.label for event in events} - {""})
-    return {**value, "labels": labels} if labels else value
 
 
 def _with_zone(event: Event, start: datetime) -> str:

@@ -77,6 +77,21 @@ def test_what_is_no_json_is_refused(store: Store) -> None:
     assert store.get("kind", "id") is None
 
 
+def test_a_read_that_is_over_holds_nothing_up(home: Path) -> None:
+    """Its statement is over too: else the log could never be taken in, and grew without end."""
+    with reopen(home) as store:
+        store.put("kind", "id", 1)
+        assert store.get("kind", "id") == 1
+        assert store.get("kind", "other") is None
+        with raw(home) as db:
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert not busy
+        with raw(home) as db:
+            db.execute("UPDATE records SET rev = rev + 1")
+        with pytest.raises(StoreError):  # what is read is the newest state of the file
+            store.get("kind", "id")
+
+
 def test_names_do_not_meet(store: Store) -> None:
     store.put("a", "bc", 1)
     store.put("ab", "c", 2)

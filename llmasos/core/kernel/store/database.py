@@ -1,6 +1,6 @@
 """One SQLite connection behind a lock: its settings, transactions, and errors that a person can read.
 
-It knows nothing of keys. An optional page cipher would be another `connect` here.
+It knows nothing of records. Where its pages are sealed (pages.py), the connection is another one and all else the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from llmasos.core.base.durable import sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
+from llmasos.core.kernel.store import pages
 
 BUSY_SECONDS = 30.0
 SETTINGS = (
@@ -39,29 +40,34 @@ REMEDIES = {
 }
 
 
-_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite's module raises of a file that others wrote: also where the words of an error are no text."""
 
 
 class Database:
     """A connection that threads share.
 
+    Args:
+        path: The file.
+        key: Of its pages, where they are sealed.
+
     Attributes:
         lock: Held by whoever talks to the connection, and for the whole of a transaction.
         depth: Transactions open now, one in the other; written only with the lock held.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
         self.path = path
+        self._key = key
+        self._errors = _ERRORS if key is None else (*_ERRORS, pages.module(path).Error)
         self.lock = threading.RLock()
         self.depth = 0
         self._named = 0  # the inode of the log whose name is on the disk
         try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-        except _ERRORS as error:
+            self._connection = self._connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        except self._errors as error:
             raise self._readable(error) from error
+        self._cursor = self._connection.cursor()
         try:
             for setting in SETTINGS:
                 self.all(setting)
@@ -69,32 +75,45 @@ class Database:
             self._connection.close()
             raise
 
+    @property
+    def sealed(self) -> bool:
+        """Whether its pages are."""
+        return self._key is not None
+
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; returns the number of rows it changed."""
         try:
             return self._connection.execute(sql, values).rowcount
-        except _ERRORS as error:
+        except self._errors as error:
             raise self._readable(error) from error
 
     def one(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         try:
             return self._connection.execute(sql, values).fetchone()
-        except _ERRORS as error:
+        except self._errors as error:
+            raise self._readable(error) from error
+
+    def point(self, sql: str, values: Sequence[Any]) -> Any:
+        """The one row of a key, or None: by a cursor that is made once; with the lock held."""
+        try:
+            # With the last row the statement is over, so that it holds no old state of the file.
+            return self._cursor.execute(sql, values).fetchone()
+        except self._errors as error:
             raise self._readable(error) from error
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         try:
             return self._connection.execute(sql, values).fetchall()
-        except _ERRORS as error:
+        except self._errors as error:
             raise self._readable(error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """All rows, one after the other; nothing may be written meanwhile."""
         try:
             yield from self._connection.execute(sql, values)
-        except _ERRORS as error:
+        except self._errors as error:
             raise self._readable(error) from error
 
     def sync(self) -> None:
@@ -135,12 +154,12 @@ class Database:
         new_file(fresh)
         with self.lock:
             try:
-                target = sqlite3.connect(fresh)
+                target = self._connect(fresh)
                 try:
                     self._connection.backup(target)
                 finally:
                     target.close()
-            except _ERRORS as error:
+            except self._errors as error:
                 raise self._readable(error) from error
         sync_file(fresh)
         fresh.replace(path)
@@ -150,6 +169,9 @@ class Database:
         """Close the connection; closing twice is no error."""
         with self.lock:
             self._connection.close()
+
+    def _connect(self, path: Path, **options: Any) -> sqlite3.Connection:
+        return sqlite3.connect(path, **options) if self._key is None else pages.connect(path, self._key, **options)
 
     def _readable(self, error: Exception) -> StoreError:
         if isinstance(error, UnicodeDecodeError):

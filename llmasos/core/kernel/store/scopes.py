@@ -28,7 +28,7 @@ class Scope:
         aad: Format, store, subject, key version and kind: the first part of every record's associated data.
     """
 
-    __slots__ = ("_kind", "_names", "aad", "cipher", "id", "subject", "version")
+    __slots__ = ("aad", "cipher", "id", "subject", "token", "version")
 
     def __init__(self, id: int, store_id: bytes, kind: bytes, dek: Dek) -> None:
         self.id = id
@@ -36,13 +36,9 @@ class Scope:
         self.cipher = crypto.Cipher(crypto.derive(dek.key, "rec"))
         # Names are keyed by the subject's own key: once it is shredded, nobody can even test a guess of one.
         # By its first one, so that a record keeps its name when keys rotate.
-        self._names = crypto.Tagger(crypto.derive(dek.first, "idx"))
-        self._kind = kind
-        self.aad = b"llmasos/rec/1" + store_id + dek.token + _VERSION.pack(dek.version) + kind
-
-    def token(self, name: str) -> bytes:
+        self.token = crypto.Tagger(crypto.derive(dek.first, "idx"), kind).tag_text
         """How a name of this scope is written in the file."""
-        return self._names.tag(self._kind + name.encode("utf-8", "surrogatepass"))
+        self.aad = b"llmasos/rec/1" + store_id + dek.token + _VERSION.pack(dek.version) + kind
 
 
 class Scopes:

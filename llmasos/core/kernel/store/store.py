@@ -12,17 +12,18 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from json.scanner import make_scanner
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
 from typing import Any, BinaryIO, NamedTuple
 
-from llmasos.core.base.durable import locked, owner_only
+from llmasos.core.base.durable import locked, owner_only, sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Keyring
-from llmasos.core.kernel.store import blobs, schema
+from llmasos.core.kernel.store import blobs, pages, schema
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
@@ -40,10 +41,12 @@ REVISION, DIGEST = "store_revision", "store_digest"
 """What the facts of a checkpoint call them."""
 
 _PLACE = Struct(">QQ")
+_NONCE = crypto.NONCE_BYTES
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_from_json = json.JSONDecoder().raw_decode
+# What `JSONDecoder.raw_decode` calls: what was sealed here is JSON, so nothing is left for that to look at.
+_from_json = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed asks for a scanner to make one
 
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
@@ -99,8 +102,13 @@ class Store:
         self._next_seq = 0
 
     @classmethod
-    def open(cls, home: Path, keyring: Keyring) -> Store:
+    def open(cls, home: Path, keyring: Keyring, *, pages_sealed: bool = False) -> Store:
         """Open a home's store, or make one where the keyring was never used.
+
+        Args:
+            home: The folder of all state.
+            keyring: Its keys.
+            pages_sealed: Whether the pages of a new one are sealed (pages.py); one that is there is opened as it is.
 
         Raises:
             StoreError: Missing, damaged, another mode, another home's; nothing is created or changed then.
@@ -116,7 +124,8 @@ class Store:
             elif path.stat().st_mode & 0o077:
                 path.chmod(0o600)
             new = not keyring.live()
-            db = Database(path)
+            sealed = pages.are_sealed(path) if path.stat().st_size else pages_sealed
+            db = Database(path, keyring.derive(pages.LABEL) if sealed else None)
             try:
                 store = cls(db, keyring)
                 schema.prepare(db, keyring, store._state)
@@ -129,6 +138,49 @@ class Store:
                 db.close()
                 raise
         return store
+
+    @classmethod
+    def rewrite(cls, home: Path, keyring: Keyring, *, pages_sealed: bool) -> int | None:
+        """Write a store anew with its pages sealed, or plain; cut off in the middle, it is as it was.
+
+        No other program may have it open.
+
+        Returns:
+            How many records and blobs are in it, all of which were looked at; None where its pages are so already.
+
+        Raises:
+            StoreError: It is damaged, is open elsewhere, or can't be written; nothing was changed.
+        """
+        path, key = home / FILE, keyring.derive(pages.LABEL)
+        fresh = path.with_name(f".{path.name}.new")
+        cls.open(home, keyring).close()  # it is this home's, and up to date
+        with locked(home / LOCK):
+            if pages.are_sealed(path) == pages_sealed:
+                return None
+            _remove(home, fresh.name)  # of one that was killed; a log of it would be read as that of the new file
+            new_file(fresh)
+            try:
+                pages.rewrite(path, fresh, key, sealed=pages_sealed)
+                # The last one that closes it takes its log in. Of another file, that log would be read as this one's.
+                if path.with_name(f"{path.name}-wal").exists():
+                    raise StoreError(f"The store {path} is open elsewhere.", "End that program first.")
+                db = Database(fresh, key if pages_sealed else None)
+                try:
+                    count = cls(db, keyring).verify()
+                finally:
+                    db.close()
+                sync_file(fresh)
+            except BaseException:
+                _remove(home, fresh.name)
+                raise
+            fresh.replace(path)
+            sync_folder(home)
+        return count
+
+    @property
+    def pages(self) -> str:
+        """What seals the file's pages; empty where nothing does."""
+        return pages.version() if self._db.sealed else ""
 
     def put(self, kind: str, id: str, value: JSON, *, subject: str = PERSON, there: bool = False) -> None:
         """Write a record, in place of the one there was.
@@ -172,7 +224,7 @@ class Store:
 
     def _put_again(self, scope: Scope, token: bytes, body: bytes) -> bool:
         """Write a record in place of the one there is; False where there is none."""
-        row = self._db.one(_AGAIN, (token,))
+        row = self._db.point(_AGAIN, (token,))
         if row is None:
             return False
         seq, rev, nonce = row
@@ -197,9 +249,10 @@ class Store:
                 scope = self._scopes.known(kind, subject)
                 if scope is not None:
                     token = scope.token(id)
-                    row = self._db.one(_POINT, (token,))
-                    if row is not None:
-                        return self._open(scope, token, *row)[3]
+                    row = self._db.point(_POINT, (token,))
+                    if row is not None:  # as `_open`, one call less
+                        body = self._body(scope, token, row)
+                        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -394,7 +447,7 @@ class Store:
                     return count
                 new = self._scopes.newer(scope)
                 for token, seq, scope_id, rev, sealed in rows:
-                    body = self._body(scope, token, seq, scope_id, rev, sealed)
+                    body = self._body(scope, token, (seq, scope_id, rev, sealed))
                     again = new.cipher.seal(body, new.aad + token + _PLACE.pack(seq, rev + 1))
                     self._db.execute(_CHANGE, (new.id, rev + 1, again, seq))
                     self._state.record_out(token, sealed)
@@ -518,16 +571,21 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> Any:
+    def _open(self, scope: Scope, token: bytes, *row: Any) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
-        body = self._body(scope, token, seq, scope_id, rev, sealed)
-        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
+        body = self._body(scope, token, row)
+        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
 
-    def _body(self, scope: Scope, token: bytes, seq: int, scope_id: int, rev: int, sealed: bytes) -> bytes:
+    def _body(self, scope: Scope, token: bytes, row: tuple[int, int, int, bytes]) -> bytes:
+        seq, scope_id, rev, sealed = row
         try:
             if scope_id != scope.id:  # sealed before or after the key was rotated
                 scope = self._scopes.of_row(scope, scope_id)
-            return scope.cipher.open(sealed, scope.aad + token + _PLACE.pack(seq, rev))
+            # A record is small, so that slices cost less than a view of it.
+            place = scope.aad + token + _PLACE.pack(seq, rev)
+            return scope.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+        except crypto.UNOPENED:
+            raise crypto.unopened() from None
         except (TypeError, StructError):  # SQLite holds any type in any column
             raise self._changed() from None
 
@@ -539,3 +597,9 @@ class Store:
 
     def _changed(self) -> StoreError:
         return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a database and what SQLite puts beside it."""
+    for left in folder.glob(f"{name}*"):
+        left.unlink()

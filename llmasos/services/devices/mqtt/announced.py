@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmasos.core.base.foreign import parse_json
 from llmasos.services.devices.mqtt.template import Template, Unsupported, parse
 
 MOST_BYTES = 64 * 1024
@@ -246,8 +247,8 @@ def plain_topic(value: Any, key: str, prefix: str = "") -> str:
 
 def _object(payload: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(payload)
-    except (ValueError, RecursionError):
+        values = parse_json(payload)
+    except ValueError:
         raise Unusable("it isn't JSON") from None
     if not isinstance(values, dict):
         raise Unusable("it is no JSON object")

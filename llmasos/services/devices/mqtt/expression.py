@@ -158,7 +158,11 @@ class Reader:
         while not self._takes("sign", ")"):
             if self._at + 1 < len(self._tokens) and self._tokens[self._at + 1] == ("sign", "="):
                 self._at += 2
-            found.append(self._sum()({}))
+            argument = self._sum()
+            try:
+                found.append(argument({}))
+            except (ValueError, TypeError, ArithmeticError, LookupError):
+                raise Unsupported("an argument of a filter isn't a constant") from None
             if len(found) > 4:
                 self._unread()
             if not self._takes("sign", ","):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmasos.core.base.foreign import parse_json
 from llmasos.services.devices.model import Kind, Value
 from llmasos.services.devices.mqtt.announced import Config, Unusable
 from llmasos.services.devices.mqtt.template import Template
@@ -177,7 +177,7 @@ def filled(template: Template | None, payload: str, **names: Any) -> str:
 def object_of(payload: str) -> dict[str, Any]:
     """A message that is a JSON object; empty where it is none."""
     try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
+        value = parse_json(payload)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -41,11 +41,11 @@ class Template:
         """The text with its values; None where the message has no such value, or none that fits."""
         try:
             values = [part(names) for part in self._parts]
-        except (ValueError, TypeError, ArithmeticError, LookupError):
+            if any(value is UNDEFINED for value in values):
+                return None
+            words = "".join(map(text, values)).strip()
+        except (ValueError, TypeError, ArithmeticError, LookupError):  # also a number of too many digits to be written
             return None
-        if any(value is UNDEFINED for value in values):
-            return None
-        words = "".join(map(text, values)).strip()
         return words if len(words) <= LONGEST_RESULT else None
 
     def of_message(self, payload: str) -> str | None:

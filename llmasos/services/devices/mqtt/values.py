@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmasos.core.base.foreign import parse_json
+
 
 class _Undefined:
     """What isn't in the message; an empty text, as in Jinja."""
@@ -35,8 +37,8 @@ class Message:
         if not self.read:
             self.read = True
             try:
-                self.content = json.loads(self.payload)
-            except (ValueError, RecursionError):
+                self.content = parse_json(self.payload)
+            except ValueError:
                 self.content = UNDEFINED
         return self.content
 

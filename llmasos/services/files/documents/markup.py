@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from llmasos.sdk import ToolError
+
 from .clean import clean
 
 _SILENT = frozenset({"script", "style", "template", "noscript", "svg", "math", "title", "head"})
@@ -16,10 +18,17 @@ _CELLS = frozenset({"td", "th"})
 
 
 def parts(html: str) -> list[tuple[str, str]]:
-    """Each heading with the text below it; text before the first has none."""
+    """Each heading with the text below it; text before the first has none.
+
+    Raises:
+        ToolError: It holds a character's number that is too long to be one.
+    """
     reader = _Reader()
-    reader.feed(html)
-    reader.close()
+    try:
+        reader.feed(html)
+        reader.close()
+    except ValueError:  # Python counts no digits beyond 4,300
+        raise ToolError("It is damaged, or made to break its reader: it names a character that there isn't.") from None
     return reader.finished()
 
 

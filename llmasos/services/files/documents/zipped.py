@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
 import posixpath
 import zipfile
+import zlib
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -17,6 +19,10 @@ from .libraries import library
 UNPACKED = 128 << 20
 """Bytes that an archive may unpack to."""
 FILES = 10_000
+DEEPEST = 200
+"""Elements of a paragraph in each other."""
+_UNREADABLE = (KeyError, RuntimeError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What reading a file of an archive raises; RuntimeError where it has a password, or is packed in another way."""
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 _PACKAGE = "{http://www.idpf.org/2007/opf}"
@@ -34,7 +40,7 @@ def word(data: bytes) -> list[tuple[str, str]]:
 def open_document(data: bytes) -> list[tuple[str, str]]:
     """An OpenDocument text, a part for each heading."""
     with _opened(data) as archive:
-        root = ElementTree.fromstring(_file(archive, "content.xml"))  # noqa: S314 - in a child with limits
+        root = _parsed(archive, "content.xml")
     found: list[tuple[str, str]] = []
     heading, said = "", list[str]()
     for element in root.iter():
@@ -50,10 +56,10 @@ def open_document(data: bytes) -> list[tuple[str, str]]:
 def book(data: bytes) -> list[tuple[str, str]]:
     """An e-book in the order in which it is read."""
     with _opened(data) as archive:
-        container = ElementTree.fromstring(_file(archive, "META-INF/container.xml"))  # noqa: S314 - as above
+        container = _parsed(archive, "META-INF/container.xml")
         root = container.find(f".//{_CONTAINER}rootfile")
         path = root.get("full-path", "") if root is not None else ""
-        package = ElementTree.fromstring(_file(archive, path))  # noqa: S314 - as above
+        package = _parsed(archive, path)
         files = {item.get("id"): item.get("href", "") for item in package.iter(f"{_PACKAGE}item")}
         found: list[tuple[str, str]] = []
         for place in package.iter(f"{_PACKAGE}itemref"):
@@ -65,8 +71,10 @@ def book(data: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def _words(element: ElementTree.Element) -> str:
+def _words(element: ElementTree.Element, depth: int = 0) -> str:
     """What an OpenDocument paragraph says, with its blanks."""
+    if depth > DEEPEST:
+        raise ToolError("It is damaged, or made to break its reader: it is nested too deeply.")
     said = element.text or ""
     for inner in element:
         if inner.tag in (f"{_TEXT}s", f"{_TEXT}tab"):
@@ -74,7 +82,7 @@ def _words(element: ElementTree.Element) -> str:
         elif inner.tag == f"{_TEXT}line-break":
             said += "\n"
         elif inner.tag not in (f"{_TEXT}p", f"{_TEXT}h", f"{_TEXT}note"):
-            said += _words(inner)
+            said += _words(inner, depth + 1)
         said += inner.tail or ""
     return said
 
@@ -82,7 +90,7 @@ def _words(element: ElementTree.Element) -> str:
 def _opened(data: bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except zipfile.BadZipFile:
+    except _UNREADABLE:
         raise ToolError("It is damaged: it isn't a whole archive.") from None
     files = archive.infolist()
     size = sum(file.file_size for file in files)  # more than it says of itself isn't unpacked
@@ -91,8 +99,15 @@ def _opened(data: bytes) -> zipfile.ZipFile:
     return archive
 
 
+def _parsed(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(_file(archive, name))  # noqa: S314 - in a child with limits
+    except (ElementTree.ParseError, ValueError, LookupError):  # an encoding of many bytes, or of no known name
+        raise ToolError(f"It is damaged: {name[:60]} is no XML that can be read.") from None
+
+
 def _file(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return archive.read(name)
-    except (KeyError, RuntimeError, zipfile.BadZipFile):  # RuntimeError: it has a password
+    except _UNREADABLE:
         raise ToolError(f"It is damaged or locked: {name[:60] or 'its list of contents'} can't be read.") from None
