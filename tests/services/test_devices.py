@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from plan_desk import Desk, open_desk
+from rich.console import Console
 
 from llmasos.core.base.types import Call
+from llmasos.core.kernel.policy import Policy, Rule
+from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.syscall import SyscallTable
 from llmasos.services.devices import Device, Devices, kinds
 from llmasos.services.devices.home import DEVICES
 from llmasos.services.devices.model import State, Value
+from llmasos.services.system import System
+from llmasos.shell.front import TerminalFront
 
 
 @pytest.fixture
@@ -235,3 +241,24 @@ async def test_another_backend(desk: Desk) -> None:
     backend.available = False
     assert await desk.error("device.turn_on", name="lava lamp") == "EIO"
     assert (await state(desk, "lava lamp"))["state"] == "doesn't answer"
+
+
+async def test_taking_back_is_said_once_on_the_screen(desk: Desk) -> None:
+    desk.kernel.table.add_service(System(dict, Recorder(desk.store, desk.clock, desk.kernel.processes)))
+    await desk.ok("device.turn_on", name="desk lamp")
+    screen = Console(file=io.StringIO(), record=True, width=120)
+    desk.session.front = TerminalFront(screen)
+    await desk.ok("system.undo")
+    shown = screen.export_text()
+    assert shown.count("Set the desk lamp back (simulated).") == 1
+    assert "device.turn_off" not in shown, "it is a part of the undo, whose line says what is taken back"
+
+
+async def test_taking_back_is_refused_once_on_the_screen(desk: Desk) -> None:
+    desk.kernel.table.add_service(System(dict, Recorder(desk.store, desk.clock, desk.kernel.processes)))
+    await desk.ok("device.turn_on", name="desk lamp")
+    desk.kernel.policy = Policy("no", (*desk.kernel.policy.rules, Rule("never off", "deny", syscall=("device.turn_off",))))
+    screen = Console(file=io.StringIO(), record=True, width=120)
+    desk.session.front = TerminalFront(screen)
+    assert await desk.error("system.undo") == "EACCES"
+    assert screen.export_text().count("never off") == 1

@@ -11,7 +11,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import LlmasosError, SyscallError, Undecided
 from llmasos.core.base.types import Call
 from llmasos.core.base.values import Named, done, items, record
-from llmasos.core.kernel.session import Session
+from llmasos.core.kernel.session import Inside, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind as Completes
 from llmasos.core.kernel.syscall import Offers, inverse, syscall
@@ -264,12 +264,17 @@ class Devices:
             on, settings = step["before"].get("on"), step["before"]["settings"]
             way = "device.set" if on is None else "device.turn_on" if on else "device.turn_off"
             ways.setdefault(way, []).append(_Change(placed, on, settings, state, "as before"))
+        outcome = _Outcome()
         for way, changes in ways.items():
-            await self._through_the_door(caller, way, changes)
-        names = [change.placed.device.name for changes in ways.values() for change in changes]
-        return f"Set the {_listed(names)} back{self._label([c.placed for cs in ways.values() for c in cs])}."
+            one = await self._through_the_door(caller, way, changes)
+            outcome.done.extend(one.done)
+            outcome.notes.extend(one.notes)
+        return " ".join(dict.fromkeys([self._set_back(outcome), *outcome.notes]))
 
-    async def _through_the_door(self, caller: Caller, way: str, changes: list[_Change]) -> None:
+    def _set_back(self, outcome: _Outcome) -> str:
+        return f"Set the {_listed(outcome.names)} back{self._label(outcome.done)}."
+
+    async def _through_the_door(self, caller: Caller, way: str, changes: list[_Change]) -> _Outcome:
         """Make changes as a call of that name: policy, consent and the audit log know it by what it does."""
         meant = [change.placed for change in changes]
         args = {"name": ", ".join(placed.device.name for placed in meant)}
@@ -278,19 +283,25 @@ class Devices:
             values = [_shown(c.placed.device, name, value) for c in changes for name, value in c.settings.items()]
             args["value"] = shown["value"] = ", ".join(dict.fromkeys(values))
 
+        made = _Outcome()
+
         async def run(caller: Caller, /, **_: Any) -> dict[str, Any]:
-            outcome = await self._do(caller, changes, undoable=False)
-            return self._told(f"Set the {_listed(outcome.names)} back{self._label(meant)}.", outcome, [])
+            nonlocal made
+            made = await self._do(caller, changes, undoable=False)
+            return self._told(self._set_back(made), made, [])
 
         async def preview(caller: Caller, /, **_: Any) -> dict[str, str]:
             return shown
 
         row = replace(caller.kernel.table[way], run=run, preview=preview)
+        # The person is asked, but what came of it is told by the undo that it is part of.
+        session = replace(caller.session, front=Inside(caller.session.front))
         result = await caller.kernel.trap(
-            caller.process, caller.session, Call(way, args), request="undo", labels=caller.labels, row=row
+            caller.process, session, Call(way, args), request="undo", labels=caller.labels, row=row
         )
         if not result.ok:
             raise SyscallError(result.error, result.message)  # type: ignore[arg-type]  # codes come from SyscallError itself
+        return made
 
     async def _switch(self, caller: Caller, name: str, on: bool) -> dict[str, Any]:
         meant, notes = await self._switched(caller, name, on)
