@@ -19,7 +19,7 @@ from tests.core.kernel.launchers import CONFINES
 SEED = 77
 COUNT = {
     "calls": 2000, "sentences": 100, "times": 60, "programs": 2000, "grammars": 150, "lines": 600, "manifests": 800,
-    "policies": 300, "settings": 500, "cards": 800, "pictures": 1000, "calendars": 60, "frames": 400, "replies": 200,
+    "policies": 300, "settings": 500, "cards": 800, "pictures": 1000, "archives": 400, "books": 300, "calendars": 60, "frames": 400, "replies": 200,
     "models": 600, "contexts": 1500, "keyrings": 400, "logs": 1500, "intents": 1500, "audits": 150, "stores": 40,
     "backups": 150, "lorebooks": 400, "markups": 150, "documents": 12, "announced": 600, "templates": 3000,
 }  # fmt: skip

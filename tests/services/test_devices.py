@@ -257,7 +257,9 @@ async def test_taking_back_is_said_once_on_the_screen(desk: Desk) -> None:
 async def test_taking_back_is_refused_once_on_the_screen(desk: Desk) -> None:
     desk.kernel.table.add_service(System(dict, Recorder(desk.store, desk.clock, desk.kernel.processes)))
     await desk.ok("device.turn_on", name="desk lamp")
-    desk.kernel.policy = Policy("no", (*desk.kernel.policy.rules, Rule("never off", "deny", syscall=("device.turn_off",))))
+    desk.kernel.policy = Policy(
+        "no", (*desk.kernel.policy.rules, Rule("never off", "deny", syscall=("device.turn_off",)))
+    )
     screen = Console(file=io.StringIO(), record=True, width=120)
     desk.session.front = TerminalFront(screen)
     assert await desk.error("system.undo") == "EACCES"

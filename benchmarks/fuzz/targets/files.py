@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import json
 import struct
 import threading
+import zipfile
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.fuzz.mutate import Bytes, Json
 from benchmarks.fuzz.target import Target
+from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.base.paths import shipped
 from llmasos.core.base.settings import FILE, Settings
 from llmasos.core.kernel.policy.file import examine
@@ -23,7 +27,7 @@ from llmasos.core.kernel.policy.file import read as read_policy
 from llmasos.core.kernel.sandbox import manifest
 from llmasos.core.kernel.sandbox.capabilities import Capabilities
 from llmasos.services.calendars import reading, writing
-from llmasos.services.characters import png
+from llmasos.services.characters import charx, png, worldinfo
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event as Said
 from llmasos.services.characters.prompt import Company, compile_prompt
@@ -239,6 +243,75 @@ class Pictures(Target):
         assert png.read(png.write(card, data)).to_json() == card.to_json() or _has_nan(card.to_json())
 
 
+class Archives(Target):
+    """Character cards in CHARX archives, changed as bytes or made of odd files."""
+
+    name = "archives"
+    share = 20
+
+    def __init__(self, folder: Path) -> None:
+        self._json = Json(cards())
+        seeds = [packed({"card.json": json.dumps(card).encode(), "assets/main.png": b"x" * 90}) for card in cards()]
+        self._bytes = Bytes(seeds, [b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"card.json", b"../"])
+        super().__init__(folder, self._bytes)
+
+    def make(self, rng: Random) -> bytes:
+        """An archive that was changed as bytes, or whole and with an odd card."""
+        if rng.random() < 0.6:
+            return self._bytes(rng)
+        name = "card.json" if rng.random() < 0.9 else rng.choice(("../card.json", "CARD.JSON", "card.json/"))
+        method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+        return packed({name: self._json(rng), "../../a": b""}, method)
+
+    def run(self, data: bytes) -> None:
+        """The card that is in it."""
+        found = charx.read(io.BytesIO(data))
+        use(found.card)
+        assert found.note.isprintable()
+
+
+def packed(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A ZIP archive."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, method)
+    return data.getvalue()
+
+
+class Books(Target):
+    """Lorebooks that are files of their own."""
+
+    name = "books"
+    share = 20
+    expected = (LlmasosError, ValueError)
+
+    def __init__(self, folder: Path) -> None:
+        entry = {"keys": ["sea", "/sal+t/i"], "content": "@@scan_depth 2\nSalt.", "enabled": True, "insertion_order": 1}
+        seeds = [
+            {"entries": {"0": {"uid": 0, "key": ["sea"], "keysecondary": ["salt"], "selective": True, "content": "Salt.",
+                               "order": 1, "position": 0, "disable": False, "scanDepth": 2, "caseSensitive": None}}},
+            {"spec": "lorebook_v3", "data": {"scan_depth": 4, "token_budget": 90, "entries": [entry, {**entry, "id": 4}]}},
+            {"entries": [entry], "recursive_scanning": True, "extensions": {}},
+        ]  # fmt: skip
+        super().__init__(
+            folder, Json(seeds, ("entries", "key", "keys", "uid", "content", "extensions", "data", "spec"))
+        )
+
+    def run(self, data: bytes) -> None:
+        """A book that a character can have, alone or behind its own, and what it says of a line."""
+        raw = parse_json(data)
+        if not worldinfo.is_book(raw):
+            raise ValueError("a card, perhaps")
+        book = worldinfo.read(raw)
+        for own in cards():
+            card, _ = Card.from_json(own).with_book(book)
+            if card is not None:
+                storable(card.to_json())
+                assert card.with_book(book) == (None, 0)
+                card.book.told(["The sea is salt."], 3, {}, seed="x")
+
+
 class Calendars(Target):
     """iCalendar files: read, followed, written, read again."""
 
@@ -274,4 +347,4 @@ class Calendars(Target):
         assert len(again.entries) == len({event.id for event in events[:40]})
 
 
-TARGETS: tuple[type[Target], ...] = (Manifests, Policies, Kept, Cards, Pictures, Calendars)
+TARGETS: tuple[type[Target], ...] = (Manifests, Policies, Kept, Cards, Pictures, Archives, Books, Calendars)

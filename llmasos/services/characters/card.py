@@ -14,7 +14,7 @@ from typing import Any
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.base.foreign import parse_json
-from llmasos.services.characters import lorebook
+from llmasos.services.characters import lorebook, worldinfo
 from llmasos.services.characters.macros import TIMELESS, Moment, fill
 
 SPEC = {2: ("chara_card_v2", "2.0"), 3: ("chara_card_v3", "3.0")}
@@ -208,6 +208,20 @@ class Card:
             return None
         card._own(written_by=written_by)
         return card
+
+    def with_book(self, book: Mapping[str, Any]) -> tuple[Card | None, int]:
+        """The next version with another lorebook's entries behind its own, and how many are new; None where none is.
+
+        Raises:
+            SyscallError: E2BIG, as for `worldinfo.joined`; or the card would be larger than any.
+        """
+        both, new = worldinfo.joined(self.data.get("character_book"), book)
+        if not new:
+            return None, 0
+        card = Card({**self.data, "character_book": both}, self._outside)
+        if len(card.to_text()) > LARGEST:
+            raise SyscallError("E2BIG", f"With that, the card is longer than {LARGEST:,} characters.", "Take some out.")
+        return card, new
 
     def renamed(self, name: str) -> Card:
         """The same character under another name, which goes on calling itself as before."""

@@ -1,16 +1,21 @@
-"""Character cards as files: read from JSON or PNG, written so that undo takes the file away again."""
+"""Character cards as files: read from JSON, PNG or CHARX, written so that undo takes the file away again.
+
+A file can be a lorebook of its own too; which it is, its content says.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.foreign import parse_json
 from llmasos.core.base.values import done
 from llmasos.core.kernel.trap import Caller
-from llmasos.services.characters import png
+from llmasos.services.characters import charx, png, worldinfo
 from llmasos.services.characters.card import LARGEST, Card
 from llmasos.services.files import changes, effects, imprint
 from llmasos.services.files.place import Place, folders, missing_folders
@@ -20,21 +25,49 @@ from llmasos.services.files.task import in_thread
 from llmasos.services.files.trouble import in_words
 
 
-async def load(caller: Caller, path: str, private: Sequence[Path]) -> tuple[Card, str]:
-    """The card in a file, and the file as a person reads its name.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a file holds.
+
+    Attributes:
+        shown: The file as a person reads its name.
+        card: A character's card; None where it is a lorebook.
+        book: A lorebook, as a card has it; empty where it is a card.
+        note: What the person should know besides.
+    """
+
+    shown: str
+    card: Card | None = None
+    book: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+async def load(caller: Caller, path: str, private: Sequence[Path]) -> Loaded:
+    """The card or the lorebook in a file.
 
     Raises:
-        SyscallError: No such file, or no card in it.
+        SyscallError: No such file, or neither in it.
     """
     place = await existing(caller, Space.of(caller.session, private), path, want="file")
     with in_words(f"read {place.shown}"):
         data = await in_thread(lambda _: _read(place))
+    if isinstance(data, charx.Unpacked):
+        return Loaded(place.shown, data.card, note=data.note)
     if data.startswith(png.SIGNATURE):
-        return png.read(data), place.shown
+        return Loaded(place.shown, png.read(data))
     try:
-        return Card.from_text(data.decode("utf-8-sig")), place.shown
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SyscallError("EILSEQ", f"{place.shown} is neither a PNG picture nor JSON text.") from None
+        raise SyscallError(
+            "EILSEQ", f"{place.shown} is neither a PNG picture nor a CHARX archive nor JSON text."
+        ) from None
+    try:
+        raw = parse_json(text)
+    except ValueError as error:
+        raise SyscallError("EINVAL", f"{place.shown} isn't JSON: {error}.") from None
+    if worldinfo.is_book(raw):
+        return Loaded(place.shown, book=worldinfo.read(raw))
+    return Loaded(place.shown, Card.from_json(raw))
 
 
 async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
@@ -76,11 +109,18 @@ def export_place(space: Space, path: str) -> Place:
     return place
 
 
-def _read(place: Place) -> bytes:
+def _read(place: Place) -> bytes | charx.Unpacked:
+    """What is in a file; of an archive only the card, whatever else it holds."""
     descriptor = place.open()
     with os.fdopen(descriptor, "rb") as file:
-        limit = max(LARGEST, png.LARGEST_PICTURE)
+        if file.read(len(charx.SIGNATURE)) == charx.SIGNATURE:
+            return charx.read(file)
+        file.seek(0)
+        limit = png.LARGEST_PICTURE
         data = file.read(limit + 1)
-    if len(data) > limit:
-        raise SyscallError("E2BIG", f"{place.shown} is larger than any card: over {limit:,} bytes.")
+    is_picture = data.startswith(png.SIGNATURE)
+    if len(data) > (limit if is_picture else LARGEST):
+        raise SyscallError(
+            "E2BIG", f"{place.shown} is larger than any {'picture with a card' if is_picture else 'card or lorebook'}."
+        )
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmasos.core.base.errors import SyscallError
 from llmasos.core.kernel.trap import Caller
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.matching import pick
@@ -28,6 +29,21 @@ async def named(caller: Caller, cast: Cast, name: str) -> Character:
         remedy=f"'character.create {name[:40]}' makes one.",
     )
     return found
+
+
+async def only(caller: Caller, cast: Cast, question: str) -> Character:
+    """A person's only character; of several, the one that is chosen.
+
+    Raises:
+        SyscallError: ENOENT, there is none; EAMBIG, nobody chooses.
+    """
+    known = cast.of(caller.session.person)
+    if not known:
+        raise SyscallError("ENOENT", "There are no characters yet.", "'create a character called Alice' makes one.")
+    if len(known) == 1:
+        return known[0]
+    chosen = await caller.choose(question, [character.name for character in known])
+    return next(character for character in known if character.name == chosen)
 
 
 async def meant(caller: Caller, cast: Cast, name: str) -> Character:

@@ -255,24 +255,50 @@ class Characters(CharacterApi, Remembering, Undo):
         return done(f"Deleted {character.name} and {_memories(count)}.")
 
     @syscall("character.import", effect="write")
-    async def import_call(self, caller: Caller, path: Annotated[str, Kind("path")]) -> dict[str, Any]:
-        """Read a character from a card file, JSON or PNG.
+    async def import_call(
+        self,
+        caller: Caller,
+        path: Annotated[str, Kind("path")],
+        name: Annotated[str | None, Written(), Kind("character")] = None,
+    ) -> dict[str, Any]:
+        """Read a character from a card file, JSON, PNG or CHARX; or a lorebook, for one that is there.
 
         Args:
             path: Which file.
+            name: Who a lorebook is for; asked where there are several and it isn't said.
 
         Examples:
             import the character card cards/ottilie.png
             load a character from bram.json
             从 alan.png 导入角色
         """
-        card, shown = await exchange.load(caller, path, self._private)
-        known = self.cast.find(caller.session.person, card.name)
+        loaded = await exchange.load(caller, path, self._private)
+        if loaded.card is None:
+            return await self._learn(caller, loaded, name)
+        card, known = loaded.card, self.cast.find(caller.session.person, loaded.card.name)
+        if name is not None and name.strip().casefold() != card.name.casefold():
+            raise SyscallError(
+                "EINVAL", f"{loaded.shown} is the card of {card.name}, not a lorebook.", "Import it without a name."
+            )
         if known:
             if known.card.to_json() == card.to_json():
                 return done(f"{known.name} is there already.", ref=known.name)
-            return await self._revise(caller, "character.import", known, card)
-        return await self._add(caller, "character.import", card, f"{card.name} came in from {shown}.")
+            return await self._revise(caller, "character.import", known, card, note=loaded.note)
+        message = f"{card.name} came in from {loaded.shown}."
+        return await self._add(caller, "character.import", card, message, note=loaded.note)
+
+    async def _learn(self, caller: Caller, loaded: exchange.Loaded, name: str | None) -> dict[str, Any]:
+        """A character gets the entries of a lorebook."""
+        if name is not None:
+            known = await naming.named(caller, self.cast, name)
+        else:
+            known = await naming.only(caller, self.cast, f"Whose lorebook is {loaded.shown} to be?")
+        card, new = known.card.with_book(loaded.book)
+        if card is None:
+            return done(f"{known.name} knows all of {loaded.shown} already.", ref=known.name)
+        entries = "1 entry" if new == 1 else f"{new:,} entries"
+        message = f"{known.name} has {entries} of {loaded.shown} in the lorebook (version {len(known.versions) + 2})."
+        return await self._revise(caller, "character.import", known, card, message=message)
 
     @syscall("character.export", effect="write", preview="export_preview")
     async def export_call(self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]) -> dict[str, Any]:
@@ -322,12 +348,19 @@ class Characters(CharacterApi, Remembering, Undo):
         return {"name": character.name, "erases": f"{cards} and {_memories(len(self.cast.log(character)))}"}
 
     async def _add(
-        self, caller: Caller, inverse_name: str, card: Card, message: str, voice: Mapping[str, float] | None = None
+        self,
+        caller: Caller,
+        inverse_name: str,
+        card: Card,
+        message: str,
+        voice: Mapping[str, float] | None = None,
+        *,
+        note: str = "",
     ) -> dict[str, Any]:
         id = new_id()
         caller.prepare(inverse_name, {"id": id, "version": 0})
         self.cast.add(caller.session.person, card, id=id, voice=voice)
-        return done(message, ref=card.name, note=_refused(card))
+        return done(message, ref=card.name, note=_noted(note, _refused(card)))
 
     async def _revise(
         self,
@@ -336,6 +369,9 @@ class Characters(CharacterApi, Remembering, Undo):
         known: Character,
         card: Card | None,
         voice: Mapping[str, float] | None = None,
+        *,
+        message: str = "",
+        note: str = "",
     ) -> dict[str, Any]:
         """A new version of the card, another voice, or both; None leaves what there is."""
         version = len(known.versions) + (card is not None)
@@ -346,8 +382,8 @@ class Characters(CharacterApi, Remembering, Undo):
         if card is None:
             return done(f"Changed how {known.name} draws its words.", ref=known.name)
         self.cast.revise(known, card)
-        note = " ".join(filter(None, ("It remembers what it knew.", _refused(card))))
-        return done(f"Changed {known.name}'s card (version {len(known.versions) + 1}).", ref=known.name, note=note)
+        told_ = message or f"Changed {known.name}'s card (version {len(known.versions) + 1})."
+        return done(told_, ref=known.name, note=_noted("It remembers what it knew.", note, _refused(card)))
 
 
 def _described(card: Card) -> str:
@@ -357,6 +393,10 @@ def _described(card: Card) -> str:
 
 def _memories(count: int) -> str:
     return "no memories" if not count else "1 memory" if count == 1 else f"{count} memories"
+
+
+def _noted(*notes: str) -> str:
+    return " ".join(filter(None, notes))
 
 
 def _refused(card: Card) -> str:
