@@ -7,7 +7,7 @@ import getpass
 import logging
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -34,7 +34,7 @@ from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.roster import Roster
-from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, PluginHost, wheels
+from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, Plugin, PluginHost, wheels
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
@@ -367,8 +367,8 @@ async def compose(
         characters = Characters(store, clock, speaker, embedder, private=(home,))
         closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
-        voices = Voices(store, characters.cast)
-        trained = Models(settings, pool, speaker, characters.cast)
+        voices = Voices(store, characters.cast, processes)
+        trained = Models(settings, pool, speaker, characters.cast, lambda subject: loaded(hosts.values(), subject))
         brokers = Brokers(store, clock, bell.note)
         devices = Devices(store, clock, brokers=brokers)
         commands = Commands(launcher, store, private=(home, state, audit_anchor(settings)))
@@ -449,6 +449,11 @@ async def compose(
             closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
+
+
+def loaded(hosts: Iterable[PluginHost], subject: str) -> Plugin | None:
+    """The plugin or app that policy names so, if it is loaded."""
+    return next((plugin for host in hosts for plugin in host.plugins if plugin.subject == subject), None)
 
 
 def own_rooms() -> frozenset[str]:

@@ -43,6 +43,7 @@ async def run_check(settings: Settings, kind: Kind, folder: Path, *, as_json: bo
         shown = {
             "name": name, "ok": not report.problems, "syscalls": [row.definition() for row in report.rows],
             "asks": report.plugin.asks.to_json() if report.plugin else {},
+            "adapters": dict(report.plugin.adapters) if report.plugin else {},
             "problems": [{"what": error.what, "remedy": error.remedy} for error in report.problems],
             "notes": report.notes,
         }  # fmt: skip
@@ -111,5 +112,7 @@ def _lines(name: str, report: Report) -> Iterator[str]:
         yield f"syscall  {row.usage}: {one_line(row.summary)} ({row.effect})"
     if report.plugin:
         yield f"asks for {report.plugin.asks}"
+        for task, name in report.plugin.adapters:
+            yield f"adapter  {name}: {task}; 'llmasos model train {name} EXAMPLES.jsonl' makes it"
     count = len(report.problems)
     yield f"{name}: {'well-formed' if not count else f'{count} problem' + ('s' if count > 1 else '')}"

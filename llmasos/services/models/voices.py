@@ -1,30 +1,41 @@
-"""Who speaks with which model: a character that was given one of its own, its adapter or another file."""
+"""Who speaks with which model: a character or an app that was given one of its own, its adapter or another file."""
 
 from __future__ import annotations
 
-from llmasos.core.kernel.process import Process
+from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.cast import Cast
 
 KIND = "model.voice"
+APP = "app:"
+"""Begins the id of an app's choice, as it begins the subject of an app; no character's id has a colon."""
 
 
 class Voices:
-    """What people chose for their characters.
+    """What people chose for their characters and apps.
 
     Args:
         store: Where it is kept, by a character's id: another one of the same name begins without.
         cast: The characters.
+        processes: Knows which process works for which.
     """
 
-    def __init__(self, store: Store, cast: Cast) -> None:
+    def __init__(self, store: Store, cast: Cast, processes: ProcessTable) -> None:
         self._store = store
         self._cast = cast
+        self._processes = processes
 
     def of(self, process: Process) -> str:
         """The model that a process speaks with; empty for the one that all speak with."""
-        if process.program != "character":
-            return ""
-        character = self._cast.find(process.owner, process.name)
-        kept = self._store.get(KIND, character.id) if character else None
+        # A text is written in a process of its own, below that of who wants it.
+        for one in self._processes.line(process):
+            if one.program == "character":
+                character = self._cast.find(one.owner, one.name)
+                return self._kept(character.id) if character else ""
+            if one.program == "app":
+                return self._kept(f"{APP}{one.name}")
+        return ""
+
+    def _kept(self, id: str) -> str:
+        kept = self._store.get(KIND, id)
         return str(kept["model"]) if kept else ""

@@ -16,8 +16,12 @@ from llmasos.core.kernel.sandbox.capabilities import NOTHING, Capabilities
 
 Kind = Literal["plugin", "app"]
 """An app has the shape of a plugin, with app.toml and app.py."""
+TASKS = ("classify", "generate")
+"""What an adapter that a manifest names can be for."""
 _TEXTS = ("name", "version", "description", "author", "license", "isolation")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+ADAPTER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+"""As core/engine/adapters.py has it, which isn't imported: the zygote imports this room and would import the engine."""
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}(?:[-+.]?[0-9A-Za-z.]+)?")
 _LONGEST = 500
 _LARGEST = 64 << 10
@@ -39,6 +43,7 @@ class Plugin:
         kind: plugin or app.
         asks: What it asks for beyond answering.
         digest: SHA-256 of the manifest.
+        adapters: The trained adapters that it works with, by the task that each is for.
         wheel: The installed distribution that brought it; empty for one that is a folder.
     """
 
@@ -53,6 +58,7 @@ class Plugin:
     asks: Capabilities = NOTHING
     digest: str = ""
     wheel: str = ""
+    adapters: tuple[tuple[str, str], ...] = ()
 
     @property
     def code(self) -> Path:
@@ -68,6 +74,10 @@ class Plugin:
     def subject(self) -> str:
         """Who asks when its code does, as policy rules name it."""
         return f"{self.kind}:{self.name}"
+
+    def adapter(self, task: str) -> str:
+        """The adapter that it named for a task; empty where it named none."""
+        return dict(self.adapters).get(task, "")
 
 
 def read(folder: Path, kind: Kind = "plugin", *, wheel: str = "") -> Plugin:
@@ -87,7 +97,9 @@ def read(folder: Path, kind: Kind = "plugin", *, wheel: str = "") -> Plugin:
         raise fault
     texts = {key: table[key] for key in _TEXTS}
     asks = capabilities.parse(table["capabilities"])
-    return Plugin(**texts, folder=folder, kind=kind, asks=asks, digest=hashlib.sha256(text).hexdigest(), wheel=wheel)
+    adapters = tuple(sorted(table.get("adapters", {}).items()))
+    digest = hashlib.sha256(text).hexdigest()
+    return Plugin(**texts, folder=folder, kind=kind, asks=asks, digest=digest, wheel=wheel, adapters=adapters)
 
 
 def faults(folder: Path, kind: Kind = "plugin") -> list[PluginError]:
@@ -115,8 +127,9 @@ def _table(folder: Path, kind: Kind) -> tuple[bytes, Mapping[str, Any]]:
 
 def _faults(folder: Path, kind: Kind, table: Mapping[str, Any]) -> Iterator[PluginError]:
     file = folder / f"{kind}.toml"
-    for unknown in sorted(set(table) - {*_TEXTS, "capabilities"}):
-        yield PluginError(f"{file} has an unknown key {unknown!r}.", f"Known are: {', '.join(_TEXTS)}, [capabilities].")
+    for unknown in sorted(set(table) - {*_TEXTS, "capabilities", "adapters"}):
+        known = f"Known are: {', '.join(_TEXTS)}, [capabilities], [adapters]."
+        yield PluginError(f"{file} has an unknown key {unknown!r}.", known)
     for key in _TEXTS:
         fault = _fault_of_text(file, key, table.get(key))
         if fault:
@@ -124,11 +137,28 @@ def _faults(folder: Path, kind: Kind, table: Mapping[str, Any]) -> Iterator[Plug
     for said in capabilities.faults(table.get("capabilities")):
         what, _, remedy = said.partition("; ")
         yield PluginError(f"{file} {what}.", f"{remedy[:1].upper()}{remedy[1:]}." if remedy else "")
+    yield from _faults_of_adapters(file, table.get("adapters", {}))
     if not (folder / f"{kind}.py").is_file():
         yield PluginError(f"{folder} has no {kind}.py.", f"The syscalls of {_ARTICLE[kind]} are defined there.")
 
 
 _ARTICLE: dict[Kind, str] = {"plugin": "a plugin", "app": "an app"}
+
+
+def _faults_of_adapters(file: Path, said: Any) -> Iterator[PluginError]:
+    if not isinstance(said, Mapping):
+        yield PluginError(f"{file}: adapters is {str(said)[:60]!r}.", 'It is a table: [adapters], classify = "NAME".')
+        return
+    for task, name in said.items():
+        if task not in TASKS:
+            yield PluginError(
+                f"{file}: [adapters] has an unknown task {task[:60]!r}.", f"Known are: {', '.join(TASKS)}."
+            )
+        elif not isinstance(name, str) or not ADAPTER.fullmatch(name):
+            yield PluginError(
+                f"{file}: the adapter for {task} is {str(name)[:60]!r}.",
+                "It is the name of a task that was trained: small letters, digits, '-' and '_', a letter first.",
+            )
 
 
 def _fault_of_text(file: Path, key: str, value: Any) -> PluginError | None:
