@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.memory import QUICK, Size, rows
+from benchmarks.memory import PARTS, QUICK, Size, rows
 from benchmarks.row import table
 
 
@@ -19,10 +19,12 @@ def main() -> None:
     parser.add_argument(
         "--leaks", type=int, default=usual.leaks, help="things that happen while prompts are looked through"
     )
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part of it; can be said several times")
     parser.add_argument("--wrong", action="store_true", help="print what went wrong")
     options = parser.parse_args()
     wrong: list[str] = []
-    found = rows(QUICK if options.quick else Size(options.streams, options.rounds, options.kills, options.leaks), wrong)
+    size = QUICK if options.quick else Size(options.streams, options.rounds, options.kills, options.leaks)
+    found = rows(size, wrong, options.only or PARTS)
     if options.wrong:
         print(*wrong, "", sep="\n")
     table(found)
