@@ -123,7 +123,8 @@ async def run_train(settings: Settings, name: str, work: Work, *, as_json: bool)
         await embedder.close()
     lines = [f"{name}: {about.accuracy:.1%} of {about.held_out} held out examples, {about.examples} learned from"]
     lines += [f"  {share:.1%} {other}" for other, share in about.compared.items()]
-    use = f"model.{about.task} {name} ..." if about.task == "classify" else f"--model {about.spoken}"
+    lines += [f"  chrF {value:.1f} {whose}" for whose, value in about.likeness.items()]
+    use = f"model.{about.task} {name} ..." + (f", or --model {about.spoken}" if about.task == "generate" else "")
     _print(asdict(about), as_json, "\n".join([*lines, f"Use it: {use}"]))
     return 0
 
@@ -154,8 +155,8 @@ async def _eval_pairs(settings: Settings, work: Work, *, as_json: bool) -> int:
         await engine.shutdown()
     scores = paired.score(said, found, chinese=any(has_chinese(pair.target) for pair in found))
     row = {"model": settings.model, **asdict(scores)}
-    _print(row, as_json, f"BLEU {scores.bleu:.1f}, chrF {scores.chrf:.1f} on {scores.pairs} pairs\n"
-           f"BLEU {scores.bleu_signature}\nchrF {scores.chrf_signature}")  # fmt: skip
+    figures = f"BLEU {scores.bleu:.1f}, chrF {scores.chrf:.1f}, {scores.exact:.1f} % exactly on {scores.pairs} pairs"
+    _print(row, as_json, f"{figures}\nBLEU {scores.bleu_signature}\nchrF {scores.chrf_signature}")
     return 0
 
 

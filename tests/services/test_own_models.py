@@ -73,6 +73,20 @@ def test_the_split_is_by_skeleton_the_same_each_time_and_fair_to_every_label(see
     assert len({e.answer for e in held}) == 4
 
 
+@pytest.mark.parametrize("answer", ["short {}", "an answer that is a whole sentence about the number {} itself"])
+def test_answers_of_which_each_is_another_are_held_out_too(answer: str) -> None:
+    rows = [examples.Example(f"text {n}", answer.format(n), f"g{n}") for n in range(40)]
+    learned, held = examples.split(rows, 0.25)
+    assert (len(learned), len(held)) == (30, 10)
+
+
+def test_the_bookings_are_examples_that_are_written() -> None:
+    task, found = examples.read(VISITORS.with_name("bookings.jsonl"))
+    learned, held = examples.split(found, 0.25, 1)
+    assert (task, len(found)) == ("generate", 142) and 30 <= len(held) <= 40
+    assert not {e.answer for e in held} & {e.answer for e in learned}, "none can be remembered"
+
+
 def test_groups_that_the_file_names_count() -> None:
     rows = [examples.Example(f"text {n}", "a" if n % 2 else "b", f"g{n // 4}") for n in range(16)]
     learned, held = examples.split(rows, 0.5)
@@ -270,6 +284,7 @@ async def test_pairs_are_asked_and_scored(tmp_path: Path) -> None:
     scores = pairs.score(said, found)
     assert "Say it: s0" in engine.requests[0]
     assert 30 < scores.bleu < 90 and 30 < scores.chrf < 90 and scores.pairs == 3
+    assert scores.exact == pytest.approx(200 / 3)
     assert "tok:13a" in scores.bleu_signature
     assert pairs.score(["the cat sat on the mat"] * 3, found).bleu == pytest.approx(100)
     assert engine.stats()["sequences"] == 0

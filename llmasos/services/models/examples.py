@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -106,7 +106,8 @@ def skeleton(text: str) -> str:
 def split(examples: Sequence[Example], share: float, seed: int = 1) -> tuple[list[Example], list[Example]]:
     """Examples to learn from, and those held out; whole groups, about the same share of each answer's.
 
-    The same examples and seed give the same split.
+    Answers that are given too seldom for that, as sentences are, count as one. The same examples and seed give the same
+    split.
 
     Args:
         examples: All of them.
@@ -119,26 +120,24 @@ def split(examples: Sequence[Example], share: float, seed: int = 1) -> tuple[lis
     groups: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         groups[example.group].append(example)
+    given = Counter(example.answer for example in examples)
+    classes = {answer: answer if count * share >= 1 else "" for answer, count in given.items()}
     wanted: dict[str, float] = defaultdict(float)
     for example in examples:
-        wanted[_class(example)] += share
+        wanted[classes[example.answer]] += share
     held: list[Example] = []
     for group in sorted(groups, key=lambda group: blake2b(f"{seed} {group}".encode(), digest_size=8).digest()):
         # A group goes where its answers are still short, so that no answer is held out more than others.
         members = groups[group]
-        if sum(wanted[_class(example)] for example in members) >= 0.5 * len(members):
+        if sum(wanted[classes[example.answer]] for example in members) >= 0.5 * len(members):
             held += members
             for example in members:
-                wanted[_class(example)] -= 1
+                wanted[classes[example.answer]] -= 1
     chosen = {id(example) for example in held}
     learned = [example for example in examples if id(example) not in chosen]
     if not learned or not held:
         raise UsageError("All examples are alike, so that none can be held out.", "Write more, in other words.")
     return learned, held
-
-
-def _class(example: Example) -> str:
-    return example.answer if len(example.answer) <= 40 else ""
 
 
 def _example(row: Any) -> tuple[Task, Example]:

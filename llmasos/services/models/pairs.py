@@ -1,4 +1,4 @@
-"""BLEU and chrF of a model on pairs of a source and what should come of it.
+"""BLEU and chrF of a model on pairs of a source and what should come of it, and how many it has exactly.
 
 Figures: sacrebleu (Post, "A Call for Clarity in Reporting BLEU Scores", 2018), which names how each was computed.
 """
@@ -28,10 +28,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The figures, each 0 to 100, with the signature that says how it was computed."""
+    """The figures, each 0 to 100; BLEU and chrF with the signature that says how they were computed."""
 
     bleu: float
     chrf: float
+    exact: float
     pairs: int
     bleu_signature: str
     chrf_signature: str
@@ -112,4 +113,14 @@ def score(said: Sequence[str], pairs: Sequence[Pair], *, chinese: bool = False) 
     bleu, chrf = BLEU(tokenize="zh" if chinese else "13a"), CHRF()
     figures = bleu.corpus_score(list(said), wanted), chrf.corpus_score(list(said), wanted)
     signatures = bleu.get_signature(), chrf.get_signature()
-    return Scores(figures[0].score, figures[1].score, len(pairs), str(signatures[0]), str(signatures[1]))
+    exact = 100 * share([(one, pair.target) for one, pair in zip(said, pairs, strict=True)])
+    return Scores(figures[0].score, figures[1].score, exact, len(pairs), str(signatures[0]), str(signatures[1]))
+
+
+def share(pairs: Sequence[tuple[str, str]]) -> float:
+    """Which part of what was said is what was wanted, but for capitals and blanks."""
+
+    def plain(words: str) -> str:
+        return " ".join(words.casefold().split())
+
+    return sum(plain(said) == plain(wanted) for said, wanted in pairs) / len(pairs)

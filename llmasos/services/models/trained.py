@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Trained:
         accuracy: Share of those that it answered as wanted.
         compared: Accuracy of others on the same: the model without it, vectors alone.
         trained: When, UTC.
+        likeness: chrF, 0 to 100, of what it writes and of others on the same; where it classifies, or sacrebleu isn't
+            there, empty.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Trained:
     accuracy: float
     compared: dict[str, float]
     trained: str
+    likeness: dict[str, float] = field(default_factory=dict)
 
     @property
     def spoken(self) -> str:
@@ -101,6 +104,7 @@ def check(home: Path, about: Trained, folders: Sequence[Path]) -> None:
 def _read(folder: Path) -> Trained | None:
     try:
         raw: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return Trained(**{field.name: raw[field.name] for field in fields(Trained)})
+        # Those that were kept before figures were added have what there was; one that is missing else is no task.
+        return Trained(**{one.name: raw[one.name] for one in fields(Trained) if one.name in raw})
     except (OSError, ValueError, KeyError, TypeError):
         return None

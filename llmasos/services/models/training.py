@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +23,12 @@ from llmasos.services.language.context import Message, split, template_of
 from llmasos.services.models import examples, trained, vectors
 from llmasos.services.models.classify import classify
 from llmasos.services.models.examples import Example
+from llmasos.services.models.pairs import Pair, score, share
 from llmasos.services.models.trained import Trained
 
 Tell = Callable[[str], None]
+WITH, WITHOUT = "with it", "without it"
+"""What the figures of a model with the adapter and without are called."""
 BYTES_A_WEIGHT = 7
 """Of memory: the weights in 32 bits, the file itself, and what a step computes."""
 
@@ -87,14 +90,18 @@ async def train(
     try:
         target = adapters.folder_of(settings.home, name) / adapters.FILE
         await asyncio.to_thread(_fit, model, task, learned, target, wanted, settings.threads, name, tell)
-        compared = {}
+        before = await _answers(model, None, task, held, labels)
+        after = await _answers(model, target, task, held, labels)
+        compared = {WITHOUT: _right(before, held)}
+        likeness = {}
         if task == "classify":
-            compared["without it"] = await _accuracy(model, None, task, held, labels)
             compared |= await vectors.accuracies(embedder, learned, held)
+        else:
+            likeness = _likeness({WITH: after, WITHOUT: before}, held)
         about = Trained(
             name=name, task=task, labels=labels, model=named, fingerprint=models.fingerprint(source),
-            examples=len(learned), held_out=len(held), accuracy=await _accuracy(model, target, task, held, labels),
-            compared=compared, trained=datetime.now(UTC).isoformat(timespec="seconds"),
+            examples=len(learned), held_out=len(held), accuracy=_right(after, held), compared=compared,
+            trained=datetime.now(UTC).isoformat(timespec="seconds"), likeness=likeness,
         )  # fmt: skip
     finally:
         model.close()
@@ -175,19 +182,28 @@ def _tokens(model: LlamaModel, task: examples.Task, example: Example) -> tuple[l
     return asked, [*model.tokenize(example.answer), model.end_token]
 
 
-async def _accuracy(
+async def _answers(
     model: LlamaModel, adapter: Path | None, task: examples.Task, held: Sequence[Example], labels: Sequence[str]
-) -> float:
-    """Share of the held out examples that the model answers as wanted, as it will be asked."""
+) -> list[str]:
+    """What the model answers to the held out examples, as it will be asked."""
     engine = await LlamaEngine.create(model, n_ctx=2048, n_seq=2, adapter=adapter)
     try:
-        right = 0
-        for example in held:
-            said = await _answer(engine, task, example, labels)
-            right += " ".join(said.casefold().split()) == " ".join(example.answer.casefold().split())
-        return right / len(held)
+        return [await _answer(engine, task, example, labels) for example in held]
     finally:
         await engine.shutdown()
+
+
+def _right(said: Sequence[str], held: Sequence[Example]) -> float:
+    return share([(one, example.answer) for one, example in zip(said, held, strict=True)])
+
+
+def _likeness(said: Mapping[str, Sequence[str]], held: Sequence[Example]) -> dict[str, float]:
+    """What each of several said, by chrF; nothing where sacrebleu isn't installed."""
+    wanted = [Pair(example.text, example.answer) for example in held]
+    try:
+        return {name: round(score(answers, wanted).chrf, 1) for name, answers in said.items()}
+    except ModelError:
+        return {}
 
 
 async def _answer(engine: Engine, task: examples.Task, example: Example, labels: Sequence[str]) -> str:
