@@ -85,6 +85,7 @@ def _answers(size: Size, wrong: list[str]) -> list[dict[str, Any]]:
         ("newest_wins", said.newest, 95.0),
         ("abstain", said.abstained, 90.0),
         ("told_answered", said.told, None),
+        ("told_answered_other_words", said.told_far, None),
     ):
         found.append(_row(id, [right for half in HALVES for right in values[half]], bar))
         found += [_row(f"{id}_{half}", values[half]) for half in HALVES]

@@ -13,6 +13,7 @@ from benchmarks.memory.fillers import fillers
 from benchmarks.memory.stage import OWNER, TINY, say, stage, tell
 from llmasos.compose import Machine
 from llmasos.services.characters import CharacterRef
+from llmasos.services.characters.facts import asks_what_was_told
 from llmasos.services.characters.prompt import DONT_KNOW, DONT_KNOW_CHINESE
 
 AFTER = (1, 10, 50, 200, 1000)
@@ -77,7 +78,9 @@ async def _stream(machine: Machine, seed: str, after: tuple[int, ...], found: Re
 async def _ask(machine: Machine, ref: CharacterRef, fact: Fact, event: int, turns: int, found: Recalled) -> None:
     log = machine.characters.cast.log(_character(machine, ref))
     for question, kept in ((fact.near, found.near), (fact.far, found.far)):
-        hits = await log.recall(question, ref.id, OWNER, before=log.next_number, limit=HITS)
+        # As a talk asks for it.
+        wide = asks_what_was_told(question)
+        hits = await log.recall(question, ref.id, OWNER, before=log.next_number, limit=HITS, wide=wide)
         there = event in [hit.item.order for hit in hits]
         kept[turns, fact.half].append(there)
         if not there:
@@ -92,12 +95,14 @@ class Answered:
         newest: Whether the corrected value alone was recalled first, and the old one not at all.
         abstained: Whether a question for what was never told was answered so.
         told: Whether one for what was told was answered with it.
+        told_far: The same, asked in other words.
         wrong: What went wrong.
     """
 
     newest: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     abstained: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     told: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    told_far: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
 
 
@@ -132,11 +137,10 @@ async def _round(machine: Machine, seed: str, between: int, kept: Answered) -> N
 
     first = {fact.statement: await tell(machine, ref, fact.said(0)) for fact in told}
     await ordinary()
-    for question, fact in [(f.near, f) for f in told] + [(f.far, f) for f in told]:
+    for question, fact, answers in [(f.near, f, kept.told) for f in told] + [(f.far, f, kept.told_far) for f in told]:
         said = await say(machine, ref, question)
         right = fact.said(0) in said
-        if question == fact.near:
-            kept.told[fact.half].append(right)
+        answers[fact.half].append(right)
         if not right:
             kept.wrong.append(f"told, {fact.half}: {question} -> {said}")
     for question, fact in [(f.near, f) for f in untold] + [(f.far, f) for f in untold]:

@@ -29,7 +29,7 @@ async def _recalled(machine: Machine, ref: CharacterRef, seed: str, before: int)
     asked = random.Random(seed).sample(facts(), QUESTIONS)
     found = {}
     for question in [fact.near for fact in asked] + [fact.far for fact in asked]:
-        hits = await log.recall(question, ref.id, OWNER, before=before, limit=5)
+        hits = await log.recall(question, ref.id, OWNER, before=before, limit=5, wide=True)
         found[question] = [[hit.item.id, hit.item.text, round(hit.score, 6)] for hit in hits]
     return {"recalled": found, "next": log.next_number}
 

@@ -143,11 +143,12 @@ class Conversations:
         step = (2 if tiny else 16) * (2 if company.others else 1)
         start = max(0, len(seen) - len(seen) % step - step)
         history = seen[start:]
-        found = await log.recall(line, *company.present, before=number, limit=LOOKED)
+        asks = heard[0].speaker == company.person and asks_what_was_told(line)
+        # Of what may answer a question, `knows` decides, or a model that is asked for no more than it can.
+        found = await log.recall(line, *company.present, before=number, limit=LOOKED, wide=asks)
         # What stands in the window needn't be recalled; to a tiny model it is said again.
         window = {event.number for event in history}
         older = [hit for hit in found if tiny or hit.item.order not in window]
-        asks = heard[0].speaker == company.person and asks_what_was_told(line)
         sure = [hit for hit in found if hit.item.source == company.person and knows(line, hit)] if asks else []
         prompt = compile_prompt(
             character.card,

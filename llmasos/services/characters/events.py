@@ -163,7 +163,7 @@ class EventLog:
         """The events at which all of these were present, oldest first."""
         return [event for _, event in sorted(self._events.items()) if event.known_to(names)]
 
-    async def recall(self, query: str, *names: str, before: int, limit: int = 3) -> list[Hit]:
+    async def recall(self, query: str, *names: str, before: int, limit: int = 3, wide: bool = False) -> list[Hit]:
         """What others said that fits a query and that all of these witnessed, best first.
 
         A line that is found brings along the newest one that says the same otherwise. What somebody has corrected since
@@ -174,13 +174,14 @@ class EventLog:
             names: Who will read what is made of it.
             before: Only events with smaller numbers.
             limit: At most so many.
+            wide: Also what may be meant; who asks judges it.
         """
 
         def seen(item: Item) -> bool:
             event = self._events[item.order]
             return event.number < before and event.known_to(names)
 
-        hits = await self._index.search(query, max(BEYOND * limit, 12), where=seen)
+        hits = await self._index.search(query, max(BEYOND * limit, 12), where=seen, wide=wide)
         return current(self._with_newest(hits, seen))[:limit]
 
     async def search(self, query: str, *names: str, limit: int) -> list[Hit]:

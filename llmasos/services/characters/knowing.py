@@ -1,9 +1,8 @@
 """Whether what was found answers a question: what a character says it knows, and where it says that it doesn't.
 
-A line that has a word of the question may be about something else ("we talked about dogs"), and one that means
-something near it too ("I live in Lisbon" for where I work). Words and meaning together are rarely wrong, so each helps
-the other over its threshold. Measured by `python -m benchmarks.memory` (abstain, told_answered), chosen on the half
-that was looked at.
+Some questions are near to everything that was ever said and some to nothing, so what counts isn't how near a memory is,
+but how far it stands out from what this question is usually near to (`Hit.above`). Chosen on sentences that were
+written for it and are in no benchmark; `python -m benchmarks.memory --only answers` measures.
 """
 
 from __future__ import annotations
@@ -14,21 +13,17 @@ from llmasos.services.memory.retrieval import Hit
 from llmasos.services.memory.words import terms
 from llmasos.services.script import has_chinese
 
-BESIDE_WORDS = 0.29
-"""Meaning from which a line that has words of the question answers it."""
-MEANT, MEANT_CHINESE = 0.28, 0.6
-"""Meaning from which one does that has none; Chinese sentences are nearer to each other."""
+STANDS_OUT, STANDS_OUT_CHINESE = 0.066, 0.055
+"""From how much on a memory answers a question."""
 WORDS_ALONE = 0.6
 """Share of the question's words from which one does where there is no embedder."""
 
 
 def knows(question: str, hit: Hit) -> bool:
     """Whether a memory answers a question."""
-    if hit.meaning is None:
+    if hit.above is None:
         return hit.words >= WORDS_ALONE
-    if hit.words > 0:
-        return hit.meaning >= BESIDE_WORDS
-    return hit.meaning >= (MEANT_CHINESE if has_chinese(question) else MEANT)
+    return hit.above >= (STANDS_OUT_CHINESE if has_chinese(question) else STANDS_OUT)
 
 
 def covers(question: str, texts: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ Relevance Framework", 2009).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,10 @@ class Postings:
         kept = self._kept[start:end]
         return np.concatenate([kept, np.asarray(more, np.uint32)]) if more else kept
 
+    def vocabulary(self) -> Iterator[str]:
+        """All terms, each once."""
+        yield from {**self._where, **self._more}
+
     def coverage(self, query: Sequence[str], counting: Mask) -> npt.NDArray[np.float64]:
         """For each text the share of the query's weight that it has, 0 to 1; comparable between queries.
 
@@ -64,7 +68,7 @@ class Postings:
         """
         terms, ends, parts = [], [], []
         total = 0
-        for term in {**self._where, **self._more}:
+        for term in self.vocabulary():
             numbers = renumbered[self.holding(term)]
             numbers = numbers[numbers >= 0]
             if len(numbers):

@@ -4,8 +4,10 @@
     relevance  the better of words and meaning, and a little of the other
     recency    halves with every `HALF_LIFE` later texts, but never below `FLOOR`: an old hit stays a hit
 
-Relevance has an absolute threshold, so that where nothing fits nothing is found. No clock and no randomness
-take part: the same texts and the same query give the same answer in another process.
+Relevance has an absolute threshold, so that where nothing fits nothing is found. Some queries are near to every text
+and some to none; how far a text stands out from what is usual for a query says more of whether it answers it than how
+near it is. No clock and no randomness take part: the same texts and the same query give the same answer in another
+process.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from llmasos.services.memory import packing
 from llmasos.services.memory.column import Column
 from llmasos.services.memory.postings import Postings
 from llmasos.services.memory.words import terms
+from llmasos.services.script import has_chinese
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,12 @@ COVERED = 0.34
 FAR, NEAR = 0.81, 0.91
 """Cosines of multilingual-e5-small below which a text is about something else, above which it is the thing;
 unrelated sentences reach 0.80."""
+USUAL, USUAL_CHINESE = 0.768, 0.80
+"""As near to a query are three of four texts at most, where little is known; Chinese ones are nearer to each other."""
+KNOWN = 8
+"""So many texts count as much as that."""
+STANDS_OUT = 0.03
+"""From so much above the usual on a text is found by who asks for all that may be meant."""
 
 
 class Embedder(Protocol):
@@ -86,6 +95,7 @@ class Hit:
         complete: Whether it has all content words of the query.
         words: The part of the relevance that is of words, 0 to 1.
         meaning: The part that is of meaning, 0 to 1; None where there was no embedder.
+        above: How much nearer it is to the query than texts in the query's script usually are; None as for `meaning`.
     """
 
     item: Item
@@ -94,6 +104,7 @@ class Hit:
     complete: bool
     words: float = 0.0
     meaning: float | None = None
+    above: float | None = None
 
 
 class Index:
@@ -119,6 +130,8 @@ class Index:
         self._vectors = Column(np.float32, WIDTH)
         self._steps = Column(np.float32)
         self._any_vectors = False
+        self._chinese: Column | None = Column(np.bool_)
+        """Which texts have Chinese; None where they were loaded and nobody asked yet."""
         self._sorted: npt.NDArray[np.int64] | None = None
         """Orders of all that are there, ascending; None where that has to be found anew."""
 
@@ -148,6 +161,8 @@ class Index:
         number = len(self._items)
         self._numbers()[item.id] = number
         self._items.append(item)
+        if self._chinese is not None:
+            self._chinese.append(has_chinese(item.text))
         self._words.add(number, terms(item.text))
         self._there.append(True)
         self._orders.append(item.order)
@@ -208,6 +223,7 @@ class Index:
         self._vectors.load(vectors)
         words = bytes(sections["words"]).decode("utf-8", "surrogatepass")
         self._words.load(words, sections["word_ends"], sections["numbers"])
+        self._chinese = None
         self._sorted = None
         return True
 
@@ -223,6 +239,7 @@ class Index:
         *,
         where: Callable[[Item], bool] | None = None,
         by_meaning: bool = True,
+        wide: bool = False,
     ) -> list[Hit]:
         """What fits a query, best first; empty where nothing does.
 
@@ -231,6 +248,7 @@ class Index:
             limit: At most so many.
             where: Only these take part.
             by_meaning: Use the embedder too.
+            wide: Behind these also what merely stands out, its relevance 0: for who judges what is found.
         """
         # First, as others may add texts meanwhile.
         asked = await self._embedded(query, "query") if by_meaning and self._any_vectors else None
@@ -240,17 +258,20 @@ class Index:
                 candidates[number] = where(self._item(number))
         covered = self._words.coverage(terms(query, query=True), self._there.view)
         by_words = np.where(covered >= COVERED, covered, 0.0)
-        meant = np.zeros(len(covered)) if asked is None else self._vectors.view @ asked
-        meant = np.clip((meant - FAR) / (NEAR - FAR), 0.0, 1.0)
+        near = np.zeros(len(covered)) if asked is None else self._vectors.view @ asked
+        meant = np.clip((near - FAR) / (NEAR - FAR), 0.0, 1.0)
         relevance = 0.75 * np.maximum(by_words, meant) + 0.25 * np.minimum(by_words, meant)
-        found = np.flatnonzero(candidates & (relevance > 0))
+        above = near - self._usual(query, near, candidates)
+        fits = relevance > 0
+        found = np.flatnonzero(candidates & (fits | (above >= STANDS_OUT) if wide else fits))
         orders = self._orders.view[found]
         newer = self._in_order() if where is None else np.sort(self._orders.view[candidates])
         age = len(newer) - np.searchsorted(newer, orders, side="right")
         recency = FLOOR + (1 - FLOOR) * 0.5 ** (age / HALF_LIFE)
-        scores = relevance[found] * recency * self._importance.view[found]
+        fits = fits[found]
+        scores = np.where(fits, relevance[found], above[found]) * recency * self._importance.view[found]
         # Rounded, so that a last bit doesn't decide; equal ones newest first.
-        best = np.lexsort((-orders, -np.round(scores, 6)))[:limit]
+        best = np.lexsort((-orders, -np.round(scores, 6), ~fits))[:limit]
         return [
             Hit(
                 self._item(found[at]),
@@ -259,9 +280,33 @@ class Index:
                 bool(covered[found[at]] > 0.999),
                 float(by_words[found[at]]),
                 None if asked is None else float(meant[found[at]]),
+                None if asked is None else float(above[found[at]]),
             )
             for at in best
         ]
+
+    def _usual(self, query: str, near: Vectors, candidates: npt.NDArray[np.bool_]) -> float:
+        """The upper quartile of what is near to a query, of texts in its script; few of them say little.
+
+        Not the mean: what the query is about, and what it isn't, would move that.
+        """
+        chinese = has_chinese(query)
+        usual = USUAL_CHINESE if chinese else USUAL
+        if not self._any_vectors:
+            return usual
+        alike = near[candidates & (self._in_chinese() == chinese) & (near != 0)]  # 0 where there is no vector
+        if not len(alike):
+            return usual
+        return float((KNOWN * usual + len(alike) * np.quantile(alike, 0.75)) / (KNOWN + len(alike)))
+
+    def _in_chinese(self) -> npt.NDArray[np.bool_]:
+        if self._chinese is None:
+            there = np.zeros(len(self._items), np.bool_)
+            for term in filter(has_chinese, self._words.vocabulary()):
+                there[self._words.holding(term)] = True
+            self._chinese = Column(np.bool_)
+            self._chinese.load(there)
+        return self._chinese.view
 
     def _numbers(self) -> dict[str, int]:
         if self._places is None:
