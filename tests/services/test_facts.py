@@ -53,7 +53,8 @@ def test_frames() -> None:
     "line",
     [
         "What is my dog called?", "Where do I live?", "When is my birthday?", "Do you remember my sister?", "How old am I?",
-        "What did I tell you about the boat?", "Which city is my home in?", "Who looks after my teeth?", "我的狗叫什么？", "我住在哪里？",
+        "What did I tell you about the boat?", "Which city is my home in?", "Who looks after my teeth?",
+        "How high up is my flat?", "How fast did I run?", "To whom do I owe money?", "Which country do I dream of?", "我的狗叫什么？", "我住在哪里？",
     ],
 )  # fmt: skip
 def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
@@ -65,6 +66,7 @@ def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
     [
         "What should I cook?", "What do you like?", "How are you?", "Can you help me with my homework?", "What do you think of my plan?",
         "Tell me a story.", "I live in Lisbon.", "What can I do about my back?", "Where are you from?", "How do I bake bread?",
+        "How high is the tower?", "How fast should I run?", "How do I come home quickly?",
         "我该怎么办？", "你喜欢什么？",
     ],
 )  # fmt: skip

@@ -60,8 +60,8 @@ SHARED = 0.5
 # Asked for a fact that only the person can have told: "what is my dog called?", not "what should I cook?".
 _NOT_TOLD = r"(?:should|can|could|would|shall|may|might|do you (?:think|like|want)|are you|is your)"
 _ASKS = re.compile(
-    r"\b(?:what|who|whom|whose|where|when|which|how (?:old|tall|many|much|long|often|far|big))(?:'s|'re)?\b"
-    rf"(?:(?! {_NOT_TOLD}\b).)*?\b(?:my|mine|our|i|me|we)\b"
+    r"\b(?:what|who|whom|whose|where|when|which|how (?:old|tall|many|much|long|often|far|big|high|fast|heavy))"
+    rf"(?:'s|'re)?\b(?:(?! {_NOT_TOLD}\b).)*?\b(?:my|mine|our|i|me|we)\b"
     r"|\bhow (?:do|did) i\b"
     r"|\bdo you (?:know|remember|recall)\b.*\b(?:my|our|i|me|we)\b"
     r"|\bcan you (?:tell me|remember|recall)\b.*\b(?:my|i|me)\b"
@@ -71,7 +71,7 @@ _ASKS = re.compile(
 _OWN_DOINGS = (
     r"(?:live|work|like|love|have|own|drink|eat|play|drive|study|prefer|call|collect|keep|speak|go|wear|tell|say"
     r"|mention|take|get|put|do for|meet|spend|sit|pay|support|practi[sc]e|cheer|report|see|board|type|name|grow|know"
-    r"|train|write|run|lose|find|leave)"
+    r"|train|write|run|lose|find|leave|owe|dream|enjoy|hate|miss|attend|commute|weigh|belong|come from|celebrate)"
 )
 _ADVICE = re.compile(
     r"\b(?:should|shall|could|would|might|can|may|ought to|must|need to|have to) (?:i|we)\b"

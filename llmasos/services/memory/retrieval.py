@@ -285,7 +285,7 @@ class Index:
             for at in best
         ]
 
-    def _usual(self, query: str, near: Vectors, candidates: npt.NDArray[np.bool_]) -> float:
+    def _usual(self, query: str, near: npt.NDArray[np.floating], candidates: npt.NDArray[np.bool_]) -> float:
         """The upper quartile of what is near to a query, of texts in its script; few of them say little.
 
         Not the mean: what the query is about, and what it isn't, would move that.
