@@ -15,8 +15,6 @@ from llmasos.services.script import has_chinese
 
 STANDS_OUT, STANDS_OUT_CHINESE = 0.066, 0.055
 """From how much on a memory answers a question."""
-BESIDE_WORDS = 0.004
-"""So much less is enough where it has words of the question, too."""
 WORDS_ALONE = 0.6
 """Share of the question's words from which one does where there is no embedder."""
 
@@ -25,8 +23,7 @@ def knows(question: str, hit: Hit) -> bool:
     """Whether a memory answers a question."""
     if hit.above is None:
         return hit.words >= WORDS_ALONE
-    enough = STANDS_OUT_CHINESE if has_chinese(question) else STANDS_OUT
-    return hit.above >= enough - (BESIDE_WORDS if hit.words > 0 else 0.0)
+    return hit.above >= (STANDS_OUT_CHINESE if has_chinese(question) else STANDS_OUT)
 
 
 def covers(question: str, texts: Sequence[str]) -> bool:
