@@ -95,7 +95,8 @@ class Hit:
         complete: Whether it has all content words of the query.
         words: The part of the relevance that is of words, 0 to 1.
         meaning: The part that is of meaning, 0 to 1; None where there was no embedder.
-        above: How much nearer it is to the query than texts in the query's script usually are; None as for `meaning`.
+        above: How much nearer it is to the query than texts in the query's script usually are; None as for `meaning`,
+            and where the search wasn't wide.
     """
 
     item: Item
@@ -261,7 +262,7 @@ class Index:
         near = np.zeros(len(covered)) if asked is None else self._vectors.view @ asked
         meant = np.clip((near - FAR) / (NEAR - FAR), 0.0, 1.0)
         relevance = 0.75 * np.maximum(by_words, meant) + 0.25 * np.minimum(by_words, meant)
-        above = near - self._usual(query, near, candidates)
+        above = near - (self._usual(query, near, candidates) if wide else 0.0)
         fits = relevance > 0
         found = np.flatnonzero(candidates & (fits | (above >= STANDS_OUT) if wide else fits))
         orders = self._orders.view[found]
@@ -280,7 +281,7 @@ class Index:
                 bool(covered[found[at]] > 0.999),
                 float(by_words[found[at]]),
                 None if asked is None else float(meant[found[at]]),
-                None if asked is None else float(above[found[at]]),
+                float(above[found[at]]) if wide and asked is not None else None,
             )
             for at in best
         ]

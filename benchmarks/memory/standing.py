@@ -1,0 +1,117 @@
+"""What tells a memory that answers a question from one that is merely near: the cosine, or how far it stands out.
+
+    python -m benchmarks.memory.standing
+
+Facts with questions in other words (other_words.txt) that were written for choosing the bounds of
+services/characters/knowing.py. Half of them are told, among ordinary lines; all are asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmasos.core.engine.embed import Embedder, make_embedder
+from llmasos.services.characters.knowing import knows
+from llmasos.services.memory.retrieval import Index, Item
+from llmasos.services.script import has_chinese
+
+SEEDS = 8
+WRONG = 0.05
+"""Share of questions for what was never told that may be answered."""
+
+
+class Kept:
+    """An embedder that makes each vector once.
+
+    Args:
+        embedder: What makes them.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.name = embedder.name
+        self._known: dict[tuple[str, str], Any] = {}
+
+    async def embed(self, texts: Any, kind: Any) -> Any:
+        """As the embedder."""
+        for text in texts:
+            if (text, kind) not in self._known:
+                self._known[text, kind] = (await self._embedder.embed([text], kind))[0]
+        return np.stack([self._known[text, kind] for text in texts])
+
+
+def read() -> tuple[list[tuple[str, str, str]], list[str]]:
+    """The facts, each with its two questions, and what is said in between."""
+    lines = Path(__file__).with_name("other_words.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line and not line.startswith("#")]
+    facts = [tuple(part.strip() for part in line.split("|")) for line in lines if "|" in line]
+    return facts, [line for line in lines if "|" not in line]  # type: ignore[return-value]  # three each
+
+
+async def main() -> None:
+    """Print the figures."""
+    embedder = make_embedder()
+    try:
+        kept = Kept(embedder)
+        facts, between = read()
+        english = [fact for fact in facts if not has_chinese(fact[0])]
+        for name, some in (("English", english), ("English and Chinese", facts)):
+            said = [line for line in between if some is facts or not has_chinese(line)]
+            print(f"{name}: {len(some)} facts, half of them told, {SEEDS} times; {len(said)} lines in between")
+            await _bounds(kept, some, said)
+            await _as_it_is(kept, some, said)
+    finally:
+        await embedder.close()
+
+
+async def _bounds(kept: Kept, facts: list[tuple[str, str, str]], between: list[str]) -> None:
+    """How many are answered right with a bound that is wrong for few of those that were never told."""
+    vectors = await kept.embed([fact[0] for fact in facts] + between, "passage")
+    rows = []
+    for seed in range(SEEDS):
+        told = random.Random(seed).sample(range(len(facts)), len(facts) // 2)
+        there = [*told, *range(len(facts), len(vectors))]
+        for number, fact in enumerate(facts):
+            near = vectors[there] @ (await kept.embed([fact[2]], "query"))[0]
+            best = int(np.argmax(near))
+            rows.append((number in told, there[best] == number, near[best], near[best] - np.quantile(near, 0.75)))
+    was_told, right = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    print(f"  in other words the nearest is the right one: {np.mean(right[was_told]):.1%} of those that were told")
+    for name, values in (("the cosine", [row[2] for row in rows]), ("what stands out", [row[3] for row in rows])):
+        worth = np.array(values)
+        bound = np.quantile(worth[~was_told], 1 - WRONG)
+        answered = np.mean((worth > bound)[was_told] & right[was_told])
+        print(
+            f"  {name} above {bound:.3f}, wrong for {WRONG:.0%} never told: {answered:.1%} of the told answered right"
+        )
+
+
+async def _as_it_is(kept: Kept, facts: list[tuple[str, str, str]], between: list[str]) -> None:
+    """What the system makes of the questions."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    for seed in range(SEEDS):
+        told = set(random.Random(seed).sample(range(len(facts)), len(facts) // 2))
+        index = Index(kept)
+        for number, text in enumerate([facts[number][0] for number in sorted(told)] + between):
+            index.add(Item(str(number), text, number, vector=await index.embed(text)))
+        for number, (fact, *questions) in enumerate(facts):
+            for which, question in zip(("in its words", "in others"), questions, strict=True):
+                hits = (await index.search(question, 12, wide=True))[:5]
+                sure = [hit.item.text for hit in hits if knows(question, hit)]
+                if number in told:
+                    found[f"told, asked {which}: among five"].append(fact in [hit.item.text for hit in hits])
+                    found[f"told, asked {which}: answered with it"].append(sure[:1] == [fact])
+                else:
+                    found[f"never told, asked {which}: not answered"].append(not sure)
+    for what, values in sorted(found.items()):
+        print(f"  {what}: {np.mean(values):.1%} (n = {len(values)})")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
