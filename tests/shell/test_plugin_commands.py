@@ -192,6 +192,17 @@ def test_an_app_that_cannot_be_opened(tmp_path: Path) -> None:
     assert "has no function open(request)" in problems(tmp_path / "dinner", "app")[0]
 
 
+def test_adapters_that_an_app_names_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scaffold.make("app", "dinner", tmp_path, as_json=True)
+    manifest = tmp_path / "dinner" / "app.toml"
+    manifest.write_text(f'{manifest.read_text()}\n[adapters]\nclassify = "dishes"\n')
+    capsys.readouterr()
+    assert main(["app", "check", str(tmp_path / "dinner")]) == 0
+    assert "adapter  dishes: classify; 'llmasos model train dishes EXAMPLES.jsonl' makes it" in capsys.readouterr().out
+    assert main(["app", "check", str(tmp_path / "dinner"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["adapters"] == {"classify": "dishes"}
+
+
 def test_check_for_programs_and_for_people(bill: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["plugin", "check", str(bill), "--json"]) == 0
