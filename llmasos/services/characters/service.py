@@ -382,8 +382,8 @@ class Characters(CharacterApi, Remembering, Undo):
         if card is None:
             return done(f"Changed how {known.name} draws its words.", ref=known.name)
         self.cast.revise(known, card)
-        told_ = message or f"Changed {known.name}'s card (version {len(known.versions) + 1})."
-        return done(told_, ref=known.name, note=_noted("It remembers what it knew.", note, _refused(card)))
+        said = message or f"Changed {known.name}'s card (version {len(known.versions) + 1})."
+        return done(said, ref=known.name, note=_noted("It remembers what it knew.", note, _refused(card)))
 
 
 def _described(card: Card) -> str:
