@@ -210,7 +210,7 @@ def _models(model: argparse.ArgumentParser) -> None:
         "what", nargs="?", default="", metavar="TYPE|EXAMPLES", help="quantize: q4_k_m, ...; train: JSONL"
     )
     model.add_argument("--text", type=Path, metavar="FILE", help="eval, quantize: the text for perplexity")
-    model.add_argument("--pairs", type=Path, metavar="FILE", help='eval: lines {"source","target"} for exact answers, BLEU and chrF')
+    model.add_argument("--pairs", type=Path, metavar="FILE", help='eval: lines {"source","target"}: exact, BLEU, chrF')
     model.add_argument("--prompt", default="{source}", help="eval: what the model is asked with each {source}")
     model.add_argument("--limit", type=int, default=0, metavar="N", help="eval: at most so many pairs")
     model.add_argument("--out", type=Path, metavar="FILE", help="quantize: where to")
