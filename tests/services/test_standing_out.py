@@ -119,3 +119,16 @@ async def test_a_character_answers_a_question_in_other_words(desk: Desk) -> None
     # Said, and no question: nothing that merely stands out comes into the prompt.
     await desk.ok("character.chat", name="Alice", message="Cities are noisy.")
     assert "Antwerp" not in desk.engine.requests[-1].rpartition("user\n")[2]
+
+
+async def test_what_may_not_be_found_changes_nothing() -> None:
+    """Neither what others said nor what came later shifts a score, by words or by meaning."""
+    embedder = Near({"boat": 0.85}, 0.70)
+    index = await filled(embedder, "My boat is called Albatross.")
+    last = index.newest
+    before = await index.search("What is my boat?", where=lambda item: item.order <= last, wide=True)
+    for number in range(last + 1, last + 30):
+        text = f"The boat of number {number}."
+        index.add(Item(str(number), text, number, vector=await index.embed(text)))
+    after = await index.search("What is my boat?", where=lambda item: item.order <= last, wide=True)
+    assert [(hit.item.id, hit.score, hit.above) for hit in before] == [(h.item.id, h.score, h.above) for h in after]

@@ -257,9 +257,10 @@ class Index:
         if where is not None:
             for number in np.flatnonzero(candidates):
                 candidates[number] = where(self._item(number))
-        covered = self._words.coverage(terms(query, query=True), self._there.view)
+        # How rare a word is, is counted among what may be found: what others said, or what came later, changes nothing.
+        covered = self._words.coverage(terms(query, query=True), candidates)
         by_words = np.where(covered >= COVERED, covered, 0.0)
-        near = np.zeros(len(covered)) if asked is None else self._vectors.view @ asked
+        near = np.zeros(len(covered)) if asked is None else self._nearness(asked, exact=wide)
         meant = np.clip((near - FAR) / (NEAR - FAR), 0.0, 1.0)
         relevance = 0.75 * np.maximum(by_words, meant) + 0.25 * np.minimum(by_words, meant)
         above = near - (self._usual(query, near, candidates) if wide else 0.0)
@@ -285,6 +286,11 @@ class Index:
             )
             for at in best
         ]
+
+    def _nearness(self, asked: Vectors, *, exact: bool) -> npt.NDArray[np.floating]:
+        """The cosine of each text to a query; exact is slower, and in no bit depends on how many texts there are."""
+        vectors = self._vectors.view
+        return np.einsum("ij,j->i", vectors, asked) if exact else vectors @ asked
 
     def _usual(self, query: str, near: npt.NDArray[np.floating], candidates: npt.NDArray[np.bool_]) -> float:
         """The upper quartile of what is near to a query, of texts in its script; few of them say little.
