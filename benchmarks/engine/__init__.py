@@ -38,6 +38,7 @@ SUBJECTS = {
     "spike": ("threads, KV layout, LoRA, a busy machine", "10 min"),
     "scaling": ("more processes, longer contexts", "7 min"),
     "quantization": ("perplexity and speed of three quantizations", "2 min"),
+    "width": ("a step of 1 to 128 rows, by quantization and threads", "1 min"),
     "soak": ("memory, sequences and threads after a long time", "12 min"),
 }
 """Name -> what it measures, and about how long that takes on two cores of some 50 tokens/s each."""
