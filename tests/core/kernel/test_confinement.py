@@ -40,6 +40,11 @@ def who(request: pytest.FixtureRequest) -> type[Mine]:
     return request.param
 
 
+def _above(place: Path) -> list[Path]:
+    """The tests' own folders above a place, which somebody else must be able to pass."""
+    return [path for path in place.parents if "pytest-of-" in str(path)]
+
+
 async def run(who: type[Mine], layers: Sequence[str], only: Sequence[str] = ()) -> Column:
     return await column(who(layers), only, who.owner)
 
@@ -134,7 +139,7 @@ async def worker_pid(tmp_path: Path, who: type[Mine]) -> Any:
     shutil.copytree(PROBE, place)
     text = (place / "plugin.toml").read_text().replace('"probe"', '"still"').replace("single_use", "worker")
     (place / "plugin.toml").write_text(text)
-    for path in (*tmp_path.parents[:2], tmp_path, place):
+    for path in (*_above(tmp_path), tmp_path, place):
         path.chmod(0o755)
     launcher = who(LEVELS["confined"])
     async with PluginHost(launcher=launcher) as host:
@@ -248,7 +253,7 @@ def granting(tmp_path: Path, who: type[Mine]) -> Granting:
         place.mkdir()
     (elsewhere / "file").write_text("kept")
     if who is Somebodys:
-        for path in (*tmp_path.parents[:2], tmp_path):
+        for path in (*_above(tmp_path), tmp_path):
             path.chmod(0o755)
         for path in (out, elsewhere, elsewhere / "file"):
             os.chown(path, *Somebodys.owner or (0, 0))
