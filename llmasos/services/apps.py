@@ -97,7 +97,7 @@ class Apps:
             request: What it should do first.
 
         Examples:
-            open social
+            launch guide
             start the guide and show me reminders
             打开 guide
         """

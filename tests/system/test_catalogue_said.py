@@ -60,7 +60,7 @@ SENTENCES = {
     "device.turn_off": "turn off the kitchen light",
     "device.set": "set the thermostat to 17.5 degrees",
     "app.list": "which apps are installed",
-    "app.open": "open social",
+    "app.open": "launch guide",
     "app.close": "close the guide",
     "process.list": "which processes are running",
     "process.show": "show me process {pid}",
