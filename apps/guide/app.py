@@ -45,8 +45,8 @@ def open(request: str = "") -> str:
     }
     lines = []
     for about, sentences in (rooms or ROOMS).values():
-        lines.append(f"**{about}**")
+        lines.append(f"\n**{about}**\n")  # without empty lines Markdown takes it for the end of the list before it
         lines += [f"- {sentence}" for sentence in (sentences if rooms else sentences[:1])]
     if not rooms:
-        lines.append(f"\nSay 'open the guide and show me {next(iter(ROOMS))}' for more about one of them.")
-    return "\n".join(lines)
+        lines.append(f"\n'app.open guide request={next(iter(ROOMS))}' says more about one of them.")
+    return "\n".join(lines).strip()

@@ -98,7 +98,7 @@ class Apps:
 
         Examples:
             launch guide
-            start the guide and show me reminders
+            app.open guide request=reminders
             打开 guide
         """
         app = self._find(name)

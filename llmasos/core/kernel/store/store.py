@@ -12,7 +12,6 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from json.scanner import make_scanner
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
@@ -45,8 +44,7 @@ _NONCE = crypto.NONCE_BYTES
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-# What `JSONDecoder.raw_decode` calls: what was sealed here is JSON, so nothing is left for that to look at.
-_from_json = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed asks for a scanner to make one
+_from_json = json.JSONDecoder().raw_decode
 
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
@@ -252,7 +250,7 @@ class Store:
                     row = self._db.point(_POINT, (token,))
                     if row is not None:  # as `_open`, one call less
                         body = self._body(scope, token, row)
-                        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
+                        return _from_json(body.decode("utf-8", "surrogatepass"))[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -574,7 +572,7 @@ class Store:
     def _open(self, scope: Scope, token: bytes, *row: Any) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
         body = self._body(scope, token, row)
-        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
+        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
 
     def _body(self, scope: Scope, token: bytes, row: tuple[int, int, int, bytes]) -> bytes:
         seq, scope_id, rev, sealed = row
