@@ -439,7 +439,7 @@ async def compose(
         kernel.erasing_lines += [history.erase, kept.erase]
         kernel.killing.append(recorder.forget_process)
         requests = Requests(
-            kernel, interpreter, kept=kept, names=lists, private=(home,), jobs=jobs,
+            kernel, interpreter, kept=kept, names=lists, apps=apps.installed, private=(home,), jobs=jobs,
             conversations=conversations, moderation=moderation,
         )  # fmt: skip
 

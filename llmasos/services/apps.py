@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -58,8 +58,12 @@ class Apps:
         self._rows.pop(app, None)
         self._lines.pop(app, None)
 
-    async def names(self, _: Session) -> Iterable[str]:
+    def installed(self) -> Collection[str]:
         """What the apps are called."""
+        return self._rows.keys()
+
+    async def names(self, _: Session) -> Iterable[str]:
+        """What the apps are called, as a source of names."""
         return self._rows
 
     async def close_all(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Requests:
         interpreter: What reads sentences.
         kept: Readings that persons corrected or confirmed; None keeps none.
         names: Where names of things come from.
+        apps: Which apps are installed; None where there are none.
         private: Folders that `cd` can't enter.
         jobs: Takes orders for the background; None where there are none.
         conversations: Where sessions go on with the one before; None where they don't.
@@ -58,6 +59,7 @@ class Requests:
         *,
         kept: KeptReadings | None = None,
         names: Sequence[NamesOf] = (),
+        apps: Callable[[], Collection[str]] | None = None,
         private: Sequence[Path] = (),
         jobs: Jobs | None = None,
         conversations: Conversations | None = None,
@@ -67,6 +69,7 @@ class Requests:
         self._interpreter = interpreter
         self._kept = kept
         self._names = tuple(names)
+        self._apps = apps
         self._private = tuple(private)
         self._jobs = jobs
         self._conversations = conversations
@@ -94,7 +97,7 @@ class Requests:
         if written:
             return Reading(written, 1.0), "call"
         if not appended:
-            habitual = habit(line, lambda path: _exists(session, path))
+            habitual = self._habit(session, line)
             if habitual:
                 return Reading(habitual, 1.0), "habit"
             explained = self._kept.recall(session.person, line) if self._kept else None
@@ -108,6 +111,9 @@ class Requests:
             appended=bool(appended),
         )
         return await self._interpreter.interpret(said, context=context), "model"
+
+    def _habit(self, session: Session, line: str) -> Program | None:
+        return habit(line, lambda path: _exists(session, path), self._apps() if self._apps else ())
 
     async def _there(self, session: Session) -> list[str]:
         """Names of what there is; a source that fails costs its names, not the sentence."""
@@ -249,7 +255,7 @@ class Requests:
             return order
         known = (
             written_call(line, self._kernel.table)
-            or habit(line, lambda path: _exists(session, path))
+            or self._habit(session, line)
             or (self._kept.recall(session.person, line) if self._kept else None)
         )
         return None if known else self._jobs.order(line)

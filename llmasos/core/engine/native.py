@@ -54,8 +54,8 @@ def _prepare(tiles: bool | None) -> Native:
     # prompt takes 20 times as long. One that sleeps at once wakes too late: with two threads decode is slower than with
     # one. Spinning for some 20 microseconds first has neither fault. libgomp reads this once, when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # libgomp counts the program's first thread, which never computes here, and so believes that there are more threads
-    # than cores; then it hardly spins at all, unless it was asked to be active: a step of one row takes 14.5 ms, not 9.5.
+    # libgomp counts the program's first thread too, which never computes here, and so believes that there are more
+    # threads than cores. Then it hardly spins unless asked to be active: a step of one row takes 14.5 ms, not 9.5.
     os.environ.setdefault("OMP_WAIT_POLICY", "active")
 
     import llama_cpp

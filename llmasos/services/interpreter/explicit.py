@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from llmasos.core.base.errors import UsageError
@@ -20,6 +20,7 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _ESCAPED = re.compile(r'\\(["\\])')
+_OPENED = re.compile(r"(?:[Oo]pen|[Ll]aunch|[Ss]tart)(?: up)?(?: the)? ([\w-]+)(?: app)?[.!]?")
 _FLAG = re.compile(r"-[a-zA-Z]{1,4}")
 
 
@@ -84,7 +85,7 @@ def split(text: str) -> list[str]:
     return [*words, "".join(parts)] if begun else words
 
 
-def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
+def habit(line: str, exists: Callable[[str], bool], apps: Collection[str] = ()) -> Program | None:
     """The calls that a habitual command means, or None where the line is a sentence ("cat pictures from Rome").
 
     `cd` and `pwd` are no calls: the session's own folder is the shell's business.
@@ -92,10 +93,14 @@ def habit(line: str, exists: Callable[[str], bool]) -> Program | None:
     Args:
         line: What was typed.
         exists: Whether a path is there; decides between a command and a sentence that begins like one.
+        apps: Names of installed apps: `open guide` opens one where no file is called so.
     """
     words = split(line)
     if not words:
         return None
+    app = _OPENED.fullmatch(line.strip())
+    if app and app[1].casefold() in apps and not exists(app[1]):
+        return (Call("app.open", {"name": app[1].casefold()}),)
     command, rest = words[0], [w for w in words[1:] if not _FLAG.fullmatch(w)]
     if command == "ls" and (len(rest) <= 1 or all(exists(path) for path in rest)):
         return tuple(Call("files.list", {"path": path}) for path in rest) or (Call("files.list"),)

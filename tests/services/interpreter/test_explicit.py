@@ -115,3 +115,17 @@ def test_habits(line, calls):
 )
 def test_sentences_that_begin_like_a_command(line):
     assert habit(line, THERE.__contains__) is None
+
+
+@pytest.mark.parametrize(
+    "line", ["open guide", "Open the Guide", "launch guide", "start up the guide app", "open the guide."]
+)
+def test_an_app_is_opened_by_its_name(line):
+    assert habit(line, THERE.__contains__, {"guide"}) == (Call("app.open", {"name": "guide"}),)
+
+
+@pytest.mark.parametrize(
+    "line", ["open the guide to Rome", "open docs", "open the blinds", "start a guide", "read the guide"]
+)
+def test_what_is_no_app_is_a_sentence(line):
+    assert habit(line, THERE.__contains__, {"guide", "docs"}) is None
