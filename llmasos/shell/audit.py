@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def _export(audit: AuditLog, keyring: Keyring) -> None:
 
 
 def _row(number: int, record: Record) -> dict[str, Any]:
-    return {"number": number, **{name: value for name, value in asdict(record).items() if value}}
+    return {"number": number, **{name: value for name, value in record._asdict().items() if value}}
 
 
 def _line(number: int, record: Record) -> str:

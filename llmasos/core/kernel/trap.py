@@ -207,7 +207,8 @@ class Kernel:
             self._within_budget(process)
             row = row or self.table[call.syscall]
             caller.labels = labels | of_call(row, call)
-            caller.call = call = replace(call, args=row.validate(_bounded(call.args)))
+            args = row.validate(_bounded(call.args))
+            caller.call = call = Call(call.syscall, args, call.references, call.origins)
             caller.decision = self.decide(caller, row, call.args)
             self._refuse_denied(row, caller.decision)
             result = await self._decided(row, caller)

@@ -11,9 +11,9 @@ import json
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.durable import owner_only, sync_file, sync_folder
@@ -34,8 +34,7 @@ EVERY = 256
 _to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One thing that was asked of the kernel.
 
     Attributes:
@@ -67,7 +66,8 @@ class Record:
     note: str = ""
 
 
-_DEFAULTS = {field.name: field.default for field in fields(Record)}
+_NAMES = Record._fields
+_DEFAULTS = tuple(Record._field_defaults.get(name) for name in _NAMES)
 
 
 class AuditLog:
@@ -135,7 +135,8 @@ class AuditLog:
         Raises:
             StoreError: It can't be written; nothing with an effect may be done then.
         """
-        said = {name: value for name in _DEFAULTS if (value := getattr(record, name)) != _DEFAULTS[name]}
+        fields = zip(_NAMES, record, _DEFAULTS, strict=True)
+        said = {name: value for name, value, default in fields if value != default}
         self._write(self._cipher.seal(_to_json(said).encode("utf-8", "surrogatepass"), _aad(self._chain.number + 1)))
         if self._chain.number - self._anchored >= EVERY:
             self.checkpoint()
@@ -216,7 +217,7 @@ class AuditLog:
         except StoreError:
             raise BrokenChain(path, link.line, "the entry was changed") from None
         said["labels"] = tuple(said.get("labels", ()))
-        return Record(**{name: value for name, value in said.items() if name in _DEFAULTS})
+        return Record(**{name: value for name, value in said.items() if name in _NAMES})
 
     def _go_on(self) -> None:
         """Find the end of the log, and look whether it is the one that was signed last."""
