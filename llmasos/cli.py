@@ -26,6 +26,7 @@ OPTIONS = (
     "interpreter_model",
     "quantization",
     "threads",
+    "lanes",
     "policy",
     "seed",
     "owner",
@@ -250,6 +251,9 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
         "--quantization", default=default, choices=("auto", "q8_0", "q4_0", "as-shipped"), help="of the default model"
     )
     group.add_argument("--threads", default=default, metavar="N", help="threads of a model context; 0 chooses")
+    group.add_argument(
+        "--lanes", default=default, metavar="N", help="contexts of the model that talks, side by side; 0 chooses"
+    )
     group.add_argument("--policy", default=default, metavar="NAME|FILE", help=POLICIES)
     group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
     group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")

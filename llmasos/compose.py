@@ -484,6 +484,7 @@ def _scheduled(
     async def load_and_join() -> Engine:
         engine = await load()
         processes, meter = kernel.processes, kernel.instruments.meter(role)
+        meter.lanes = engine.lanes
         engine.set_queue(Scheduler(processes, engine, discipline, processes.ender(), [meter]))
         engine.on_generated = hears(engine) if hears and engine.capabilities.replay else None
         return engine

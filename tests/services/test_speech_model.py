@@ -142,7 +142,7 @@ async def test_a_forked_conversation_shares_what_both_have_and_each_goes_its_own
 
 
 async def test_when_the_engine_dies_the_next_line_is_answered_by_a_new_one(tmp_path: Path) -> None:
-    engines = LlamaEngines(Settings.load(home=tmp_path / "settings"), None)
+    engines = LlamaEngines(Settings.load(home=tmp_path / "settings", lanes=1), None)
     first = await engines.speech()
     with open_desk(tmp_path, engine=first) as desk:
         made = [first]
@@ -154,7 +154,7 @@ async def test_when_the_engine_dies_the_next_line_is_answered_by_a_new_one(tmp_p
         await desk.ok("character.create", name="Alice", personality="friendly")
         check(await chat(desk, "Hello, Alice!"))
         desk.speaker._slot._load = again
-        context = first._batcher.sequences.context  # type: ignore[attr-defined]
+        context = first._lanes[0].batcher.sequences.context  # type: ignore[attr-defined]
 
         def dies(rows: object) -> int:
             raise SystemError("the thread is gone")

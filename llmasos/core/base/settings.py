@@ -42,6 +42,8 @@ class Settings:
         quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0`, `as-shipped`, or `auto` for
             as shipped on processors with AMX and `q8_0` on others.
         threads: Threads a model context may use; 0 lets the engine choose.
+        lanes: Contexts of the model that talks, computing side by side; 0 for one a core, two at most, and for one where
+            `threads` are said.
         swap_memory: Megabytes of memory for conversations that wait.
         swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.
         scheduler: Who gets the model next: `fair`, or to compare `fifo` and `round-robin`.
@@ -77,6 +79,7 @@ class Settings:
     interpreter_model: str = ""
     quantization: str = "auto"
     threads: int = 0
+    lanes: int = 0
     swap_memory: int = 128
     swap_disk: int = 2048
     scheduler: str = "fair"

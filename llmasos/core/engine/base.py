@@ -193,6 +193,9 @@ class Engine(Protocol):
 
     name: str
     n_ctx: int
+    """Tokens that one sequence can have, where it is alone in its lane."""
+    lanes: int
+    """Pools of `n_ctx` tokens for sequences, each in one of them; several compute side by side."""
     bytes_per_token: int
     """Of memory, for each token of a live context."""
     capabilities: Capabilities
@@ -275,7 +278,7 @@ class Engine(Protocol):
         """Free the sequence and its cells; closing twice is fine."""
 
     def set_queue(self, queue: RunQueue) -> None:
-        """Whom to ask what runs. It is asked from the engine's own thread."""
+        """Whom to ask what runs. It is asked from the engine's own threads, one a lane, about the sequences there."""
 
     def wake(self) -> None:
         """The queue's answer has changed (a process was resumed, a weight was set): ask it again."""

@@ -1,7 +1,10 @@
-"""The engine's thread: owns one context, and asks the run queue at every step what runs."""
+"""A lane's thread: owns one context, and asks the run queue at every step what runs."""
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -11,6 +14,7 @@ from typing import TypeVar
 
 from llmasos.core.base.errors import EngineError, LlmasosError
 from llmasos.core.engine.base import LiveSequence, Logits, RunQueue
+from llmasos.core.engine.busy import BusyTime
 from llmasos.core.engine.context import N_BATCH, N_OUTPUTS, Context, Rows
 from llmasos.core.engine.fifo import Fifo
 from llmasos.core.engine.prefix import PrefixTree, begin_alike
@@ -18,6 +22,7 @@ from llmasos.core.engine.sequences import Sequences, Slot
 from llmasos.core.engine.work import FEW, Part, Post, Work
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 SHARED_CHUNK = 64
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
@@ -39,13 +44,27 @@ class Batcher:
         n_kept: Prefixes that can be kept.
         n_scratch: Sequences for scoring options.
         name: The thread's name.
+        busy: Counts the time that is spent in steps.
+        nice: How much less urgent than the program the thread is to the operating system; Linux only.
 
     Raises:
         LlmasosError: The context can't be made.
     """
 
-    def __init__(self, make: Callable[[], Context], *, n_open: int, n_kept: int, n_scratch: int, name: str) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Context],
+        *,
+        n_open: int,
+        n_kept: int,
+        n_scratch: int,
+        name: str,
+        busy: BusyTime,
+        nice: int = 0,
+    ) -> None:
         self._make = make
+        self._busy = busy
+        self._nice = nice
         self._sizes = n_open, n_kept, n_scratch
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._changed = threading.Condition()
@@ -60,7 +79,6 @@ class Batcher:
         self.computed = 0
         self.decoded = 0
         self.prefilled = 0
-        self.busy_seconds = 0.0
         self._first_tokens: list[float] = []
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(ready,), name=name, daemon=True)
@@ -74,7 +92,7 @@ class Batcher:
         future: Future[T] = Future()
         with self._changed:
             if self._dead or self._stopping:
-                future.set_exception(self._gone())
+                future.set_exception(self.gone())
                 return future
             self._calls.append((function, future))  # type: ignore[arg-type]  # a Future isn't covariant
             self._changed.notify()
@@ -97,6 +115,17 @@ class Batcher:
     def alive(self) -> bool:
         """Whether requests are served."""
         return self._thread.is_alive() and not self._stopping
+
+    @property
+    def working(self) -> bool:
+        """Whether there are requests."""
+        return bool(self._working)
+
+    def gone(self) -> EngineError:
+        """Why requests aren't served any more."""
+        if self._dead:
+            return EngineError(f"The engine has stopped: {self._dead!r}.", "Start the program again.")
+        return EngineError("The engine was shut down.")
 
     # In the engine's thread.
 
@@ -142,6 +171,7 @@ class Batcher:
         self.sequences.leave(slot)
 
     def _run(self, ready: Future[None]) -> None:
+        _yield_to_others(self._nice)
         try:
             context = self._make()
         except BaseException as error:  # noqa: BLE001  (told to whoever makes the engine)
@@ -158,6 +188,7 @@ class Batcher:
                 self.post.deliver()
         except BaseException as error:  # noqa: BLE001  (nobody may wait for a thread that is gone)
             self._dead = error
+            log.error("the thread %s has died: %r", self._thread.name, error)
         finally:
             self._stopping = True
             self._fail_all()
@@ -201,9 +232,9 @@ class Batcher:
                     self._changed.wait(_IDLE)
             return
         started, before = time.monotonic(), self.computed
-        self._compute(parts)
+        with self._busy:
+            self._compute(parts)
         seconds = time.monotonic() - started
-        self.busy_seconds += seconds
         self.queue.stepped(len(parts), self.computed - before, seconds, self._first_tokens)
         self._first_tokens = []
 
@@ -220,6 +251,7 @@ class Batcher:
             if not work.slot.computed:
                 work.live.usage.reused += self.prefixes.reuse(work.slot, work.live.tokens, again=True)
         fresh: list[Work] = []
+        lacking: list[Work] = []
         for work in [*writing, *reading]:
             if room <= 0 or outputs <= 0:
                 break
@@ -229,6 +261,7 @@ class Batcher:
                 fresh.append(work)
             part = self._part(work, room, alone=len(works) == 1)
             if part is None:
+                lacking.append(work)
                 continue
             wanted = sum(part.rows.outputs)
             if wanted > outputs or len(part.rows) > room:
@@ -237,12 +270,14 @@ class Batcher:
             room -= len(part.rows)
             outputs -= wanted
             planned.append((work, part))
+        if lacking and not planned:
+            # As long as others go on, who lacks cells waits for theirs. Where nobody can, the last one gives way.
+            self._fail(lacking[-1], self._full())
         return planned
 
     def _part(self, work: Work, room: int, *, alone: bool = False) -> Part | None:
         while (part := work.plan(room, alone=alone)) is None:
             if not self.prefixes.make_room():
-                self._fail(work, self._full())
                 return None
         return part
 
@@ -271,7 +306,9 @@ class Batcher:
             return
         for work, _ in parts:
             again = self._part(work, N_BATCH)
-            if again is not None:
+            if again is None:
+                self._fail(work, self._full())
+            else:
                 self._compute([(work, again)])
 
     def _take(self, work: Work, part: Part, first: int) -> None:
@@ -315,20 +352,22 @@ class Batcher:
             calls, self._calls = list(self._calls), deque()
         for _, future in calls:
             if future.set_running_or_notify_cancel():
-                future.set_exception(self._gone())
+                future.set_exception(self.gone())
         for slot in list(self._working.values()):
             if slot.work:
-                slot.work.channel.send(self._gone())
+                del slot.work.live.tokens[slot.work.start :]  # as after every error; its cells go with the context
+                slot.work.channel.send(self.gone())
         self._working.clear()
         self.post.deliver()
-
-    def _gone(self) -> EngineError:
-        if self._dead:
-            return EngineError(f"The engine has stopped: {self._dead!r}.", "Start the program again.")
-        return EngineError("The engine was shut down.")
 
     def _full(self) -> EngineError:
         return EngineError(
             f"The context is full: all {self.sequences.table.count:,} cells are in use.",
             "Close or swap out other sequences, or use a larger context.",
         )
+
+
+def _yield_to_others(nice: int) -> None:
+    """Make the calling thread less urgent; what it starts for a step inherits that."""
+    if nice and sys.platform == "linux":  # elsewhere it is the whole process that a number is of
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

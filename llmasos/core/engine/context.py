@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import Logits
-from llmasos.core.engine.idle import has_spare_core
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.native import native
 
@@ -71,7 +71,7 @@ class Context:
         n_ctx: Cells; rounded up to a multiple of 256.
         n_sequences: Sequence ids.
         threads: Threads of a step.
-        brisk: Take a second thread in every step that finds a core to spare.
+        brisk: Asked before each step whether there is a core to spare: the step then has a second thread.
         adapter: A LoRA adapter's file.
     """
 
@@ -82,7 +82,7 @@ class Context:
         n_ctx: int,
         n_sequences: int,
         threads: int = 1,
-        brisk: bool = False,
+        brisk: Callable[[], bool] | None = None,
         adapter: Path | None = None,
     ) -> None:
         self._threads, self._brisk = threads, brisk
@@ -150,7 +150,7 @@ class Context:
         self._outputs[:count] = rows.outputs
         self._llama_batch.n_tokens = count
         if self._brisk:
-            self._set_threads(2 if has_spare_core() else 1)
+            self._set_threads(2 if self._brisk() else 1)
         return int(self._api.llama_decode(self._pointer, self._llama_batch))
 
     def _set_threads(self, threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether the machine has a core to spare right now."""
+"""How many cores there are for us, and whether one is to spare right now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 _RUNNING = Path("/proc/loadavg")
+
+
+def cores() -> int:
+    """Cores that this program may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_spare_core() -> bool:

@@ -1,11 +1,13 @@
-"""The real engine: one llama.cpp context, many sequences, asyncio outside and one thread inside."""
+"""The real engine: many sequences on llama.cpp contexts, asyncio outside and one thread a context inside."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import itertools
 import weakref
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +16,7 @@ import numpy as np
 
 from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine import state as saved_state
+from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import (
     GREEDY,
     Capabilities,
@@ -26,9 +29,11 @@ from llmasos.core.engine.base import (
     Sampling,
 )
 from llmasos.core.engine.batcher import Batcher
+from llmasos.core.engine.busy import BusyTime
 from llmasos.core.engine.context import N_OUTPUTS, Context
+from llmasos.core.engine.idle import has_spare_core
+from llmasos.core.engine.lane import Lane
 from llmasos.core.engine.llama_model import LlamaModel
-from llmasos.core.engine.sequences import Slot
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
@@ -36,20 +41,28 @@ __all__ = ["LlamaEngine", "LlamaModel"]
 T = TypeVar("T")
 _KEPT = 8
 _SCRATCH = 16
+FURTHER_NICE = 5
+"""How much less urgent lanes beside the first are: the interpreter, which has a thread of its own and a person who
+waits, gets most of the core that it shares with one of them."""
 _living: weakref.WeakSet[LlamaEngine] = weakref.WeakSet()
 
 
 class LlamaEngine:
-    """One context on a loaded model. Several engines can share a model, each with its own adapter.
+    """Lanes on a loaded model: each has a thread, a context and its share of the cells, and a sequence lives in one.
 
-    The constructor blocks for some 50 ms while llama.cpp reserves the cells; inside an event loop use
+    Several engines can share a model, each with its own adapter. Where a sequence lives is decided by its first request
+    (`_best`), and again by a later one for which its lane lacks cells. What a lane has computed for other prompts
+    (prefix.py) it alone knows.
+
+    The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
 
     Args:
         model: The loaded model; stays in memory while the engine lives.
-        n_ctx: KV cells for all sequences together.
+        n_ctx: KV cells for all sequences together; each lane has an equal share.
         n_seq: Sequences that can be open at once.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
+        lanes: How many steps can be computed side by side.
         brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
         adapter: A LoRA adapter's GGUF file.
         name: What the engine is called in statistics and messages.
@@ -68,6 +81,7 @@ class LlamaEngine:
         n_ctx: int = 4096,
         n_seq: int = 16,
         threads: int = 0,
+        lanes: int = 1,
         brisk: bool = False,
         adapter: Path | None = None,
         name: str = "",
@@ -75,20 +89,56 @@ class LlamaEngine:
         self.model = model
         self.name = name or model.info.name
         self.threads = threads or 1
-
-        def make() -> Context:
-            total = n_seq + _KEPT + _SCRATCH
-            return Context(model, n_ctx=n_ctx, n_sequences=total, threads=self.threads, brisk=brisk, adapter=adapter)
-
-        self._batcher = Batcher(make, n_open=n_seq, n_kept=_KEPT, n_scratch=_SCRATCH, name=f"engine {self.name}")
-        context = self._batcher.sequences.context
+        self.lanes = lanes
+        self._n_seq = n_seq
+        self._busy = BusyTime()
+        self._numbers = itertools.count(1)
+        self._homes: dict[int, Lane | None] = {}
+        """The lane of each open sequence; None where nothing of it is computed anywhere."""
+        self._lanes: list[Lane] = []
+        try:
+            for number in range(lanes):
+                self._lanes.append(self._lane(number, -(-n_ctx // lanes), brisk, adapter))
+        except BaseException:
+            self.stop()
+            raise
+        context = self._lanes[0].batcher.sequences.context
         self.n_ctx = context.n_ctx
         self.bytes_per_token = model.bytes_per_token
-        attached = f"+{context.adapter.fingerprint}" if context.adapter else ""
-        self.fingerprint = model.fingerprint + attached
+        self.fingerprint = _fingerprint(model, context.adapter)
         self.on_generated: Callable[[Generated], None] | None = None
         _living.add(self)
-        self._batcher.call(model.warm)
+        self._lanes[0].batcher.call(model.warm)
+
+    def _lane(self, number: int, cells: int, brisk: bool, adapter: Path | None) -> Lane:
+        total = self._n_seq + _KEPT + _SCRATCH
+
+        def spare() -> bool:
+            """A core that the others of us don't need, either: between two steps they look as if they rested."""
+            others = (lane.batcher.working for lane in self._lanes[:number] + self._lanes[number + 1 :])
+            return not any(others) and has_spare_core()
+
+        def make() -> Context:
+            return Context(
+                self.model,
+                n_ctx=cells,
+                n_sequences=total,
+                threads=self.threads,
+                brisk=spare if brisk else None,
+                adapter=adapter,
+            )
+
+        batcher = Batcher(
+            make,
+            # All sequences may be in one lane: a place costs nothing, cells do.
+            n_open=self._n_seq,
+            n_kept=_KEPT,
+            n_scratch=_SCRATCH,
+            name=f"engine {self.name}" + (f" {number + 1}" if number else ""),
+            busy=self._busy,
+            nice=FURTHER_NICE if number else 0,
+        )
+        return Lane(batcher, _fingerprint(self.model, batcher.sequences.context.adapter))
 
     @classmethod
     async def create(
@@ -98,20 +148,21 @@ class LlamaEngine:
         n_ctx: int = 4096,
         n_seq: int = 16,
         threads: int = 0,
+        lanes: int = 1,
         adapter: Path | None = None,
         name: str = "",
     ) -> LlamaEngine:
         """The constructor, in a thread."""
 
         def make() -> LlamaEngine:
-            return cls(model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, adapter=adapter, name=name)
+            return cls(model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, lanes=lanes, adapter=adapter, name=name)
 
         return await asyncio.to_thread(make)
 
     @property
     def alive(self) -> bool:
-        """Whether it serves requests."""
-        return self._batcher.alive
+        """Whether it serves requests; a lane that has died fails those that ran there, and the others go on."""
+        return any(lane.alive for lane in self._lanes)
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids of a text; `special` reads markers such as `<|im_start|>`: never for untrusted text."""
@@ -135,7 +186,7 @@ class LlamaEngine:
         Raises:
             EngineError: All sequences are in use.
         """
-        return await self._enter(lambda: _live(self._batcher.sequences.enter(owner)))
+        return self._enrol(LiveSequence(next(self._numbers), owner=owner))
 
     async def generate(
         self,
@@ -151,12 +202,13 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed or busy, the context is full, or llama.cpp failed.
         """
-        channel = Channel(self._batcher.post)
+        lane = await self._lane_of(sequence, prompt, sampling.max_tokens)
+        channel = Channel(lane.batcher.post)
 
         def make() -> Work:
             return Generate(
-                self._slot(sequence),
-                self._batcher.sequences,
+                lane.slot(sequence),
+                lane.batcher.sequences,
                 channel,
                 model=self.model,
                 sampling=sampling,
@@ -165,24 +217,25 @@ class LlamaEngine:
             )
 
         start, written = (*sequence.tokens, *prompt), list[int]()
-        submitted = self._submit(make, prompt)
-        done = False
-        try:
-            await _outcome(submitted)
-            while not done:
-                piece: Piece = await channel.receive()
-                done = bool(piece.done)
-                written += piece.tokens
-                yield piece
-        except EngineError:
-            done = True
-            raise
-        finally:
-            if not done:
-                self._abandon(submitted)
-            if self.on_generated and written:
-                grammar = constraint.source if constraint else ""
-                self.on_generated(Generated(sequence.owner, start, tuple(written), sampling, grammar, tuple(stop)))
+        with lane.expecting(channel, sequence, len(start) + sampling.max_tokens):
+            submitted = self._submit(lane, make, prompt)
+            done = False
+            try:
+                await _outcome(submitted)
+                while not done:
+                    piece: Piece = await channel.receive()
+                    done = bool(piece.done)
+                    written += piece.tokens
+                    yield piece
+            except EngineError:
+                done = True
+                raise
+            finally:
+                if not done:
+                    _abandon(lane, submitted)
+                if self.on_generated and written:
+                    grammar = constraint.source if constraint else ""
+                    self.on_generated(Generated(sequence.owner, start, tuple(written), sampling, grammar, tuple(stop)))
 
     async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
         """Which option is likeliest after the prompt; the sequence is left as it was.
@@ -193,12 +246,13 @@ class LlamaEngine:
         tokens = [self.tokenize(option) for option in options]
         if not tokens or not all(0 < len(option) <= N_OUTPUTS for option in tokens):
             raise EngineError(f"There must be options, each of 1 to {N_OUTPUTS} tokens.")
-        channel = Channel(self._batcher.post)
+        lane = await self._lane_of(sequence, prompt, N_OUTPUTS)
+        channel = Channel(lane.batcher.post)
 
         def make() -> Work:
-            return Choose(self._slot(sequence), self._batcher.sequences, channel, tokens)
+            return Choose(lane.slot(sequence), lane.batcher.sequences, channel, tokens)
 
-        choice = await self._answer(channel, make, prompt)
+        choice = await self._answer(lane, channel, sequence, make, prompt, N_OUTPUTS)
         assert isinstance(choice, Choice)
         return choice
 
@@ -208,23 +262,18 @@ class LlamaEngine:
         Raises:
             EngineError: As for `generate`.
         """
-        channel = Channel(self._batcher.post)
-        await self._answer(channel, lambda: Prefill(self._slot(sequence), self._batcher.sequences, channel), prompt)
+        await self._prefill(await self._lane_of(sequence, prompt), sequence, prompt)
 
     async def keep_prefix(self, prompt: Sequence[int]) -> None:
-        """Prefill what many prompts begin with, so that they are forked from it.
+        """Prefill what many prompts begin with, so that they are forked from it; in all lanes side by side.
 
         Raises:
             EngineError: As for `generate`.
         """
-        if await self._call(lambda: self._batcher.prefixes.holds(prompt)):
-            return
-        sequence = await self.open()
-        try:
-            await self.prefill(sequence, prompt)
-            await self._call(lambda: self._batcher.prefixes.keep(self._slot(sequence), len(prompt)))
-        finally:
-            await self.close(sequence)
+        kept = (self._keep(lane, prompt) for lane in self._serving())
+        for outcome in await asyncio.gather(*kept, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def fork(self, sequence: LiveSequence, owner: int = 0) -> LiveSequence:
         """A copy that goes its own way and shares the cells of what both have in common.
@@ -232,16 +281,15 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed, or all are in use.
         """
-
-        def fork() -> LiveSequence:
-            source = self._slot(sequence)
-            target = self._batcher.sequences.enter(owner)
-            self._batcher.sequences.share(source, target, source.computed)
-            copy = _live(target)
+        lane = self._home(sequence)
+        copy = self._enrol(LiveSequence(next(self._numbers), owner=owner))
+        if lane is None:
             copy.tokens.extend(sequence.tokens)
             return copy
-
-        return await self._enter(fork)
+        self._homes[copy.id] = lane
+        with self._dropped(copy):
+            await _call(lane, lambda: lane.fork(sequence, copy))
+        return copy
 
     async def save(self, sequence: LiveSequence) -> bytes:
         """The sequence's state; 22.5 KiB a token for SmolLM2.
@@ -249,17 +297,10 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed or busy.
         """
-
-        def save() -> bytes:
-            slot = self._slot(sequence)
-            if slot.work:
-                raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
-            front = saved_state.front(sequence, slot.computed, self.fingerprint)
-            context = self._batcher.sequences.context
-            size = context.state_size(slot.id) if slot.computed else 0
-            return saved_state.write(front, size, lambda address: context.save(slot.id, address, size))
-
-        return await self._call(save)
+        lane = self._home(sequence)
+        if lane is None:
+            return saved_state.write(saved_state.front(sequence, 0, self.fingerprint), 0, lambda _: 0)
+        return await _call(lane, lambda: lane.save(sequence))
 
     async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
@@ -269,85 +310,201 @@ class LlamaEngine:
             EngineError: There is no room.
         """
         saved = saved_state.read(state, self.fingerprint)
-
-        def restore() -> LiveSequence:
-            slot = self._batcher.sequences.enter(owner)
-            try:
-                self._load(slot, saved)
-            except EngineError:
-                self._batcher.sequences.leave(slot)
-                raise
-            return _live(slot)
-
-        return await self._enter(restore)
+        sequence = self._enrol(LiveSequence(next(self._numbers), saved.tokens, saved.usage, owner))
+        with self._dropped(sequence):
+            await self._restored(sequence, saved)
+        return sequence
 
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice, or after the engine is gone, is fine."""
-        if self._batcher.alive:
+        closing = self._dismiss(sequence)
+        if closing:
             # Shielded: a cancelled task must still free what it holds.
-            closing = self._batcher.call(lambda: self._batcher.close(sequence))
-            try:
-                await asyncio.shield(asyncio.wrap_future(closing))
-            except EngineError:
-                return  # the engine stopped meanwhile, and everything is free
+            with contextlib.suppress(EngineError):  # the engine stopped meanwhile, and everything is free
+                await _outcome(closing)
 
     def set_queue(self, queue: RunQueue) -> None:
-        """Whom to ask what runs. It is asked from the engine's own thread."""
-        self._batcher.queue = queue
-        self._batcher.wake()
+        """Whom to ask what runs. Each lane's thread asks it about the sequences there."""
+        for lane in self._lanes:
+            lane.batcher.queue = queue
+        self.wake()
 
     def wake(self) -> None:
         """The queue's answer has changed: ask it again."""
-        self._batcher.wake()
+        for lane in self._lanes:
+            lane.batcher.wake()
 
     def stats(self) -> dict[str, float]:
-        """Counters; see the contract. Also `threads`, and `batch`: tokens a step on average."""
-        batcher = self._batcher
-        sequences, prefixes = batcher.sequences, batcher.prefixes
-        computed = batcher.computed
+        """Counters, of all lanes together; see the contract.
+
+        `tokens_per_second` is of the time in which any lane computes. Also `lanes` that live, `threads` of each, and
+        `batch`: tokens a step on average.
+        """
+        batchers = [lane.batcher for lane in self._lanes]
+        sequences, prefixes = [b.sequences for b in batchers], [b.prefixes for b in batchers]
+        computed, steps, seconds = sum(b.computed for b in batchers), sum(b.steps for b in batchers), self._busy.seconds
         return {
-            "sequences": len(sequences.by_id),
-            "cells_used": sequences.cells_open(),
-            "cells": sequences.table.count,
-            "steps": batcher.steps,
-            "decoded": batcher.decoded,
-            "prefilled": batcher.prefilled,
-            "tokens_per_second": computed / batcher.busy_seconds if batcher.busy_seconds else 0.0,
-            "batch": computed / batcher.steps if batcher.steps else 0.0,
+            "sequences": len(self._homes),
+            "cells_used": sum(s.cells_open() for s in sequences),
+            "cells": sum(s.table.count for s in sequences),
+            "steps": steps,
+            "decoded": sum(b.decoded for b in batchers),
+            "prefilled": sum(b.prefilled for b in batchers),
+            "tokens_per_second": computed / seconds if seconds else 0.0,
+            "batch": computed / steps if steps else 0.0,
             "threads": self.threads,
-            "prefix_hits": prefixes.hits,
-            "prefix_misses": prefixes.misses,
-            "prefix_tokens_saved": prefixes.saved,
-            "prefix_cells": prefixes.cells,
+            "lanes": sum(lane.alive for lane in self._lanes),
+            "prefix_hits": sum(p.hits for p in prefixes),
+            "prefix_misses": sum(p.misses for p in prefixes),
+            "prefix_tokens_saved": sum(p.saved for p in prefixes),
+            "prefix_cells": sum(p.cells for p in prefixes),
         }
 
     async def shutdown(self) -> None:
-        """Stop the engine's thread and free the context, and the model where nobody else has it."""
-        await asyncio.to_thread(self._batcher.stop)
+        """Stop the engine's threads and free the contexts, and the model where nobody else has it."""
+        await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
         """`shutdown`, blocking."""
-        self._batcher.stop()
+        for lane in self._lanes:
+            lane.batcher.stop()
 
-    def _slot(self, sequence: LiveSequence) -> Slot:
-        return self._batcher.sequences.find(sequence)
+    # Where sequences live.
 
-    def _load(self, slot: Slot, saved: saved_state.Saved) -> None:
-        live = _live(slot)
-        live.tokens.extend(saved.tokens)
-        live.usage = saved.usage
+    def _serving(self) -> list[Lane]:
+        """The lanes that live.
+
+        Raises:
+            EngineError: None does.
+        """
+        living = [lane for lane in self._lanes if lane.alive]
+        if not living:
+            raise self._lanes[0].batcher.gone()
+        return living
+
+    def _enrol(self, sequence: LiveSequence) -> LiveSequence:
+        self._serving()
+        if len(self._homes) >= self._n_seq:
+            used = f"All {self._n_seq} sequences of the model are in use."
+            raise EngineError(used, "Close one, or swap a waiting one out.")
+        self._homes[sequence.id] = None
+        return sequence
+
+    def _home(self, sequence: LiveSequence) -> Lane | None:
+        """The lane of a sequence; None where nothing of it is computed: it has asked for nothing yet, or its lane died.
+
+        Raises:
+            EngineError: It is closed, or no lane lives.
+        """
+        self._serving()
+        if sequence.id not in self._homes:
+            raise EngineError(f"The sequence {sequence.id} is closed.")
+        lane = self._homes[sequence.id]
+        return lane if lane and lane.alive else None
+
+    async def _lane_of(self, sequence: LiveSequence, prompt: Sequence[int], more: int = 0) -> Lane:
+        """The lane for a request.
+
+        Where a sequence's lane lacks the cells and another has them, the sequence moves there.
+
+        Args:
+            sequence: Whose.
+            prompt: What it reads.
+            more: Tokens that it may write.
+
+        Raises:
+            EngineError: The sequence is closed, or no lane lives.
+        """
+        lane = self._home(sequence)
+        need = len(sequence.tokens) + len(prompt) + more
+        if lane is None:
+            lane = self._homes[sequence.id] = self._order(need, [*sequence.tokens, *prompt])[0]
+        elif self.lanes > 1 and not lane.serves(sequence) and lane.room() < len(prompt) + more:
+            best = self._order(need)[0]
+            if best is not lane and best.room() >= need:
+                await self._move(sequence, lane, best)
+                lane = best
+        return lane
+
+    def _order(self, need: int, prompt: list[int] | None = None) -> list[Lane]:
+        """The lanes that live, the best for something new first.
+
+        That is one which has the cells; of those the one where the fewest requests run; then the one that knows more of
+        the prompt's beginning, so that a prefix is never waited for; then the emptiest.
+
+        Args:
+            need: Cells.
+            prompt: What it reads.
+        """
+        lanes = self._serving()
+        if len(lanes) == 1:
+            return lanes
+        homes = list(self._homes.values())
+
+        def key(lane: Lane) -> tuple[bool, int, int, int, int]:
+            room = lane.room()
+            known = lane.batcher.prefixes.longest(prompt) if prompt else 0
+            return room < need, lane.requests, -known, homes.count(lane), -room
+
+        return sorted(lanes, key=key)
+
+    async def _move(self, sequence: LiveSequence, source: Lane, target: Lane) -> None:
+        """Bring a sequence that serves no request to another lane; what can't be brought is computed anew there."""
+        state = await _call(source, lambda: source.give(sequence))
+        if sequence.id not in self._homes:
+            raise EngineError(f"The sequence {sequence.id} is closed.")
+        self._homes[sequence.id] = target
+        saved = saved_state.read(state, self.fingerprint)
+        with contextlib.suppress(EngineError):
+            await _call(target, lambda: target.take(sequence, saved))
+        if sequence.id not in self._homes:
+            raise EngineError(f"The sequence {sequence.id} is closed.")
+
+    async def _restored(self, sequence: LiveSequence, saved: saved_state.Saved) -> None:
         if not len(saved.kv):
             return
-        sequences = self._batcher.sequences
-        while not sequences.grow(slot, saved.computed):
-            if not self._batcher.prefixes.make_room():
-                raise EngineError(
-                    f"The context is full: {saved.computed:,} more tokens don't fit.", "Close a sequence."
-                )
-        if not sequences.context.load(slot.id, saved.kv):
-            raise StateError("llama.cpp refused the saved state.", "It is computed anew from its text.")
+        failure: EngineError | None = None
+        for lane in self._order(saved.computed):
+            self._homes[sequence.id] = lane
+            try:
+                await _call(lane, lambda lane=lane: lane.take(sequence, saved))  # type: ignore[misc]
+            except StateError:
+                raise
+            except EngineError as error:  # full: another one may have the cells
+                failure = failure or error
+            else:
+                return
+        assert failure
+        raise failure
 
-    def _submit(self, make: Callable[[], Work], prompt: Sequence[int]) -> Future[Work]:
+    async def _keep(self, lane: Lane, prompt: Sequence[int]) -> None:
+        if await _call(lane, lambda: lane.holds(prompt)):
+            return
+        sequence = LiveSequence(next(self._numbers))
+        self._homes[sequence.id] = lane
+        try:
+            await self._prefill(lane, sequence, prompt)
+            await _call(lane, lambda: lane.keep(sequence, len(prompt)))
+        finally:
+            await self.close(sequence)
+
+    @contextlib.contextmanager
+    def _dropped(self, sequence: LiveSequence) -> Iterator[None]:
+        """A sequence that couldn't be made, or whose maker was cancelled, is closed again."""
+        try:
+            yield
+        except BaseException:
+            self._dismiss(sequence)
+            raise
+
+    def _dismiss(self, sequence: LiveSequence) -> Future[None] | None:
+        """Forget a sequence; the moment in which its lane has freed it, where there is something to free."""
+        lane = self._homes.pop(sequence.id, None)
+        return lane.batcher.call(lambda: lane.batcher.close(sequence)) if lane and lane.alive else None
+
+    # Requests.
+
+    def _submit(self, lane: Lane, make: Callable[[], Work], prompt: Sequence[int]) -> Future[Work]:
         tokens = np.asarray(prompt, np.int64)
         if tokens.size and (tokens.min() < 0 or tokens.max() >= self.model.n_vocab):
             raise EngineError(
@@ -357,50 +514,55 @@ class LlamaEngine:
 
         def begin() -> Work:
             work = make()
-            self._batcher.begin(work, listed)
+            lane.batcher.begin(work, listed)
             return work
 
-        return self._batcher.call(begin)
+        return lane.batcher.call(begin)
 
-    async def _answer(self, channel: Channel, make: Callable[[], Work], prompt: Sequence[int]) -> object:
-        submitted = self._submit(make, prompt)
-        try:
-            await _outcome(submitted)
-            return await channel.receive()
-        except asyncio.CancelledError:
-            self._abandon(submitted)
-            raise
+    async def _prefill(self, lane: Lane, sequence: LiveSequence, prompt: Sequence[int]) -> None:
+        channel = Channel(lane.batcher.post)
 
-    def _abandon(self, submitted: Future[Work]) -> None:
-        """Cancel a request, whether the thread has taken it on already or not."""
+        def make() -> Work:
+            return Prefill(lane.slot(sequence), lane.batcher.sequences, channel)
 
-        def cancel() -> None:
-            if submitted.exception() is None:
-                self._batcher.cancel(submitted.result())
+        await self._answer(lane, channel, sequence, make, prompt)
 
-        if not submitted.cancel() and not submitted.cancelled():
-            self._batcher.call(cancel)
-
-    async def _call(self, function: Callable[[], T]) -> T:
-        return await _outcome(self._batcher.call(function))
-
-    async def _enter(self, function: Callable[[], LiveSequence]) -> LiveSequence:
-        """Make a sequence; one that was made for a caller who has been cancelled is closed again."""
-        made = self._batcher.call(function)
-        try:
-            return await _outcome(made)
-        except asyncio.CancelledError:
-            made.add_done_callback(self._close_made)
-            raise
-
-    def _close_made(self, made: Future[LiveSequence]) -> None:
-        if not made.cancelled() and made.exception() is None:
-            self._batcher.call(lambda: self._batcher.close(made.result()))
+    async def _answer(
+        self,
+        lane: Lane,
+        channel: Channel,
+        sequence: LiveSequence,
+        make: Callable[[], Work],
+        prompt: Sequence[int],
+        more: int = 0,
+    ) -> object:
+        with lane.expecting(channel, sequence, len(sequence.tokens) + len(prompt) + more):
+            submitted = self._submit(lane, make, prompt)
+            try:
+                await _outcome(submitted)
+                return await channel.receive()
+            except asyncio.CancelledError:
+                _abandon(lane, submitted)
+                raise
 
 
-def _live(slot: Slot) -> LiveSequence:
-    assert slot.live is not None
-    return slot.live
+def _fingerprint(model: LlamaModel, adapter: Adapter | None) -> str:
+    return model.fingerprint + (f"+{adapter.fingerprint}" if adapter else "")
+
+
+def _abandon(lane: Lane, submitted: Future[Work]) -> None:
+    """Cancel a request, whether the thread has taken it on already or not."""
+
+    def cancel() -> None:
+        if submitted.exception() is None:
+            lane.batcher.cancel(submitted.result())
+
+    if not submitted.cancel() and not submitted.cancelled():
+        lane.batcher.call(cancel)
+
+
+async def _call(lane: Lane, function: Callable[[], T]) -> T:
+    return await _outcome(lane.batcher.call(function))
 
 
 async def _outcome(future: Future[T]) -> T:

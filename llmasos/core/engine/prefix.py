@@ -59,13 +59,17 @@ class PrefixTree:
         self.saved += count
         return count
 
-    def _longest(self, target: Slot, prompt: list[int]) -> tuple[Slot | None, int]:
+    def longest(self, prompt: list[int]) -> int:
+        """How many tokens of a prompt could be forked right now; a hint, which any thread may ask for."""
+        return self._longest(None, prompt)[1]
+
+    def _longest(self, target: Slot | None, prompt: list[int]) -> tuple[Slot | None, int]:
         # The last token is always computed anew: its logits are what the request is about.
         limit = len(prompt) - 1
         best: tuple[Slot | None, int] = (None, SHORTEST - 1)
         others = (slot for slot in self._sequences.open if slot is not target)
-        candidates = [(slot, slot.live.tokens) for slot in others if slot.live]
-        candidates += self._kept.values()
+        candidates = [(slot, live.tokens) for slot in others if (live := slot.live)]
+        candidates += list(self._kept.values())
         for slot, tokens in candidates:
             longest = min(slot.computed, limit)
             if longest > best[1] and tokens[:SHORTEST] == prompt[:SHORTEST]:

@@ -59,6 +59,7 @@ class ScriptedEngine:
     ) -> None:
         self.name = name
         self.n_ctx = n_ctx
+        self.lanes = 1
         self.bytes_per_token = 4
         self.fingerprint = name
         self.alive = True

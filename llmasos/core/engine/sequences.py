@@ -55,33 +55,20 @@ class Sequences:
         self.kept = slots[n_open : n_open + n_kept]
         self.scratch = slots[n_open + n_kept :]
         self.by_id: dict[int, Slot] = {}
-        self._next = 1
 
-    def enter(self, owner: int) -> Slot:
-        """A slot with a new, empty sequence.
+    def enter(self, live: LiveSequence) -> Slot:
+        """An empty slot for a sequence that has none; what it holds is still to be computed.
 
         Raises:
             EngineError: All are in use.
         """
         for slot in self.open:
             if slot.live is None:
-                slot.live = LiveSequence(self._next, owner=owner)
-                self.by_id[self._next] = slot
-                self._next += 1
+                slot.live = live
+                self.by_id[live.id] = slot
                 return slot
         used = f"All {len(self.open)} sequences of the model are in use."
         raise EngineError(used, "Close one, or swap a waiting one out.")
-
-    def find(self, sequence: LiveSequence) -> Slot:
-        """Where a sequence lives.
-
-        Raises:
-            EngineError: It is closed.
-        """
-        slot = self.by_id.get(sequence.id)
-        if slot is None:
-            raise EngineError(f"The sequence {sequence.id} is closed.")
-        return slot
 
     def leave(self, slot: Slot) -> None:
         """Close the sequence in a slot and free its cells."""

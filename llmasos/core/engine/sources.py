@@ -12,6 +12,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.engine import adapters, models, quantize
 from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, LexicalEmbedder, make_embedder
+from llmasos.core.engine.idle import cores
 from llmasos.core.engine.llama import LlamaEngine
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.merge import merged
@@ -22,6 +23,11 @@ from llmasos.core.engine.scripted import Chooser, Replies, ScriptedEngine
 DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 4608, 40
 """22.5 KiB a cell: 104 MB, so that both contexts, both models and the embedder stay under 600 MB."""
+LANES = 2
+"""Lanes of the model that talks at most, unless the person says so: each further one takes cells from the others, or
+memory. So with two, the longest prompt and reply (some 1,800 tokens) still fit into one."""
+LANE_CELLS = 2048
+"""What a lane has at least, for that reason."""
 FURTHER_CELLS, FURTHER_SEQUENCES = 1536, 8
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
@@ -77,6 +83,16 @@ def running_file(said: str, settings: Settings) -> quantize.Prepared:
     return quantize.prepare(file_of(said, settings), wanted)
 
 
+def speech_lanes(settings: Settings) -> int:
+    """How many contexts of the model that talks compute side by side.
+
+    Who says how many threads a context has wants no others beside it.
+    """
+    if settings.lanes or settings.threads:
+        return settings.lanes or 1
+    return min(cores(), LANES)
+
+
 class LlamaEngines:
     """llama.cpp for both roles, one loaded file where they share the default model; or a server for the one that talks.
 
@@ -114,7 +130,9 @@ class LlamaEngines:
         Raises:
             ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
-        return await self._speaking(self._settings.model, SPEECH_CELLS, SPEECH_SEQUENCES)
+        lanes = speech_lanes(self._settings)
+        cells = max(SPEECH_CELLS, lanes * LANE_CELLS)
+        return await self._speaking(self._settings.model, cells, SPEECH_SEQUENCES, lanes)
 
     async def named(self, said: str) -> Engine:
         """Another model, or one with an adapter: `smollm2+visitors`; the weights of one file are loaded once.
@@ -124,7 +142,7 @@ class LlamaEngines:
         """
         return await self._speaking(said, FURTHER_CELLS, FURTHER_SEQUENCES)
 
-    async def _speaking(self, said: str, cells: int, sequences: int) -> Engine:
+    async def _speaking(self, said: str, cells: int, sequences: int, lanes: int = 1) -> Engine:
         if is_remote(said):
             # Imported here: only who talks with a server pays for HTTP and TLS. It isn't asked yet: whether it is there
             # is seen, and told, with each request.
@@ -140,6 +158,7 @@ class LlamaEngines:
             n_ctx=cells,
             n_seq=sequences,
             threads=self._settings.threads,
+            lanes=lanes,
             brisk=self._settings.threads == 0,
             adapter=adapter,
             name=said,

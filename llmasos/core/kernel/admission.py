@@ -26,7 +26,7 @@ class _Waiting:
     rank: int
     number: int
     need: int = field(compare=False)
-    admitted: asyncio.Future[None] = field(compare=False)
+    admitted: asyncio.Future[int] = field(compare=False)
 
 
 class Admission:
@@ -42,50 +42,54 @@ class Admission:
         self._queue = queue
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
+        self._reserved = [0]
+        """In each pool."""
         self.running = 0
-        self.reserved = 0
 
     @asynccontextmanager
-    async def admit(self, process: Process, need: int, capacity: int) -> AsyncIterator[None]:
+    async def admit(self, process: Process, need: int, capacity: int, pools: int = 1) -> AsyncIterator[None]:
         """Hold so many cells while the body runs; waits until they are free.
 
         Args:
             process: Who asks.
-            need: Cells.
-            capacity: Cells there are. A request that needs more than that is admitted once nobody else runs.
+            need: Cells, of one pool.
+            capacity: Cells there are in each pool. A request that needs more than that is admitted once nobody else runs.
+
+            pools: How many there are.
 
         Raises:
             SyscallError: EBUSY, too many wait already.
         """
         self._capacity = capacity
-        if self._waiting or not self._fits(need):
-            await self._wait(process, need)
-        else:
-            self._take(need)
+        self._reserved += [0] * (pools - len(self._reserved))
+        pool = await self._wait(process, need) if self._waiting or not self._fits(need) else self._take(need)
         try:
             yield
         finally:
-            self.running -= 1
-            self.reserved -= need
+            self._give_back(pool, need)
             self._let_in()
+
+    @property
+    def reserved(self) -> int:
+        """Cells that are held in the pool of which most are."""
+        return max(self._reserved)
 
     @property
     def waiting(self) -> int:
         """How many wait."""
         return sum(not one.admitted.done() for one in self._waiting)
 
-    async def _wait(self, process: Process, need: int) -> None:
+    async def _wait(self, process: Process, need: int) -> int:
         if self.waiting >= self._queue:
             raise SyscallError("EBUSY", f"The model is busy: {self.waiting} requests wait already.", "Try again later.")
         me = _Waiting(_RANK[process.priority], next(self._numbers), need, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, me)
         self._let_in()  # who came first may be of a lower class
         try:
-            await me.admitted
+            return await me.admitted
         except asyncio.CancelledError:
             if me.admitted.done() and not me.admitted.cancelled():  # admitted and cancelled in the same moment
-                self.running -= 1
-                self.reserved -= need
+                self._give_back(me.admitted.result(), need)
             self._let_in()
             raise
 
@@ -95,13 +99,19 @@ class Admission:
             if not first.admitted.done():
                 if not self._fits(first.need):
                     return
-                self._take(first.need)
-                first.admitted.set_result(None)
+                first.admitted.set_result(self._take(first.need))
             heapq.heappop(self._waiting)
 
     def _fits(self, need: int) -> bool:
-        return not self.running or (self.running < self._places and self.reserved + need <= self._capacity)
+        return not self.running or (self.running < self._places and min(self._reserved) + need <= self._capacity)
 
-    def _take(self, need: int) -> None:
+    def _take(self, need: int) -> int:
+        """Reserve in the pool where the fewest are; which one that is."""
         self.running += 1
-        self.reserved += need
+        pool = self._reserved.index(min(self._reserved))
+        self._reserved[pool] += need
+        return pool
+
+    def _give_back(self, pool: int, need: int) -> None:
+        self.running -= 1
+        self._reserved[pool] -= need

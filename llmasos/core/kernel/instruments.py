@@ -6,6 +6,7 @@ two counts, and a step pays for a few additions and one look at the clock, howev
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Pace:
 
     Attributes:
         tokens_per_second: Computed, prompts included.
-        busy: Share of the time that it spends in steps.
+        busy: Share of its lanes' time that it spends in steps.
         batch: Sequences in a step on average; None where there was no step.
         queue: Sequences that were runnable and left out of a step, on average.
     """
@@ -89,8 +90,14 @@ class _Mark:
     engines: dict[str, Counts]
 
 
+class _Lane(threading.local):
+    """What is known between choosing and the end of a step, by each of an engine's threads."""
+
+    runnable = 0
+
+
 class Meter:
-    """Counts the steps of one engine, as `scheduler.Instrument`; only that engine's thread writes.
+    """Counts the steps of one engine, as `scheduler.Instrument`; only that engine's threads write, one a lane.
 
     Args:
         mark: Remembers all counters where a new second has begun.
@@ -98,23 +105,27 @@ class Meter:
 
     def __init__(self, mark: Callable[[], None]) -> None:
         self.first_tokens = Latencies()
+        self.lanes = 1
+        """Steps that the engine can compute side by side."""
         self._mark = mark
-        self._runnable = 0
+        self._lock = threading.Lock()
+        self._lane = _Lane()
         self._steps = self._rows = self._sequences = self._waiting = 0
         self._seconds = 0.0
 
     def scheduled(self, chosen: Sequence[LiveSequence], waiting: int) -> None:
         """Before a step: nothing of a new second is counted yet."""
         self._mark()
-        self._runnable = len(chosen) + waiting
+        self._lane.runnable = len(chosen) + waiting
 
     def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
         """After a step. Who was chosen and found no room in the batch has waited too."""
-        self._steps += 1
-        self._rows += rows
-        self._sequences += sequences
-        self._waiting += self._runnable - sequences
-        self._seconds += seconds
+        with self._lock:
+            self._steps += 1
+            self._rows += rows
+            self._sequences += sequences
+            self._waiting += self._lane.runnable - sequences
+            self._seconds += seconds
         if first_tokens:
             self.first_tokens.extend(first_tokens)
 
@@ -173,7 +184,7 @@ class Instruments:
         steps = now.steps - then.steps
         return Pace(
             (now.rows - then.rows) / seconds,
-            min(1.0, (now.seconds - then.seconds) / seconds),
+            min(1.0, (now.seconds - then.seconds) / seconds / meter.lanes),
             (now.sequences - then.sequences) / steps if steps else None,
             (now.waiting - then.waiting) / steps if steps else 0.0,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -175,6 +176,8 @@ class ProcessTable:
         """Another one each time a kernel is started: a pid alone means nothing in the next."""
         self.by_sequence: dict[tuple[int, int], Process] = {}
         """(id of the engine, id of the sequence) -> its process; what the scheduler looks up each step."""
+        self.accounts = threading.Lock()
+        """Held while tokens are booked: what several engines' threads compute may be for children of one process."""
         self.keeping: list[Callable[[Process], None]] = []
         """Told of each process that begins, stops or goes on, before anybody else is; what one raises prevents it."""
         self.leaving: list[Callable[[Process], None]] = []

@@ -10,6 +10,7 @@ be compared with.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
@@ -38,10 +39,18 @@ class Instrument(Protocol):
         """The step is over; as `RunQueue.stepped`."""
 
 
+class _Lane(threading.local):
+    """What is counted for each of an engine's threads."""
+
+    alone = 0
+    """Steps of a higher class since lower ones took part."""
+
+
 class Scheduler:
     """The run queue of one engine.
 
-    Called from the engine's thread; it only reads and adds numbers, so it needs no lock beside the interpreter's own.
+    Called from the engine's threads, one a lane, each with its own sequences. Classes hold inside a lane: what runs in
+    another one doesn't make this one's steps longer.
 
     Args:
         table: The processes.
@@ -64,7 +73,7 @@ class Scheduler:
         self._engine = engine
         self._discipline = discipline
         self._instruments = instruments
-        self._alone = 0
+        self._lane = _Lane()
         self._turn = 0
         self._turns: dict[int, int] = {}
 
@@ -92,16 +101,20 @@ class Scheduler:
         highest = max(0, ranked[0][0][0]) if ranked else 0
         most = [pair for pair in ranked if pair[0][0] <= highest]
         if len(most) == len(ranked):
-            self._alone = 0
+            self._lane.alone = 0
             return ranked
-        self._alone = (self._alone + 1) % COMPANY
-        return most if self._alone else ranked
+        self._lane.alone = (self._lane.alone + 1) % COMPANY
+        return most if self._lane.alone else ranked
 
     def charge(self, sequence: LiveSequence, tokens: int) -> None:
         """Account for computed tokens, to a process and those it works for.
 
         One that used up its budget is stopped at once, and ended.
         """
+        with self._table.accounts:
+            self._charge(sequence, tokens)
+
+    def _charge(self, sequence: LiveSequence, tokens: int) -> None:
         if self._discipline == "round-robin":  # its turn is over when it has had it, not when it was chosen
             self._turn += 1
             self._turns.pop(sequence.id, None)

@@ -180,8 +180,9 @@ class Speaker:
         head, tail = split(self._template, messages, stable)
         tail += engine.tokenize(voice.opening)
         need, capacity = len(head) + len(tail) + voice.sampling.max_tokens + 16, int(engine.n_ctx * USABLE)
-        async with self._admission.admit(process, need, capacity):
+        async with self._admission.admit(process, need, capacity, engine.lanes):
             try:
+                # Wherever the idle ones are: beside them there is room in each lane for what runs.
                 await self._pager.settle(capacity - self._admission.reserved, process.pid)
                 base = await self._base(process, engine, head)
                 async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:

@@ -25,10 +25,10 @@ async def test_one_failing_sequence_leaves_the_others(llama: LlamaEngine, monkey
     expected = tokens(await told(llama, good, prompt, sampling=SHORT))
     await llama.close(good)
     good = await llama.open()
-    real, broken = Context.decode, llama._slot(bad).id
+    real = Context.decode
 
     def decode(self: Context, rows: Rows) -> int:
-        return -3 if broken in rows.sequences else real(self, rows)
+        return -3 if llama._lanes[0].slot(bad).id in rows.sequences else real(self, rows)
 
     monkeypatch.setattr(Context, "decode", decode)
     fine, failed = await asyncio.gather(
@@ -121,7 +121,7 @@ async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) ->
     lines = [llama.tokenize(f"Number {n} asks about the sea, and the keeper says:") for n in range(4)]
     sequences = [await llama.open() for _ in lines]
     gate = threading.Event()
-    llama._batcher.call(gate.wait)  # all of them are there before the first step
+    llama._lanes[0].batcher.call(gate.wait)  # all of them are there before the first step
     pairs = zip(sequences, lines, strict=True)
     reading = [asyncio.create_task(llama.prefill(s, [*card, *line])) for s, line in pairs]
     await asyncio.sleep(0.1)
@@ -136,7 +136,7 @@ async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) ->
         await llama.close(sequence)
     for line, piece in zip(lines, together, strict=True):
         alone = await llama.open()
-        llama._batcher.prefixes._seen.clear()
+        llama._lanes[0].batcher.prefixes._seen.clear()
         await llama.prefill(alone, [*card, *line])
         expected = await first_piece(llama, alone)
         await llama.close(alone)

@@ -56,12 +56,12 @@ async def test_the_text_is_the_same_in_fewer_steps(llama: LlamaEngine, sampling:
     found = []
     for copies in (False, True):
         sequence = await llama.open()
-        steps = llama._batcher.steps
+        steps = llama._lanes[0].batcher.steps
         constraint = llama.constrain(lark) if lark else None
         pieces = await told(llama, sequence, prompt, sampling=replace(sampling, copies=copies), constraint=constraint)
         assert sequence.tokens == [*prompt, *tokens(pieces)]
         assert sequence.usage.decoded == len(tokens(pieces))
-        found.append((tokens(pieces), pieces[-1].done, llama._batcher.steps - steps))
+        found.append((tokens(pieces), pieces[-1].done, llama._lanes[0].batcher.steps - steps))
         # The state behind it is as it should be: going on writes the same.
         further = await told(llama, sequence, llama.tokenize(" And then"), sampling=replace(GREEDY, max_tokens=6))
         found[-1] = (*found[-1], tokens(further))
@@ -70,13 +70,13 @@ async def test_the_text_is_the_same_in_fewer_steps(llama: LlamaEngine, sampling:
     if sampling is GREEDY or not llama.model.tiles:  # with AMX rounding decides what lies close together
         assert (text, done, further) == (same_text, same_done, same_further)
     assert fewer < steps if sampling is GREEDY else fewer <= steps
-    assert llama._batcher.sequences.cells_open() == 0
+    assert llama._lanes[0].batcher.sequences.cells_open() == 0
 
 
 async def test_in_company_nothing_is_guessed(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     together = []
     real = work.lookup
-    monkeypatch.setattr(work, "lookup", lambda *args: together.append(len(llama._batcher._working)) or real(*args))
+    monkeypatch.setattr(work, "lookup", lambda *args: together.append(len(llama._lanes[0].batcher._working)) or real(*args))
     prompt = chat(llama, "Count: one, two, three, one, two, three.")
     sequences = [await llama.open() for _ in range(2)]
     await asyncio.gather(

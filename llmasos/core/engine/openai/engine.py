@@ -61,6 +61,7 @@ class OpenAIEngine:
         address = server.address
         self.name = address.name
         self.n_ctx = n_ctx
+        self.lanes = 1
         self.bytes_per_token = 48
         self.fingerprint = f"openai {address.base} {address.name}"
         self.alive = True

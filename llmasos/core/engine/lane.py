@@ -1,0 +1,146 @@
+"""One lane of an engine: a thread with a context of its own, and what of the engine's sequences lives there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from llmasos.core.base.errors import EngineError, StateError
+from llmasos.core.engine import state as saved_state
+from llmasos.core.engine.base import LiveSequence
+from llmasos.core.engine.batcher import Batcher
+from llmasos.core.engine.sequences import Slot
+
+
+class Lane:
+    """A batcher, and what its cells are promised to.
+
+    What is asked here from outside the lane's thread may be a step old: it decides where something is placed, and
+    whether it fits is found out there.
+
+    Args:
+        batcher: The thread.
+        fingerprint: Of model and adapter, for saved states.
+    """
+
+    def __init__(self, batcher: Batcher, fingerprint: str) -> None:
+        self.batcher = batcher
+        self._fingerprint = fingerprint
+        self._expected: dict[object, tuple[LiveSequence, int]] = {}
+
+    # From any thread.
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests are served."""
+        return self.batcher.alive
+
+    @property
+    def requests(self) -> int:
+        """How many run here, those that are on their way among them."""
+        return len(self._expected)
+
+    @contextmanager
+    def expecting(self, request: object, sequence: LiveSequence, length: int) -> Iterator[None]:
+        """Count a request while the body runs, and the cells that it may need.
+
+        Args:
+            request: Which one.
+            sequence: Whose.
+            length: Tokens of the sequence at the end, at most.
+        """
+        self._expected[request] = sequence, min(length, self.batcher.sequences.table.count)
+        try:
+            yield
+        finally:
+            del self._expected[request]
+
+    def serves(self, sequence: LiveSequence) -> bool:
+        """Whether a request of this sequence runs."""
+        return any(live is sequence for live, _ in list(self._expected.values()))
+
+    def room(self) -> int:
+        """Cells for something new: neither held by open sequences nor needed by what runs. Kept prefixes make way."""
+        sequences = self.batcher.sequences
+        promised = 0
+        for live, length in list(self._expected.values()):
+            slot = sequences.by_id.get(live.id)
+            promised += max(0, length - (slot.computed if slot else 0))
+        return sequences.table.count - sequences.cells_open() - promised
+
+    # In the lane's thread.
+
+    def slot(self, sequence: LiveSequence) -> Slot:
+        """Where a sequence lives; a new place, with nothing computed, where it has none.
+
+        Raises:
+            EngineError: There is no place.
+        """
+        return self.batcher.sequences.by_id.get(sequence.id) or self.batcher.sequences.enter(sequence)
+
+    def fork(self, sequence: LiveSequence, copy: LiveSequence) -> None:
+        """Let a new sequence share what another has computed.
+
+        Raises:
+            EngineError: There is no place.
+        """
+        source, target = self.slot(sequence), self.batcher.sequences.enter(copy)
+        self.batcher.sequences.share(source, target, source.computed)
+        copy.tokens.extend(sequence.tokens)
+
+    def save(self, sequence: LiveSequence) -> bytes:
+        """A sequence's state.
+
+        Raises:
+            EngineError: It is busy, or llama.cpp failed.
+        """
+        slot = self.slot(sequence)
+        if slot.work:
+            raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
+        front = saved_state.front(sequence, slot.computed, self._fingerprint)
+        context = self.batcher.sequences.context
+        size = context.state_size(slot.id) if slot.computed else 0
+        return saved_state.write(front, size, lambda address: context.save(slot.id, address, size))
+
+    def give(self, sequence: LiveSequence) -> bytes:
+        """A sequence's state, for another lane; its place and its cells are free then.
+
+        Raises:
+            EngineError: As for `save`.
+        """
+        state = self.save(sequence)
+        self.batcher.sequences.leave(self.slot(sequence))
+        return state
+
+    def take(self, sequence: LiveSequence, saved: saved_state.Saved) -> None:
+        """Take a sequence in with what was saved of it; after an error it isn't here.
+
+        Raises:
+            StateError: llama.cpp refused the state.
+            EngineError: There is no room.
+        """
+        slot = self.slot(sequence)
+        try:
+            if len(saved.kv):
+                self._load(slot, saved)
+        except EngineError:
+            self.batcher.sequences.leave(slot)
+            raise
+
+    def holds(self, prompt: Sequence[int]) -> bool:
+        """Whether a prefix is kept."""
+        return self.batcher.prefixes.holds(prompt)
+
+    def keep(self, sequence: LiveSequence, count: int) -> None:
+        """Keep what a sequence begins with."""
+        self.batcher.prefixes.keep(self.slot(sequence), count)
+
+    def _load(self, slot: Slot, saved: saved_state.Saved) -> None:
+        sequences = self.batcher.sequences
+        while not sequences.grow(slot, saved.computed):
+            if not self.batcher.prefixes.make_room():
+                raise EngineError(
+                    f"The context is full: {saved.computed:,} more tokens don't fit.", "Close a sequence."
+                )
+        if not sequences.context.load(slot.id, saved.kv):
+            raise StateError("llama.cpp refused the saved state.", "It is computed anew from its text.")
