@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 SHARED_CHUNK = 64
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
+
+PATIENCE = 0.2
+"""Seconds that a request which lacks cells waits for somebody to free some, once nobody goes on who could do so soon."""
 
 _IDLE = 0.02
 """Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""
@@ -80,6 +85,8 @@ class Batcher:
         self.decoded = 0
         self.prefilled = 0
         self._first_tokens: list[float] = []
+        self._stuck = math.inf
+        """Since when nobody has gone on for want of cells."""
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(ready,), name=name, daemon=True)
         self._thread.start()
@@ -270,10 +277,19 @@ class Batcher:
             room -= len(part.rows)
             outputs -= wanted
             planned.append((work, part))
-        if lacking and not planned:
-            # As long as others go on, who lacks cells waits for theirs. Where nobody can, the last one gives way.
-            self._fail(lacking[-1], self._full())
+        self._give_way(lacking if not planned else [])
         return planned
+
+    def _give_way(self, lacking: Sequence[Work]) -> None:
+        """Who lacks cells waits for those of others who go on; where nobody does for some time, the last one fails."""
+        now = time.monotonic()
+        if not lacking:
+            self._stuck = math.inf
+        elif self._stuck > now:
+            self._stuck = now
+        elif now - self._stuck >= PATIENCE:
+            self._fail(lacking[-1], self._full())
+            self._stuck = math.inf
 
     def _part(self, work: Work, room: int, *, alone: bool = False) -> Part | None:
         while (part := work.plan(room, alone=alone)) is None:
@@ -370,4 +386,5 @@ class Batcher:
 def _yield_to_others(nice: int) -> None:
     """Make the calling thread less urgent; what it starts for a step inherits that."""
     if nice and sys.platform == "linux":  # elsewhere it is the whole process that a number is of
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        with contextlib.suppress(OSError):  # a sandbox may forbid it; it is about comfort only
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

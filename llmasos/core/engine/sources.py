@@ -24,10 +24,10 @@ DEFAULT = "smollm2"
 SPEECH_CELLS, SPEECH_SEQUENCES = 4608, 40
 """22.5 KiB a cell: 104 MB, so that both contexts, both models and the embedder stay under 600 MB."""
 LANES = 2
-"""Lanes of the model that talks at most, unless the person says so: each further one takes cells from the others, or
-memory. So with two, the longest prompt and reply (some 1,800 tokens) still fit into one."""
-LANE_CELLS = 2048
-"""What a lane has at least, for that reason."""
+"""Lanes of the model that talks, unless the person says how many: each further one takes memory."""
+LANE_CELLS = 1792
+"""Of a lane beside others: the longest prompt and its reply fit in (1,536 and 200 tokens). Two take no more memory than
+SPEECH_CELLS in one: a second context costs 18 MB beside its cells."""
 FURTHER_CELLS, FURTHER_SEQUENCES = 1536, 8
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
@@ -131,7 +131,7 @@ class LlamaEngines:
             ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
         lanes = speech_lanes(self._settings)
-        cells = max(SPEECH_CELLS, lanes * LANE_CELLS)
+        cells = lanes * LANE_CELLS if lanes > 1 else SPEECH_CELLS
         return await self._speaking(self._settings.model, cells, SPEECH_SEQUENCES, lanes)
 
     async def named(self, said: str) -> Engine:

@@ -173,13 +173,14 @@ class Speaker:
                         yield piece
             return
         engine = await self._slot.get()
-        room = min(PROMPT, engine.n_ctx - voice.sampling.max_tokens - 16)
+        capacity = int(engine.n_ctx * USABLE)
+        room = min(PROMPT, capacity - voice.sampling.max_tokens - 16)
         messages, stable = fit(engine, messages, stable, room)
         if self._template is None:
             self._template = template_of(engine)
         head, tail = split(self._template, messages, stable)
         tail += engine.tokenize(voice.opening)
-        need, capacity = len(head) + len(tail) + voice.sampling.max_tokens + 16, int(engine.n_ctx * USABLE)
+        need = len(head) + len(tail) + voice.sampling.max_tokens + 16
         async with self._admission.admit(process, need, capacity, engine.lanes):
             try:
                 # Wherever the idle ones are: beside them there is room in each lane for what runs.

@@ -76,7 +76,9 @@ async def test_the_text_is_the_same_in_fewer_steps(llama: LlamaEngine, sampling:
 async def test_in_company_nothing_is_guessed(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     together = []
     real = work.lookup
-    monkeypatch.setattr(work, "lookup", lambda *args: together.append(len(llama._lanes[0].batcher._working)) or real(*args))
+    monkeypatch.setattr(
+        work, "lookup", lambda *args: together.append(len(llama._lanes[0].batcher._working)) or real(*args)
+    )
     prompt = chat(llama, "Count: one, two, three, one, two, three.")
     sequences = [await llama.open() for _ in range(2)]
     await asyncio.gather(

@@ -1,0 +1,331 @@
+"""Several lanes are one engine: where sequences live, how they move, and what happens when a lane dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from llmasos.core.base.errors import EngineError
+from llmasos.core.engine.base import Engine, LiveSequence, Sampling
+from llmasos.core.engine.busy import BusyTime
+from llmasos.core.engine.context import Context, Rows
+from llmasos.core.engine.llama import FURTHER_NICE, LlamaEngine, LlamaModel
+from tests.core.engine.conftest import N_CTX
+from tests.core.engine.test_contract import SHORT, chat, text, told, tokens
+
+CELLS = 512
+"""Of each lane."""
+ENDLESS = "start: /[a-z ]{900}/"
+
+
+@pytest.fixture
+async def two(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    engine = await LlamaEngine.create(model, n_ctx=2 * CELLS, n_seq=6, lanes=2)
+    yield engine
+    await engine.shutdown()
+
+
+def lane_of(engine: LlamaEngine, sequence: LiveSequence) -> int:
+    lane = engine._homes[sequence.id]
+    assert lane
+    return engine._lanes.index(lane)
+
+
+def sizes(engine: LlamaEngine) -> list[int]:
+    """Sequences in each lane, as its thread knows them."""
+    return [len(lane.batcher.sequences.by_id) for lane in engine._lanes]
+
+
+async def read(engine: LlamaEngine, count: int, length: int = 40) -> list[LiveSequence]:
+    """Sequences with prompts that share nothing."""
+    sequences = [await engine.open() for _ in range(count)]
+    for number, sequence in enumerate(sequences):
+        await engine.prefill(sequence, [200 + number] + [100] * (length - 1))
+    return sequences
+
+
+async def test_it_is_one_engine(two: LlamaEngine) -> None:
+    assert isinstance(two, Engine)
+    assert (two.lanes, two.n_ctx, two.stats()["cells"], two.stats()["lanes"]) == (2, CELLS, 2 * CELLS, 2)
+
+
+async def test_sequences_spread(two: LlamaEngine) -> None:
+    sequences = await read(two, 4)
+    assert sorted(lane_of(two, sequence) for sequence in sequences) == [0, 0, 1, 1]
+    assert sizes(two) == [2, 2]
+    assert len({sequence.id for sequence in sequences}) == 4
+    stats = two.stats()
+    assert (stats["sequences"], stats["cells_used"], stats["prefilled"]) == (4, 160, 160)
+    assert stats["tokens_per_second"] > 0
+    for sequence in sequences:
+        await two.close(sequence)
+        await two.close(sequence)
+    assert sizes(two) == [0, 0]
+    assert two.stats()["cells_used"] == 0
+
+
+async def test_requests_at_once_spread_too(two: LlamaEngine) -> None:
+    sequences = [await two.open() for _ in range(4)]
+    await asyncio.gather(*(told(two, s, chat(two, f"{n} is what?"), sampling=SHORT) for n, s in enumerate(sequences)))
+    assert sizes(two) == [2, 2]
+
+
+async def test_each_lane_writes_what_one_lane_writes(two: LlamaEngine, llama: LlamaEngine) -> None:
+    questions = ["What is a mountain?", "Name a colour."]
+    expected = []
+    for question in questions:
+        sequence = await llama.open()
+        expected.append(tokens(await told(llama, sequence, chat(llama, question), sampling=SHORT)))
+        await llama.close(sequence)
+    sequences = [await two.open() for _ in questions]
+    pairs = list(zip(sequences, questions, strict=True))
+    said = await asyncio.gather(*(told(two, s, chat(two, q), sampling=SHORT) for s, q in pairs))
+    assert sizes(two) == [1, 1]
+    assert [tokens(pieces) for pieces in said] == expected
+
+
+async def test_a_lane_that_knows_the_beginning_is_taken(two: LlamaEngine) -> None:
+    card = two.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 4)
+    first, second = await two.open(), await two.open()
+    await two.prefill(first, card)
+    await two.prefill(second, card + two.tokenize("Who are you?"))
+    assert lane_of(two, first) == lane_of(two, second)
+    assert second.usage.reused == len(card)
+
+
+async def test_nobody_waits_for_a_lane_that_knows_the_beginning(two: LlamaEngine) -> None:
+    card = two.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 4)
+    first, second = await two.open(), await two.open()
+    stream = two.generate(first, card, constraint=two.constrain(ENDLESS))
+    await anext(stream)
+    await two.prefill(second, card + two.tokenize("Who are you?"))
+    assert lane_of(two, first) != lane_of(two, second)
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_prefix_is_kept_in_all_lanes(two: LlamaEngine) -> None:
+    card = two.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 4)
+    await two.keep_prefix(card)
+    assert two.stats()["prefix_cells"] == 2 * len(card)
+    assert two.stats()["sequences"] == 0
+    sequences = [await two.open() for _ in range(2)]
+    await asyncio.gather(*(two.prefill(s, card + [300 + n]) for n, s in enumerate(sequences)))
+    assert sizes(two) == [1, 1]
+    assert [s.usage.reused for s in sequences] == [len(card)] * 2
+    computed = two.stats()["prefilled"]
+    await two.keep_prefix(card)
+    assert two.stats()["prefilled"] == computed
+
+
+async def test_a_fork_shares_the_cells_of_its_lane(two: LlamaEngine) -> None:
+    (sequence,) = await read(two, 1)
+    copy = await two.fork(sequence)
+    assert lane_of(two, copy) == lane_of(two, sequence)
+    assert two.stats()["cells_used"] == 40
+    assert copy.tokens == sequence.tokens
+    empty = await two.fork(await two.open(), owner=3)
+    assert (empty.tokens, empty.owner) == ([], 3)
+    assert await told(two, empty, chat(two, "Hello."), sampling=SHORT)
+
+
+async def test_what_lacks_cells_moves_and_goes_on_as_if_nothing_had_been(two: LlamaEngine) -> None:
+    long = [100 + n % 50 for n in range(CELLS - 100)]
+    base = await two.open()
+    await two.prefill(base, long)
+    expected = await two.fork(base)
+    said = tokens(await told(two, expected, [7], sampling=SHORT))
+    await two.close(expected)
+    copy = await two.fork(base)
+    # The lane holds the base, and what the copy adds to it isn't there any more once another has it.
+    other = await two.fork(base)
+    await two.prefill(other, [200] * 90)
+    assert tokens(await told(two, copy, [7], sampling=SHORT)) == said
+    assert lane_of(two, copy) != lane_of(two, base)
+    assert copy.usage.prefilled == 1, "it was brought, not computed again"
+    assert sizes(two) == [2, 1]
+
+
+async def test_a_state_is_restored_where_there_is_room(two: LlamaEngine) -> None:
+    first, second = await read(two, 2, CELLS - 150)
+    state = await two.save(first)
+    with pytest.raises(EngineError, match="full"):
+        await two.restore(state)
+    assert sizes(two) == [1, 1]
+    assert two.stats()["sequences"] == 2
+    home = lane_of(two, second)
+    await two.close(second)
+    again = await two.restore(state)
+    assert lane_of(two, again) == home
+    both = [tokens(await told(two, sequence, [6], sampling=SHORT)) for sequence in (first, again)]
+    assert both[0] == both[1]
+
+
+async def test_all_in_use_is_when_all_lanes_are(two: LlamaEngine) -> None:
+    sequences = await read(two, 6, 20)
+    assert sizes(two) == [3, 3]
+    with pytest.raises(EngineError, match="All 6 sequences"):
+        await two.open()
+    for call in (two.fork(sequences[0]), two.restore(await two.save(sequences[0]))):
+        with pytest.raises(EngineError, match="in use"):
+            await call
+    await two.close(sequences[3])
+    await two.fork(sequences[0])
+
+
+async def test_cancelling_frees_the_place_in_its_lane(two: LlamaEngine) -> None:
+    streams = []
+    for number in range(2):
+        sequence = await two.open()
+        streams.append(two.generate(sequence, chat(two, f"Talk {number}."), constraint=two.constrain(ENDLESS)))
+        await anext(streams[-1])
+    assert [lane.requests for lane in two._lanes] == [1, 1]
+    await streams[1].aclose()  # type: ignore[attr-defined]
+    assert sorted(lane.requests for lane in two._lanes) == [0, 1]
+    assert (await anext(streams[0])).text
+    await streams[0].aclose()  # type: ignore[attr-defined]
+
+
+async def test_choosing_leaves_no_trace(two: LlamaEngine) -> None:
+    sequences = await read(two, 2)
+    before = two.stats()["cells_used"]
+    choices = await asyncio.gather(
+        *(two.choose(s, two.tokenize("Answer: "), ["Yes", "No", "Only on Sundays"]) for s in sequences)
+    )
+    assert [len(choice.log_probs) for choice in choices] == [3, 3]
+    assert two.stats()["cells_used"] == before
+
+
+async def test_a_lane_that_dies_fails_its_own_and_the_others_go_on(two: LlamaEngine) -> None:
+    doomed, safe, waiting = [await two.open() for _ in range(3)]
+    first = two.generate(doomed, chat(two, "Talk."), constraint=two.constrain(ENDLESS))
+    second = two.generate(safe, chat(two, "And you."), constraint=two.constrain("start: /[a-z ]{60}/"))
+    await anext(first)
+    said = [await anext(second)]
+    dead = two._lanes[lane_of(two, doomed)]
+    await two.prefill(waiting, [100] * 20)
+    idle = await two.fork(doomed)
+    kept = list(idle.tokens)
+
+    def dies(rows: Rows) -> int:
+        raise SystemError("the thread is gone")
+
+    dead.batcher.sequences.context.decode = dies  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="has stopped"):
+        async for _ in first:
+            pass
+    assert doomed.tokens == []
+    said += [piece async for piece in second]
+    assert len(text(said)) == 60
+    assert two.alive
+    assert two.stats()["lanes"] == 1
+    # What lived there is computed anew in the lane that is left.
+    assert await told(two, idle, [5], sampling=SHORT)
+    assert idle.tokens[: len(kept) + 1] == [*kept, 5]
+    assert await told(two, doomed, chat(two, "Hello."), sampling=SHORT)
+    assert await two.restore(await two.save(await two.fork(doomed)))
+    for sequence in (doomed, safe, waiting, idle):
+        await two.close(sequence)
+
+
+async def test_when_the_last_lane_has_died_the_engine_is_gone(
+    two: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(self: Context, rows: Rows) -> int:
+        raise SystemError("the thread is gone")
+
+    sequences = [await two.open() for _ in range(2)]
+    monkeypatch.setattr(Context, "decode", dies)
+    outcomes = await asyncio.gather(*(told(two, s, chat(two, "x")) for s in sequences), return_exceptions=True)
+    assert all(isinstance(outcome, EngineError) for outcome in outcomes)
+    assert not two.alive
+    for call in (two.open(), two.fork(sequences[0]), two.save(sequences[0]), two.keep_prefix([1, 2, 3])):
+        with pytest.raises(EngineError, match="has stopped"):
+            await call
+    await two.close(sequences[0])
+
+
+async def test_shutdown_fails_who_waits_in_every_lane(two: LlamaEngine) -> None:
+    streams = []
+    for number in range(2):
+        sequence = await two.open()
+        streams.append(two.generate(sequence, chat(two, f"Talk {number}."), constraint=two.constrain(ENDLESS)))
+        await anext(streams[-1])
+    await two.shutdown()
+    for stream in streams:
+        with pytest.raises(EngineError, match="shut down"):
+            async for _ in stream:
+                pass
+    assert not two.alive
+
+
+class Asked:
+    """A run queue that remembers which thread asked about whom."""
+
+    def __init__(self) -> None:
+        self.threads: dict[int, set[int]] = {}
+
+    def select(self, runnable: Sequence[LiveSequence], limit: int) -> Sequence[LiveSequence]:
+        for sequence in runnable:
+            self.threads.setdefault(sequence.id, set()).add(threading.get_native_id())
+        return runnable[:limit]
+
+    def charge(self, sequence: LiveSequence, tokens: int) -> None:
+        pass
+
+    def stepped(self, sequences: int, rows: int, seconds: float, first_tokens: Sequence[float]) -> None:
+        assert sequences == 1
+
+
+async def test_each_thread_asks_about_its_own(two: LlamaEngine) -> None:
+    queue = Asked()
+    two.set_queue(queue)
+    sequences = [await two.open() for _ in range(2)]
+    await asyncio.gather(*(told(two, s, chat(two, f"{n}?"), sampling=SHORT) for n, s in enumerate(sequences)))
+    first, second = (queue.threads[sequence.id] for sequence in sequences)
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a number for one thread is Linux's")
+async def test_further_lanes_are_less_urgent(two: LlamaEngine) -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    ours = nice()
+    found = [lane.batcher.call(nice).result() for lane in two._lanes]
+    assert found == [ours, min(19, max(ours, FURTHER_NICE))]
+
+
+async def test_who_lacks_cells_waits_for_those_who_go_on(llama: LlamaEngine) -> None:
+    writer, reader = await llama.open(), await llama.open()
+    await llama.prefill(writer, [100] * (N_CTX - 424))
+    reading = asyncio.create_task(llama.prefill(reader, [101] * 420))
+    thirty = Sampling(temperature=0, max_tokens=30)
+    said = await told(llama, writer, [5], sampling=thirty, constraint=llama.constrain(ENDLESS))
+    assert len(tokens(said)) == 30
+    assert not reading.done(), "there isn't room for both"
+    await llama.close(writer)
+    await reading
+    with pytest.raises(EngineError, match="full"):  # and not for ever
+        await llama.prefill(await llama.open(), [102] * (N_CTX - 400))
+
+
+def test_moments_that_are_shared_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("llmasos.core.engine.busy.time.monotonic", lambda: now)
+    busy = BusyTime()
+    with busy:
+        now = 1.0
+        with busy:
+            now = 3.0
+        assert busy.seconds == 0.0
+        now = 4.0
+    now = 9.0
+    with busy:
+        now = 10.0
+    assert busy.seconds == 5.0
