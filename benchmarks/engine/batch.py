@@ -1,7 +1,9 @@
 """Many processes on one model, against one after another and against llama.cpp alone.
 
 The work W: 16 processes that share a card of 200 tokens, 40 tokens of their own, 64 tokens out each. Greedy, no token
-ends a text, so that all sides compute the same number of tokens; one thread, the same file, no flash attention on all.
+ends a text, so that all sides compute the same number of tokens; the same file, no flash attention on all. The engine
+has the system's own lanes, each with one thread, and one that runs alone may take the others' cores; the other sides
+have as many threads as there are lanes.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from itertools import islice
 from typing import Any
 
 from benchmarks.engine.bare import LAYOUTS, Bare, Layout
-from benchmarks.engine.lab import Prompts, Row, Run, figure, load, note, opened, processes, ratios, written
+from benchmarks.engine.lab import Prompts, Row, Run, figure, lanes, load, note, opened, processes, ratios, written
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 
 CARD, OWN = 200, 40
 CELLS = 6144
-"""Room for 16 contexts of 304 tokens of which none shares anything, and a kept card."""
+"""Room for 16 contexts of 304 tokens of which none shares anything, and a kept card in each lane."""
 
 
 def rows(run: Run) -> list[Row]:
@@ -33,11 +35,15 @@ class _Batch:
         self._prompts = Prompts(model)
         self._count, self._out = run.of(16, 4), run.of(64, 6)
         self._rounds = run.of(5, 1)
-        self._bare = {layout: self._plain(layout) for layout in LAYOUTS}
-        self._llama = _peer(model)
+        self._lanes = lanes()
+        self._bare = {layout: self._plain(layout, self._count, self._lanes) for layout in LAYOUTS}
+        self._beside = [self._plain("unified", self._count // self._lanes, 1) for _ in range(self._lanes)]
+        self._llama = _peer(model, self._lanes)
+        self._llama_one = _peer(model, 1)
 
-    def _plain(self, layout: Layout) -> Bare:
-        return Bare(self._model, layout=layout, sequences=self._count, length=CARD + OWN + self._out)
+    def _plain(self, layout: Layout, count: int, threads: int) -> Bare:
+        length = CARD + OWN + self._out
+        return Bare(self._model, layout=layout, sequences=count, length=length, threads=threads)
 
     async def rows(self) -> list[Row]:
         found: dict[str, list[float]] = {}
@@ -57,12 +63,15 @@ class _Batch:
         best = min(LAYOUTS, key=lambda layout: figure("", against[layout], "")["value"])
         return [
             figure("batch_vs_sequential", sequential, "x", (">=", 3)),
+            figure("batch_vs_sequential_one_thread", ratios(found["together"], found["after_another_one"]), "x"),
             figure("batch_bare_vs_sequential", ratios(found[f"whole_{best}"], found["after_another"]), "x"),
             figure("batch_unkept_vs_sequential", ratios(found["unkept"], found["after_another"]), "x"),
             figure("batch_decode_vs_one", ratios(found["decode_16"], found["decode_1"]), "x", (">=", 2)),
             figure("batch_vs_bare", against[best], "x", (">=", 0.95)),
             figure("batch_same_tokens_pct", await self._alike(), "%"),
             *(figure(f"batch_vs_bare_{layout}", against[layout], "x") for layout in LAYOUTS),
+            figure("batch_vs_bare_beside", ratios(found["decode_16"], found["bare_beside"]), "x"),
+            figure("batch_lanes", [self._lanes], "lanes"),
             *(figure(f"batch_{name}_tokens_per_s", found[name], "tokens/s") for name in sides),
         ]
 
@@ -70,12 +79,14 @@ class _Batch:
         """What is compared, each tokens/s; neighbours are those whose ratio counts."""
         return {
             "together": lambda: self._together(keep=True),
-            "after_another": lambda: asyncio.to_thread(self._after_another),
+            "after_another": lambda: asyncio.to_thread(self._after_another, self._llama),
+            "after_another_one": lambda: asyncio.to_thread(self._after_another, self._llama_one),
             "unkept": lambda: self._together(keep=False),
             "decode_1": lambda: self._decode(1),
             "decode_16": lambda: self._decode(self._count),
             "bare_unified": lambda: asyncio.to_thread(self._decode_bare, "unified"),
             "bare_streams": lambda: asyncio.to_thread(self._decode_bare, "streams"),
+            "bare_beside": self._decode_beside,
             "whole_unified": lambda: asyncio.to_thread(self._whole_bare, "unified"),
             "whole_streams": lambda: asyncio.to_thread(self._whole_bare, "streams"),
         }
@@ -83,7 +94,9 @@ class _Batch:
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[LlamaEngine]:
         """A new engine, warm: cards kept from what was measured before would lengthen every step."""
-        engine = await LlamaEngine.create(self._model, n_ctx=CELLS, n_seq=self._count)
+        engine = await LlamaEngine.create(
+            self._model, n_ctx=CELLS, n_seq=self._count, lanes=self._lanes, brisk=self._lanes > 1
+        )
         sequence = await engine.open()
         await written(engine, sequence, self._prompts.fresh(32), 2)
         await engine.close(sequence)
@@ -110,12 +123,12 @@ class _Batch:
             await asyncio.gather(*map(one, own))
             return self._count * self._out / (time.perf_counter() - begun)
 
-    def _after_another(self) -> float:
+    def _after_another(self, llama: Any) -> float:
         """The same from llama-cpp-python's `Llama`, which keeps what a prompt has in common with the one before."""
         card, own = self._work()
         begun = time.perf_counter()
         for words in own:
-            assert len(list(islice(self._stream(card + words), self._out))) == self._out
+            assert len(list(islice(_stream(llama, card + words), self._out))) == self._out
         return self._count * self._out / (time.perf_counter() - begun)
 
     async def _decode(self, count: int) -> float:
@@ -143,9 +156,9 @@ class _Batch:
             sequences = [await engine.open() for _ in own]
             requests = zip(sequences, own, strict=True)
             ours = await asyncio.gather(*(written(engine, one, card + words, steps) for one, words in requests))
-        others = [[list(islice(self._stream(card + words), steps)) for words in own]]
-        for layout, bare in self._bare.items():
-            self._read_bare(layout, card, own)
+        others = [[list(islice(_stream(self._llama, card + words), steps)) for words in own]]
+        for bare in self._bare.values():
+            _read_bare(bare, card, own)
             last, texts = [words[-1] for words in own], [[] for _ in own]  # type: list[int], list[list[int]]
             for step in range(steps):
                 last = bare.decode(self._count, last, CARD + OWN - 1 + step, 1).tolist()
@@ -159,43 +172,57 @@ class _Batch:
             for texts in others
         ]
 
-    def _stream(self, prompt: list[int]) -> Iterator[int]:
-        """Greedy tokens of llama-cpp-python: `generate`, not a completion, so that no text is put together."""
-        stream: Iterator[int] = self._llama.generate(
-            prompt, temp=0.0, top_k=1, top_p=1.0, min_p=0.0, repeat_penalty=1.0
-        )
-        return stream
-
-    def _read_bare(self, layout: Layout, card: list[int], own: list[list[int]]) -> None:
-        """Compute all prompts but the last token, which the first step computes."""
-        bare = self._bare[layout]
-        bare.clear()
-        bare.prefill(0, card)
-        for sequence in range(1, self._count):
-            bare.copy(0, sequence)
-        for sequence, words in enumerate(own):
-            bare.prefill(sequence, words, CARD)
-            bare.cut(sequence, CARD + OWN - 1)
-
     def _decode_bare(self, layout: Layout) -> float:
         bare = self._bare[layout]
         card, own = self._work()
-        self._read_bare(layout, card, own)
+        _read_bare(bare, card, own)
         begun = time.perf_counter()
         bare.decode(self._count, [words[-1] for words in own], CARD + OWN - 1, self._out)
+        return self._count * self._out / (time.perf_counter() - begun)
+
+    async def _decode_beside(self) -> float:
+        """As many bare loops as there are lanes side by side, each with its share of the sequences."""
+        card, own = self._work()
+        shares = [own[first :: self._lanes] for first in range(self._lanes)]
+        for bare, share in zip(self._beside, shares, strict=True):
+            _read_bare(bare, card, share)
+        begun = time.perf_counter()
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(bare.decode, len(some), [words[-1] for words in some], CARD + OWN - 1, self._out)
+                for bare, some in zip(self._beside, shares, strict=True)
+            )
+        )
         return self._count * self._out / (time.perf_counter() - begun)
 
     def _whole_bare(self, layout: Layout) -> float:
         """All of W by the bare loop, prompts too: what llama.cpp leaves to win, whoever batches."""
         card, own = self._work()
         begun = time.perf_counter()
-        self._read_bare(layout, card, own)
+        _read_bare(self._bare[layout], card, own)
         self._bare[layout].decode(self._count, [words[-1] for words in own], CARD + OWN - 1, self._out)
         return self._count * self._out / (time.perf_counter() - begun)
 
 
-def _peer(model: LlamaModel) -> Any:
-    """The high-level class on the same file: one thread for both kinds of work, its defaults otherwise."""
+def _read_bare(bare: Bare, card: list[int], own: list[list[int]]) -> None:
+    """Compute all prompts but the last token, which the first step computes."""
+    bare.clear()
+    bare.prefill(0, card)
+    for sequence in range(1, len(own)):
+        bare.copy(0, sequence)
+    for sequence, words in enumerate(own):
+        bare.prefill(sequence, words, CARD)
+        bare.cut(sequence, CARD + OWN - 1)
+
+
+def _stream(llama: Any, prompt: list[int]) -> Iterator[int]:
+    """Greedy tokens of llama-cpp-python: `generate`, not a completion, so that no text is put together."""
+    stream: Iterator[int] = llama.generate(prompt, temp=0.0, top_k=1, top_p=1.0, min_p=0.0, repeat_penalty=1.0)
+    return stream
+
+
+def _peer(model: LlamaModel, threads: int) -> Any:
+    """The high-level class on the same file: so many threads for both kinds of work, its defaults otherwise."""
     from llama_cpp import Llama
 
-    return Llama(str(model.path), n_ctx=512, n_threads=1, n_threads_batch=1, verbose=False)
+    return Llama(str(model.path), n_ctx=512, n_threads=threads, n_threads_batch=threads, verbose=False)

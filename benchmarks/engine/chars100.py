@@ -66,8 +66,8 @@ class _Roomy(LlamaEngines):
         if not self._run.cells and not self._run.sequences:
             return own
         sequences = self._run.sequences or 16
-        model, cells = own.model, self._run.cells or own.n_ctx
-        made = await LlamaEngine.create(model, n_ctx=cells, n_seq=sequences, name=own.name)
+        model, cells = own.model, self._run.cells or own.n_ctx * own.lanes
+        made = await LlamaEngine.create(model, n_ctx=cells, n_seq=sequences, lanes=own.lanes, brisk=True, name=own.name)
         await own.shutdown()
         return made
 

@@ -18,10 +18,12 @@ import numpy as np
 
 from benchmarks.row import at_least, at_most, row
 from llmasos.core.base.clock import SystemClock
+from llmasos.core.base.settings import Settings
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.core.engine.llama import LlamaModel
 from llmasos.core.engine.perplexity import SAMPLE
+from llmasos.core.engine.sources import speech_lanes
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
 
@@ -118,6 +120,11 @@ def load(quantization: str = "auto", *, endless: bool = True) -> LlamaModel:
     if endless:
         unending(model)
     return model
+
+
+def lanes() -> int:
+    """How many the system's own speaker has on this machine."""
+    return speech_lanes(Settings(home=Path()))
 
 
 def unending(model: LlamaModel) -> None:

@@ -1,7 +1,7 @@
 """How evenly processes share the model, and what scheduling does for somebody who waits.
 
 Jain's index of n shares x: (sum x)^2 / (n * sum x^2), 1 where all are equal, 1/n where one has all (Jain, Chiu and
-Hawe 1984).
+Hawe 1984). The engine has the system's own lanes: a scheduler's order holds inside each of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from benchmarks.engine.lab import Prompts, Row, Run, figure, greedy, load, note, opened, percentile, processes
+from benchmarks.engine.lab import Prompts, Row, Run, figure, greedy, lanes, load, note, opened, percentile, processes
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
@@ -41,9 +41,9 @@ async def _equal(run: Run, model: LlamaModel) -> list[Row]:
     indices, tokens = [], []
     prompts = Prompts(model)
     for _ in range(repetitions):
-        engine = await LlamaEngine.create(
-            model, n_ctx=32 * count * (count + 1) // 2 + count * LONGEST_REPLY, n_seq=count
-        )
+        cells = 32 * count * (count + 1) // 2 + count * LONGEST_REPLY
+        # Half of them in one lane are the longer ones.
+        engine = await LlamaEngine.create(model, n_ctx=cells + 32 * count * lanes(), n_seq=count, lanes=lanes())
         table = processes(engine)
         pairs = [await opened(table, engine) for _ in range(count)]
 
@@ -73,7 +73,7 @@ async def _compared(run: Run, model: LlamaModel) -> list[Row]:
     """A person who asks from time to time beside processes that always have something to read and to write."""
     count, block, blocks = run.of(16, 3), run.of(20.0, 1.5), run.of(3, 1)
     longest = 320
-    engine = await LlamaEngine.create(model, n_ctx=count * (longest + 64) + 1024, n_seq=count + 2)
+    engine = await LlamaEngine.create(model, n_ctx=count * (longest + 64) + 1024, n_seq=count + 2, lanes=lanes())
     table = processes(engine)
     prompts = Prompts(model)
     crowd = [table.spawn(table.init, name=f"worker {n}", program="job") for n in range(count)]

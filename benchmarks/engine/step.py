@@ -1,6 +1,6 @@
 """Where a step of 16 writing sequences spends its time: in `llama_decode`, and in what is ours around it.
 
-Stopwatches are put around methods of the engine for the time of the measurement; two readings of a clock a call cost
+One lane, so that all is one thread's. Stopwatches are put around methods of the engine for the time of the measurement; two readings of a clock a call cost
 about a tenth of a microsecond each. Times of inner calls are taken out of the outer ones'.
 """
 

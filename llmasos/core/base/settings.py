@@ -42,7 +42,7 @@ class Settings:
         quantization: What the shipped model is requantized to in the cache: `q8_0`, `q4_0`, `as-shipped`, or `auto` for
             as shipped on processors with AMX and `q8_0` on others.
         threads: Threads a model context may use; 0 lets the engine choose.
-        lanes: Contexts of the model that talks, computing side by side; 0 for one a core, two at most, and for one where
+        lanes: Contexts of the model that talks, computing side by side; 0 for one a core, two at most, and one where
             `threads` are said.
         swap_memory: Megabytes of memory for conversations that wait.
         swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.

@@ -30,7 +30,7 @@ SHARED_CHUNK = 64
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
 
 PATIENCE = 0.2
-"""Seconds that a request which lacks cells waits for somebody to free some, once nobody goes on who could do so soon."""
+"""Seconds that a request which lacks cells waits for somebody to free some, once nobody else goes on."""
 
 _IDLE = 0.02
 """Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""

@@ -149,13 +149,16 @@ class LlamaEngine:
         n_seq: int = 16,
         threads: int = 0,
         lanes: int = 1,
+        brisk: bool = False,
         adapter: Path | None = None,
         name: str = "",
     ) -> LlamaEngine:
         """The constructor, in a thread."""
 
         def make() -> LlamaEngine:
-            return cls(model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, lanes=lanes, adapter=adapter, name=name)
+            return cls(
+                model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, lanes=lanes, brisk=brisk, adapter=adapter, name=name
+            )
 
         return await asyncio.to_thread(make)
 

@@ -53,8 +53,8 @@ class Admission:
         Args:
             process: Who asks.
             need: Cells, of one pool.
-            capacity: Cells there are in each pool. A request that needs more than that is admitted once nobody else runs.
-
+            capacity: Cells there are in each pool. A request that needs more than that is admitted once nobody else
+                runs.
             pools: How many there are.
 
         Raises:

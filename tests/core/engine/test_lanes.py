@@ -16,7 +16,7 @@ from llmasos.core.engine.busy import BusyTime
 from llmasos.core.engine.context import Context, Rows
 from llmasos.core.engine.llama import FURTHER_NICE, LlamaEngine, LlamaModel
 from tests.core.engine.conftest import N_CTX
-from tests.core.engine.test_contract import SHORT, chat, text, told, tokens
+from tests.core.engine.test_contract import SHORT, chat, text, tokens, told
 
 CELLS = 512
 """Of each lane."""
@@ -114,7 +114,7 @@ async def test_a_prefix_is_kept_in_all_lanes(two: LlamaEngine) -> None:
     assert two.stats()["prefix_cells"] == 2 * len(card)
     assert two.stats()["sequences"] == 0
     sequences = [await two.open() for _ in range(2)]
-    await asyncio.gather(*(two.prefill(s, card + [300 + n]) for n, s in enumerate(sequences)))
+    await asyncio.gather(*(two.prefill(s, [*card, 300 + n]) for n, s in enumerate(sequences)))
     assert sizes(two) == [1, 1]
     assert [s.usage.reused for s in sequences] == [len(card)] * 2
     computed = two.stats()["prefilled"]

@@ -19,8 +19,9 @@ CELLS = 100
 class Crowd:
     """Requests that hold their place until they are let go."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, pools: int = 1) -> None:
         self.admission = admission
+        self.pools = pools
         self.inside: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -32,7 +33,7 @@ class Crowd:
 
     async def _hold(self, name: str, need: int, priority: PriorityClass) -> None:
         process = TABLE.spawn(TABLE.init, name=name, program="test", priority=priority)
-        async with self.admission.admit(process, need, CELLS):
+        async with self.admission.admit(process, need, CELLS, self.pools):
             self.inside.append(name)
             await self.gates[name].wait()
 
@@ -137,3 +138,21 @@ async def test_an_error_inside_frees_the_place() -> None:
         async with admission.admit(process, 10, CELLS):
             raise ValueError("inside")
     assert (admission.running, admission.reserved) == (0, 0)
+
+
+async def test_each_pool_holds_its_own() -> None:
+    crowd = Crowd(Admission(places=9), pools=2)
+    for name in "abc":
+        await crowd.ask(name, need=60)
+    assert crowd.inside == ["a", "b"], "80 are free, but 40 in each"
+    assert crowd.admission.reserved == 60
+    await crowd.go("a")
+    assert crowd.inside == ["a", "b", "c"]
+    crowd.tasks["c"].cancel()
+    await settled()
+    await crowd.ask("d", need=100)
+    assert crowd.inside == ["a", "b", "c", "d"]
+    assert crowd.admission.reserved == 100
+    await crowd.go("d")
+    await crowd.go("b")
+    assert crowd.admission.reserved == 0

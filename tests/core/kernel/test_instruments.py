@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 
@@ -187,3 +188,39 @@ def test_engines_threads_and_the_kernel_do_not_disturb_each_other(model: Model, 
         for thread in threads:
             thread.join()
     assert failures == []
+
+
+def test_lanes_step_side_by_side(model: Model) -> None:
+    meter = model.instruments.meter("speech")
+    meter.lanes = 2
+    some = [LiveSequence(number) for number in range(5)]
+    with ThreadPoolExecutor(1) as other:
+        for _ in range(WINDOW * 10):
+            meter.scheduled(some[:4], 0)
+            other.submit(meter.scheduled, some[:1], 2).result()  # between the other's choosing and its step
+            meter.stepped(4, 4, 0.1, [])
+            other.submit(meter.stepped, 1, 1, 0.1, []).result()
+            model.clock.advance(0.1)
+    pace = model.instruments.pace("speech")
+    assert pace.batch == pytest.approx(2.5)
+    assert pace.queue == pytest.approx(1.0)
+    assert pace.busy == pytest.approx(1.0, rel=0.03)
+    assert pace.tokens_per_second == pytest.approx(50, rel=0.03)
+
+
+def test_no_step_is_lost_between_lanes(model: Model) -> None:
+    meter = model.instruments.meter("speech")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def steps(_: int) -> None:
+        for _ in range(20_000):
+            meter.stepped(1, 2, 1.0, [])
+
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(steps, range(2)))
+    finally:
+        sys.setswitchinterval(interval)
+    counts = meter.counts()
+    assert (counts.steps, counts.rows, counts.sequences, counts.seconds) == (40_000, 80_000, 40_000, 40_000.0)

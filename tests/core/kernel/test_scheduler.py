@@ -1,6 +1,8 @@
 """Who runs next: classes, fair shares, and what is never chosen."""
 
 import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -155,3 +157,40 @@ def test_other_disciplines(discipline, expected):
     for name in "abc":
         model.add(name)
     assert model.run(4) == expected
+
+
+def test_each_lane_counts_its_own_steps_of_a_class():
+    # Threads that ask in turn: with one count for both, one of them would have all company and the other none.
+    model = Model()
+    for lane in ("a", "b"):
+        model.add(f"job {lane}", priority="background")
+        model.add(f"shell {lane}", priority="interactive")
+    company = {"a": [], "b": []}
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        for _ in range(COMPANY * 2):
+            for lane, thread in (("a", first), ("b", second)):
+                mine = [s for n, s in model.sequences.items() if n.endswith(lane)]
+                company[lane].append(len(thread.submit(model.scheduler.select, mine, 4).result()))
+    assert company["a"] == company["b"] == ([1] * (COMPANY - 1) + [2]) * 2
+
+
+def test_no_token_is_lost_between_lanes():
+    model = Model()
+    parent = model.add("parent")
+    children = [model.table.spawn(parent, name=name, program="test") for name in "ab"]
+    for process in children:
+        model.sequences[process.name] = LiveSequence(len(model.sequences) + 1)
+        model.table.attach(process, model.engine, model.sequences[process.name])
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def charge(name):
+        for _ in range(20_000):
+            model.scheduler.charge(model.sequences[name], 1)
+
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(charge, "ab"))
+    finally:
+        sys.setswitchinterval(interval)
+    assert [process.tokens for process in (*children, parent)] == [20_000, 20_000, 40_000]
