@@ -89,7 +89,7 @@ def speech_lanes(settings: Settings) -> int:
     Who says how many threads a context has wants no others beside it.
     """
     if settings.lanes or settings.threads:
-        return settings.lanes or 1
+        return max(1, settings.lanes)
     return min(cores(), LANES)
 
 
