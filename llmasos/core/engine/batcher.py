@@ -387,4 +387,5 @@ def _yield_to_others(nice: int) -> None:
     """Make the calling thread less urgent; what it starts for a step inherits that."""
     if nice and sys.platform == "linux":  # elsewhere it is the whole process that a number is of
         with contextlib.suppress(OSError):  # a sandbox may forbid it; it is about comfort only
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)

@@ -46,11 +46,11 @@ def rambling(text: str) -> str:
     return " ".join(words.choice(("river", "日光", "stone", "ünder", "bread")) for _ in range(300))
 
 
-@pytest.fixture(params=["scripted", "llama"])
+@pytest.fixture(params=["scripted", "llama", "lanes"])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
-    if request.param == "llama":
-        loaded = request.getfixturevalue("model")
-        made: Engine = await LlamaEngine.create(loaded, n_ctx=N_CTX, n_seq=N_SEQ)
+    if request.param != "scripted":
+        loaded, lanes = request.getfixturevalue("model"), 2 if request.param == "lanes" else 1
+        made: Engine = await LlamaEngine.create(loaded, n_ctx=lanes * N_CTX, n_seq=N_SEQ, lanes=lanes)
     else:
         made = ScriptedEngine(rambling, n_ctx=N_CTX, n_seq=N_SEQ)
     yield made
