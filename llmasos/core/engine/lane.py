@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import TypeVar
 
 from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine import state as saved_state
 from llmasos.core.engine.base import LiveSequence
 from llmasos.core.engine.batcher import Batcher
 from llmasos.core.engine.sequences import Slot
+
+T = TypeVar("T")
 
 
 class Lane:
@@ -144,3 +149,14 @@ class Lane:
                 )
         if not sequences.context.load(slot.id, saved.kv):
             raise StateError("llama.cpp refused the saved state.", "It is computed anew from its text.")
+
+
+async def call(lane: Lane, function: Callable[[], T]) -> T:
+    """What a function gives in a lane's thread, between two steps."""
+    return await outcome(lane.batcher.call(function))
+
+
+async def outcome(future: Future[T]) -> T:
+    """What a call that was handed over gives."""
+    # Not wrap_future alone: cancelling it would cancel the call, and nobody would know whether it had run.
+    return await asyncio.shield(asyncio.wrap_future(future))

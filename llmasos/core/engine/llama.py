@@ -7,14 +7,14 @@ import atexit
 import contextlib
 import itertools
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from llmasos.core.base.errors import EngineError, StateError
+from llmasos.core.base.errors import EngineError
 from llmasos.core.engine import state as saved_state
 from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import (
@@ -32,8 +32,9 @@ from llmasos.core.engine.batcher import Batcher
 from llmasos.core.engine.busy import BusyTime
 from llmasos.core.engine.context import N_OUTPUTS, Context
 from llmasos.core.engine.idle import has_spare_core
-from llmasos.core.engine.lane import Lane
+from llmasos.core.engine.lane import Lane, call, outcome
 from llmasos.core.engine.llama_model import LlamaModel
+from llmasos.core.engine.places import Places
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
@@ -51,7 +52,7 @@ class LlamaEngine:
     """Lanes on a loaded model: each has a thread, a context and its share of the cells, and a sequence lives in one.
 
     Several engines can share a model, each with its own adapter. Where a sequence lives is decided by its first request
-    (`_best`), and again by a later one for which its lane lacks cells. What a lane has computed for other prompts
+    (places.py), and sometimes again by a later one. What a lane has computed for other prompts
     (prefix.py) it alone knows.
 
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
@@ -93,8 +94,6 @@ class LlamaEngine:
         self._n_seq = n_seq
         self._busy = BusyTime()
         self._numbers = itertools.count(1)
-        self._homes: dict[int, Lane | None] = {}
-        """The lane of each open sequence; None where nothing of it is computed anywhere."""
         self._lanes: list[Lane] = []
         try:
             for number in range(lanes):
@@ -106,6 +105,7 @@ class LlamaEngine:
         self.n_ctx = context.n_ctx
         self.bytes_per_token = model.bytes_per_token
         self.fingerprint = _fingerprint(model, context.adapter)
+        self._places = Places(self._lanes, n_seq, self.fingerprint)
         self.on_generated: Callable[[Generated], None] | None = None
         _living.add(self)
         self._lanes[0].batcher.call(model.warm)
@@ -189,7 +189,7 @@ class LlamaEngine:
         Raises:
             EngineError: All sequences are in use.
         """
-        return self._enrol(LiveSequence(next(self._numbers), owner=owner))
+        return self._places.enrol(LiveSequence(next(self._numbers), owner=owner))
 
     async def generate(
         self,
@@ -205,7 +205,7 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed or busy, the context is full, or llama.cpp failed.
         """
-        lane = await self._lane_of(sequence, prompt, sampling.max_tokens)
+        lane = await self._places.lane_of(sequence, prompt, sampling.max_tokens)
         channel = Channel(lane.batcher.post)
 
         def make() -> Work:
@@ -224,7 +224,7 @@ class LlamaEngine:
             submitted = self._submit(lane, make, prompt)
             done = False
             try:
-                await _outcome(submitted)
+                await outcome(submitted)
                 while not done:
                     piece: Piece = await channel.receive()
                     done = bool(piece.done)
@@ -249,7 +249,7 @@ class LlamaEngine:
         tokens = [self.tokenize(option) for option in options]
         if not tokens or not all(0 < len(option) <= N_OUTPUTS for option in tokens):
             raise EngineError(f"There must be options, each of 1 to {N_OUTPUTS} tokens.")
-        lane = await self._lane_of(sequence, prompt, N_OUTPUTS)
+        lane = await self._places.lane_of(sequence, prompt, N_OUTPUTS)
         channel = Channel(lane.batcher.post)
 
         def make() -> Work:
@@ -265,7 +265,7 @@ class LlamaEngine:
         Raises:
             EngineError: As for `generate`.
         """
-        await self._prefill(await self._lane_of(sequence, prompt), sequence, prompt)
+        await self._prefill(await self._places.lane_of(sequence, prompt), sequence, prompt)
 
     async def keep_prefix(self, prompt: Sequence[int]) -> None:
         """Prefill what many prompts begin with, so that they are forked from it; in all lanes side by side.
@@ -273,10 +273,10 @@ class LlamaEngine:
         Raises:
             EngineError: As for `generate`.
         """
-        kept = (self._keep(lane, prompt) for lane in self._serving())
-        for outcome in await asyncio.gather(*kept, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        kept = (self._keep(lane, prompt) for lane in self._places.serving())
+        for failure in await asyncio.gather(*kept, return_exceptions=True):
+            if failure:
+                raise failure
 
     async def fork(self, sequence: LiveSequence, owner: int = 0) -> LiveSequence:
         """A copy that goes its own way and shares the cells of what both have in common.
@@ -284,14 +284,14 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed, or all are in use.
         """
-        lane = self._home(sequence)
-        copy = self._enrol(LiveSequence(next(self._numbers), owner=owner))
+        lane = self._places.home(sequence)
+        copy = self._places.enrol(LiveSequence(next(self._numbers), owner=owner))
         if lane is None:
             copy.tokens.extend(sequence.tokens)
             return copy
-        self._homes[copy.id] = lane
-        with self._dropped(copy):
-            await _call(lane, lambda: lane.fork(sequence, copy))
+        self._places.homes[copy.id] = lane
+        with self._places.dropped(copy):
+            await call(lane, lambda: lane.fork(sequence, copy))
         return copy
 
     async def save(self, sequence: LiveSequence) -> bytes:
@@ -300,10 +300,10 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed or busy.
         """
-        lane = self._home(sequence)
+        lane = self._places.home(sequence)
         if lane is None:
             return saved_state.write(saved_state.front(sequence, 0, self.fingerprint), 0, lambda _: 0)
-        return await _call(lane, lambda: lane.save(sequence))
+        return await call(lane, lambda: lane.save(sequence))
 
     async def restore(self, state: bytes | memoryview, owner: int = 0) -> LiveSequence:
         """A sequence from a saved state.
@@ -313,18 +313,18 @@ class LlamaEngine:
             EngineError: There is no room.
         """
         saved = saved_state.read(state, self.fingerprint)
-        sequence = self._enrol(LiveSequence(next(self._numbers), saved.tokens, saved.usage, owner))
-        with self._dropped(sequence):
-            await self._restored(sequence, saved)
+        sequence = self._places.enrol(LiveSequence(next(self._numbers), saved.tokens, saved.usage, owner))
+        with self._places.dropped(sequence):
+            await self._places.restored(sequence, saved)
         return sequence
 
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice, or after the engine is gone, is fine."""
-        closing = self._dismiss(sequence)
+        closing = self._places.dismiss(sequence)
         if closing:
             # Shielded: a cancelled task must still free what it holds.
             with contextlib.suppress(EngineError):  # the engine stopped meanwhile, and everything is free
-                await _outcome(closing)
+                await outcome(closing)
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. Each lane's thread asks it about the sequences there."""
@@ -347,7 +347,7 @@ class LlamaEngine:
         sequences, prefixes = [b.sequences for b in batchers], [b.prefixes for b in batchers]
         computed, steps, seconds = sum(b.computed for b in batchers), sum(b.steps for b in batchers), self._busy.seconds
         return {
-            "sequences": len(self._homes),
+            "sequences": len(self._places.homes),
             "cells_used": sum(s.cells_open() for s in sequences),
             "cells": sum(s.table.count for s in sequences),
             "steps": steps,
@@ -372,138 +372,16 @@ class LlamaEngine:
         for lane in self._lanes:
             lane.batcher.stop()
 
-    # Where sequences live.
-
-    def _serving(self) -> list[Lane]:
-        """The lanes that live.
-
-        Raises:
-            EngineError: None does.
-        """
-        living = [lane for lane in self._lanes if lane.alive]
-        if not living:
-            raise self._lanes[0].batcher.gone()
-        return living
-
-    def _enrol(self, sequence: LiveSequence) -> LiveSequence:
-        self._serving()
-        if len(self._homes) >= self._n_seq:
-            used = f"All {self._n_seq} sequences of the model are in use."
-            raise EngineError(used, "Close one, or swap a waiting one out.")
-        self._homes[sequence.id] = None
-        return sequence
-
-    def _home(self, sequence: LiveSequence) -> Lane | None:
-        """The lane of a sequence; None where nothing of it is computed: it has asked for nothing yet, or its lane died.
-
-        Raises:
-            EngineError: It is closed, or no lane lives.
-        """
-        self._serving()
-        if sequence.id not in self._homes:
-            raise EngineError(f"The sequence {sequence.id} is closed.")
-        lane = self._homes[sequence.id]
-        return lane if lane and lane.alive else None
-
-    async def _lane_of(self, sequence: LiveSequence, prompt: Sequence[int], more: int = 0) -> Lane:
-        """The lane for a request.
-
-        Where a sequence's lane lacks the cells and another has them, the sequence moves there.
-
-        Args:
-            sequence: Whose.
-            prompt: What it reads.
-            more: Tokens that it may write.
-
-        Raises:
-            EngineError: The sequence is closed, or no lane lives.
-        """
-        lane = self._home(sequence)
-        need = len(sequence.tokens) + len(prompt) + more
-        if lane is None:
-            lane = self._homes[sequence.id] = self._order(need, [*sequence.tokens, *prompt])[0]
-        elif self.lanes > 1 and not lane.serves(sequence) and lane.room() < len(prompt) + more:
-            best = self._order(need)[0]
-            if best is not lane and best.room() >= need:
-                await self._move(sequence, lane, best)
-                lane = best
-        return lane
-
-    def _order(self, need: int, prompt: list[int] | None = None) -> list[Lane]:
-        """The lanes that live, the best for something new first.
-
-        That is one which has the cells; of those the one where the fewest requests run; then the one that knows more of
-        the prompt's beginning, so that a prefix is never waited for; then the emptiest.
-
-        Args:
-            need: Cells.
-            prompt: What it reads.
-        """
-        lanes = self._serving()
-        if len(lanes) == 1:
-            return lanes
-        homes = list(self._homes.values())
-
-        def key(lane: Lane) -> tuple[bool, int, int, int, int]:
-            room = lane.room()
-            known = lane.batcher.prefixes.longest(prompt) if prompt else 0
-            return room < need, lane.requests, -known, homes.count(lane), -room
-
-        return sorted(lanes, key=key)
-
-    async def _move(self, sequence: LiveSequence, source: Lane, target: Lane) -> None:
-        """Bring a sequence that serves no request to another lane; what can't be brought is computed anew there."""
-        state = await _call(source, lambda: source.give(sequence))
-        if sequence.id not in self._homes:
-            raise EngineError(f"The sequence {sequence.id} is closed.")
-        self._homes[sequence.id] = target
-        saved = saved_state.read(state, self.fingerprint)
-        with contextlib.suppress(EngineError):
-            await _call(target, lambda: target.take(sequence, saved))
-        if sequence.id not in self._homes:
-            raise EngineError(f"The sequence {sequence.id} is closed.")
-
-    async def _restored(self, sequence: LiveSequence, saved: saved_state.Saved) -> None:
-        if not len(saved.kv):
-            return
-        failure: EngineError | None = None
-        for lane in self._order(saved.computed):
-            self._homes[sequence.id] = lane
-            try:
-                await _call(lane, lambda lane=lane: lane.take(sequence, saved))  # type: ignore[misc]
-            except StateError:
-                raise
-            except EngineError as error:  # full: another one may have the cells
-                failure = failure or error
-            else:
-                return
-        assert failure
-        raise failure
-
     async def _keep(self, lane: Lane, prompt: Sequence[int]) -> None:
-        if await _call(lane, lambda: lane.holds(prompt)):
+        if await call(lane, lambda: lane.holds(prompt)):
             return
         sequence = LiveSequence(next(self._numbers))
-        self._homes[sequence.id] = lane
+        self._places.homes[sequence.id] = lane
         try:
             await self._prefill(lane, sequence, prompt)
-            await _call(lane, lambda: lane.keep(sequence, len(prompt)))
+            await call(lane, lambda: lane.keep(sequence, len(prompt)))
         finally:
             await self.close(sequence)
-
-    @contextlib.contextmanager
-    def _dropped(self, sequence: LiveSequence) -> Iterator[None]:
-        """A sequence that couldn't be made, or whose maker was cancelled, is closed again."""
-        try:
-            yield
-        except BaseException:
-            self._dismiss(sequence)
-            raise
-
-    def _dismiss(self, sequence: LiveSequence) -> Future[None] | None:
-        """Forget a sequence; the moment in which its lane has freed it, where there is something to free."""
-        lane = self._homes.pop(sequence.id, None)
-        return lane.batcher.call(lambda: lane.batcher.close(sequence)) if lane and lane.alive else None
 
     # Requests.
 
@@ -542,7 +420,7 @@ class LlamaEngine:
         with lane.expecting(channel, sequence, len(sequence.tokens) + len(prompt) + more):
             submitted = self._submit(lane, make, prompt)
             try:
-                await _outcome(submitted)
+                await outcome(submitted)
                 return await channel.receive()
             except asyncio.CancelledError:
                 _abandon(lane, submitted)
@@ -562,15 +440,6 @@ def _abandon(lane: Lane, submitted: Future[Work]) -> None:
 
     if not submitted.cancel() and not submitted.cancelled():
         lane.batcher.call(cancel)
-
-
-async def _call(lane: Lane, function: Callable[[], T]) -> T:
-    return await _outcome(lane.batcher.call(function))
-
-
-async def _outcome(future: Future[T]) -> T:
-    # Not wrap_future alone: cancelling it would cancel the call, and nobody would know whether it had run.
-    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 @atexit.register

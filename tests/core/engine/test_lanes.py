@@ -31,7 +31,7 @@ async def two(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
 
 
 def lane_of(engine: LlamaEngine, sequence: LiveSequence) -> int:
-    lane = engine._homes[sequence.id]
+    lane = engine._places.homes[sequence.id]
     assert lane
     return engine._lanes.index(lane)
 
@@ -148,6 +148,18 @@ async def test_what_lacks_cells_moves_and_goes_on_as_if_nothing_had_been(two: Ll
     assert lane_of(two, copy) != lane_of(two, base)
     assert copy.usage.prefilled == 1, "it was brought, not computed again"
     assert sizes(two) == [2, 1]
+
+
+async def test_what_stands_in_line_moves_where_less_runs(two: LlamaEngine) -> None:
+    (base,) = await read(two, 1)
+    forks = [await two.fork(base) for _ in range(3)]
+    streams = [two.generate(fork, [9], constraint=two.constrain(ENDLESS)) for fork in forks]
+    for stream in streams:
+        await anext(stream)
+    assert [lane_of(two, fork) for fork in forks] == [0, 0, 1]
+    assert forks[2].usage.prefilled == 1, "it was brought, not computed again"
+    for stream in streams:
+        await stream.aclose()  # type: ignore[attr-defined]
 
 
 async def test_a_state_is_restored_where_there_is_room(two: LlamaEngine) -> None:
