@@ -80,6 +80,8 @@ class Batcher:
         self.post = Post()
         self.sequences: Sequences
         self.prefixes: PrefixTree
+        self.working = False
+        """Whether it computes step after step; not while there is nothing to do, or nobody may run."""
         self.steps = 0
         self.computed = 0
         self.decoded = 0
@@ -122,11 +124,6 @@ class Batcher:
     def alive(self) -> bool:
         """Whether requests are served."""
         return self._thread.is_alive() and not self._stopping
-
-    @property
-    def working(self) -> bool:
-        """Whether there are requests."""
-        return bool(self._working)
 
     def gone(self) -> EngineError:
         """Why requests aren't served any more."""
@@ -198,6 +195,7 @@ class Batcher:
             log.error("the thread %s has died: %r", self._thread.name, error)
         finally:
             self._stopping = True
+            self.working = False
             self._fail_all()
             context.close()
 
@@ -210,6 +208,7 @@ class Batcher:
                 if not self._calls:
                     if self._working:
                         return True
+                    self.working = False
                     self._changed.wait()
                     continue
                 function, future = self._calls.popleft()
@@ -233,6 +232,7 @@ class Batcher:
         chosen = self.queue.select(runnable, N_OUTPUTS)
         works = [slot.work for live in chosen if (slot := self._working.get(live.id)) and slot.work]
         parts = self._plan(works)
+        self.working = bool(parts)
         if not parts:
             with self._changed:
                 if not self._calls and not self._stopping:

@@ -131,8 +131,11 @@ class LlamaEngines:
             ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
         lanes = speech_lanes(self._settings)
-        cells = lanes * LANE_CELLS if lanes > 1 else SPEECH_CELLS
-        return await self._speaking(self._settings.model, cells, SPEECH_SEQUENCES, lanes)
+        said = self._settings.model
+        cells = lanes * LANE_CELLS
+        if lanes == 1 or said != DEFAULT:  # larger models write longer replies, and have a larger budget of memory
+            cells = max(cells, SPEECH_CELLS)
+        return await self._speaking(said, cells, SPEECH_SEQUENCES, lanes)
 
     async def named(self, said: str) -> Engine:
         """Another model, or one with an adapter: `smollm2+visitors`; the weights of one file are loaded once.

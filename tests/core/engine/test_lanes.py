@@ -275,6 +275,26 @@ async def test_shutdown_fails_who_waits_in_every_lane(two: LlamaEngine) -> None:
     assert not two.alive
 
 
+async def test_a_second_thread_is_for_a_lane_while_the_others_rest(
+    model: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmasos.core.engine.llama.has_spare_core", lambda: True)  # as it looks between two steps
+    engine = await LlamaEngine.create(model, n_ctx=2 * CELLS, n_seq=2, lanes=2, brisk=True)
+    first, second = (lane.batcher for lane in engine._lanes)
+    sequence = await engine.open()
+    stream = engine.generate(sequence, chat(engine, "Talk."), constraint=engine.constrain(ENDLESS))
+    await anext(stream)
+    assert lane_of(engine, sequence) == 0
+    takes = [batcher.sequences.context._brisk for batcher in (first, second)]
+    assert [take() for take in takes if take] == [True, False]
+    assert first.sequences.context._threads == 2
+    await stream.aclose()  # type: ignore[attr-defined]
+    while first.working:  # noqa: ASYNC110  (set in the lane's thread)
+        await asyncio.sleep(0.01)
+    assert [take() for take in takes if take] == [True, True]
+    await engine.shutdown()
+
+
 class Asked:
     """A run queue that remembers which thread asked about whom."""
 
