@@ -364,7 +364,7 @@ async def compose(
         memory = Memory(store, clock, embedder)
         closing.callback(memory.close)
         tasks = Tasks(store, clock)
-        characters = Characters(store, clock, speaker, embedder, private=(home,))
+        characters = Characters(store, clock, speaker, embedder, private=(home,), model_of=lambda id: voices.given(id))
         closing.push_async_callback(characters.conversations.close)
         rooms = RoomService(store, clock, characters)
         voices = Voices(store, characters.cast, processes)

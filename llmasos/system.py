@@ -17,7 +17,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from llmasos.client import Client, attach
 from llmasos.client.base import value_of
@@ -30,6 +30,23 @@ from llmasos.services.outcome import Outcome
 
 T = TypeVar("T")
 Lore = Sequence[str | Mapping[str, Any]] | Mapping[str, str]
+
+
+class Given(TypedDict, total=False):
+    """What can be said of a character; `System.create_character` says what each is."""
+
+    role: str
+    scenario: str
+    language: str
+    lore: Lore
+    goals: Sequence[str]
+    seed: int | None
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    model: str
+    new: bool
+
 
 _current: System | None = None
 _guard = threading.Lock()
@@ -139,6 +156,9 @@ class System:
         goals: Sequence[str] = (),
         seed: int | None = None,
         temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        model: str = "",
         new: bool = False,
     ) -> Character:
         """The character of a name, made where there is none yet; run twice it is the same one, memory kept.
@@ -154,34 +174,32 @@ class System:
             goals: What it wants.
             seed: Of what it says: the same talk goes the same way again.
             temperature: How freely it draws its words, 0 to 2.
+            top_p: Share of the likeliest words that it draws from.
+            max_tokens: Where a reply ends at the latest.
+            model: What it speaks with, as `model.assign` takes it; left out, it keeps what it has.
             new: Make a fresh one even if there is one of this name.
 
         Raises:
-            SyscallError: EINVAL or E2BIG, one of them can't be.
+            SyscallError: EINVAL or E2BIG, one of them can't be; ENOENT, there is no such model.
         """
         return self._wait(
             self.acreate_character(
                 name, personality, role=role, scenario=scenario, language=language, lore=lore, goals=goals,
-                seed=seed, temperature=temperature, new=new,
+                seed=seed, temperature=temperature, top_p=top_p, max_tokens=max_tokens, model=model, new=new,
             )
         )  # fmt: skip
 
-    async def acreate_character(
-        self,
-        name: str,
-        personality: str = "",
-        *,
-        lore: Lore = (),
-        goals: Sequence[str] = (),
-        new: bool = False,
-        **card: Any,
-    ) -> Character:
+    async def acreate_character(self, name: str, personality: str = "", **given: Unpack[Given]) -> Character:
         """The async twin of `create_character`."""
-        said = {"personality": personality, "goals": "\n".join(goals), "lore": _lore(lore), **card}
-        if new:
+        goals, lore = "\n".join(given.get("goals", ())), _lore(given.get("lore", ()))
+        card = {field: value for field, value in given.items() if field not in ("new", "model")}
+        card |= {"personality": personality, "goals": goals, "lore": lore}
+        if given.get("new"):
             await self._on_loop(self._client.set_aside(name))
-        given = {field: value for field, value in said.items() if value not in ("", None)}
-        await self.acall("character.create", name=name, **given)
+        said = {field: value for field, value in card.items() if value not in ("", None)}
+        await self.acall("character.create", name=name, **said)
+        if model := given.get("model"):
+            await self.acall("model.assign", character=name, model=model)
         return Character(self, name)
 
     def close(self) -> None:
@@ -392,7 +410,7 @@ class Character:
         await self._system.acall("character.forget", name=self.name, query=query)
 
     def export(self, path: str) -> None:
-        """Write its card to a file of the workspace: `.png` a picture, `.v2.json` Card V2, else Card V3 as JSON."""
+        """Write its card to a file of the workspace: `.png`, `.charx`, `.v2.json` as Card V2, else Card V3 as JSON."""
         self._system._wait(self.aexport(path))
 
     async def aexport(self, path: str) -> None:
@@ -437,9 +455,9 @@ class Character:
         return f"Character({self.name!r})"
 
 
-def create_character(name: str, personality: str = "", **card: Any) -> Character:
+def create_character(name: str, personality: str = "", **given: Unpack[Given]) -> Character:
     """`System.create_character` on the running system, started where there is none yet."""
-    return boot().create_character(name, personality, **card)
+    return boot().create_character(name, personality, **given)
 
 
 def _lore(lore: Lore) -> str:

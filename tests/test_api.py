@@ -72,6 +72,26 @@ def test_a_character_is_got_or_created_and_remembers_in_a_new_system(home, works
         assert "Biscuit" in engines.speaker.requests[-1]
 
 
+def test_all_that_can_be_said_of_a_character(system, engines):
+    said = {
+        "role": "ice fisher", "scenario": "A hut on the fjord.", "language": "German", "goals": ["see the south"],
+        "lore": ["The ice is thick."], "seed": 7, "temperature": 0.2, "top_p": 0.5, "max_tokens": 40, "model": "smollm2",
+    }  # fmt: skip
+    for _ in range(2):  # the second time it is there already, and nothing changes
+        system.create_character("Edda", "quiet", **said)
+    fields = system.call("character.show", name="Edda")["fields"]
+    assert fields["voice"] == "seed 7, temperature 0.2, top_p 0.5, max_tokens 40"
+    assert (fields["role"], fields["scenario"], fields["language"]) == ("ice fisher", "A hut on the fjord.", "German")
+    assert (fields["goals"], fields["lore"], fields["model"], fields["version"]) == (
+        "see the south", "1 entry", "smollm2", 1,
+    )  # fmt: skip
+    calls = [str(row) for row in system.call("system.history")["items"]]
+    assert len([call for call in calls if "model.assign" in call]) == 1
+    with pytest.raises(SyscallError) as error:
+        system.create_character("Edda", model="nobody.gguf")
+    assert error.value.code == "ENOENT"
+
+
 def test_a_fresh_character_knows_nothing(system, engines):
     system.create_character(name="Alice").chat("My cat is called Biscuit.")
     system.create_character(name="Alice", new=True).chat("What is my cat called?")

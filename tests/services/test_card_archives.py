@@ -15,7 +15,7 @@ from talk_desk import Desk, open_desk
 
 from llmasos.core.base.errors import SyscallError
 from llmasos.services.characters import charx
-from llmasos.services.characters.card import LARGEST
+from llmasos.services.characters.card import LARGEST, Card
 
 MIRA = {
     "spec": "chara_card_v3", "spec_version": "3.0",
@@ -69,6 +69,31 @@ async def test_it_comes_in_like_any_card(desk: Desk) -> None:
     assert character.card.data["assets"] == MIRA["data"]["assets"]  # type: ignore[index]  # it is a dict
     await desk.undo()
     assert desk.characters.cast.of("ada") == []
+
+
+def test_what_is_written_is_read_and_holds_the_card_alone() -> None:
+    whole = Card.from_json(MIRA)
+    data = charx.write(whole)
+    found = charx.read(io.BytesIO(data))
+    assert found.card.to_json() == whole.to_json() and found.card.data["x_own"] == 1
+    assert found.left == [] and data == charx.write(whole)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["card.json"] and json.loads(archive.read("card.json"))["spec"] == "chara_card_v3"
+
+
+async def test_it_goes_out_and_comes_in_elsewhere_and_undo_takes_it_away(desk: Desk) -> None:
+    await desk.ok("character.create", name="Alice", personality="friendly", role="cook", lore='["The stove is cold."]')
+    value = await desk.ok("character.export", name="Alice", path="cards/Alice.CHARX")
+    assert value["ref"] == "cards/Alice.CHARX"
+    assert await desk.error("character.export", name="Alice", path="cards/Alice.CHARX") == "EEXIST"
+    await desk.ok("character.delete", name="Alice")
+    await desk.ok("character.import", path="cards/Alice.CHARX")
+    (alice,) = desk.characters.cast.of("ada")
+    assert (alice.card.role, alice.card.data["personality"]) == ("cook", "friendly")
+    assert [entry.content for entry in alice.card.book.constant] == ["The stove is cold."]
+    await desk.ok("character.export", name="Alice", path="more/again.charx")
+    await desk.undo()
+    assert not (desk.session.workspace / "more").exists()
 
 
 async def test_names_that_are_paths_lead_nowhere(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from talk_desk import Desk, in_new_process, open_desk
 
+from llmasos.core.engine.base import Sampling
 from llmasos.services.characters import thinking
 
 
@@ -251,6 +252,21 @@ async def test_goals_scenario_lore_and_voice(desk: Desk) -> None:
         {"goals": "x" * 400},
     ):
         assert await desk.error("character.create", name="Alice", **wrong) in ("EINVAL", "E2BIG")
+
+
+async def test_what_was_said_of_its_voice_is_how_its_words_are_drawn(desk: Desk) -> None:
+    drawn: list[Sampling] = []
+    desk.engine.on_generated = lambda generated: drawn.append(generated.sampling)
+    voice = {"seed": "7", "temperature": "0.2", "top_p": "0.5", "max_tokens": "40"}
+    await desk.ok("character.create", name="Alice", **voice)
+    await desk.ok("character.create", name="Bram")
+    await say(desk, "Good morning.")
+    await desk.ok("character.chat", name="Bram", message="Good morning.")
+    hers, his = drawn
+    assert (hers.seed, hers.temperature, hers.top_p, hers.max_tokens) == (7, 0.2, 0.5, 40)
+    assert (his.temperature, his.top_p, his.max_tokens) == (0.7, 0.95, 300)
+    for wrong in ({"top_p": "0"}, {"top_p": "1.5"}, {"max_tokens": "0"}, {"max_tokens": "9000"}):
+        assert await desk.error("character.create", name="Alice", **wrong) == "EINVAL"
 
 
 async def test_rest_ends_the_process_and_keeps_the_memory(desk: Desk) -> None:

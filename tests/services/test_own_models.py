@@ -237,7 +237,11 @@ async def test_a_character_speaks_with_the_adapter_that_it_was_given(desk: Desk,
     after = await desk.ok("character.chat", name="Ann", message="And now?")
     assert before["text"].endswith("as all speak.")
     assert after["text"] == "Je parle avec smollm2 et pirate."
+    assert (await desk.ok("character.show", name="Ann"))["fields"]["model"] == "smollm2+pirate"
+    again = await desk.do("model.assign", character="Ann", model="smollm2+pirate")
+    assert not again.undoable and "already" in again.value["message"]
     await desk.ok("model.assign", character="Ann", model="default")
+    assert "model" not in (await desk.ok("character.show", name="Ann"))["fields"]
     assert (await desk.ok("character.chat", name="Ann", message="So?"))["text"].endswith("as all speak.")
     await desk.ok("model.assign", character="Ann", model="smollm2+pirate")
     await desk.ok("system.undo")

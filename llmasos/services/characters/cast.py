@@ -28,8 +28,8 @@ class Character:
         card: The version in force.
         created: When, ISO 8601.
         versions: Earlier cards, oldest first.
-        voice: How it draws its words, where its person has said: `seed`, `temperature`, `max_tokens`. No part of the
-            card, as that can be a stranger's.
+        voice: How it draws its words, where its person has said: `seed`, `temperature`, `top_p`, `max_tokens`.
+            No part of the card, as that can be a stranger's.
     """
 
     id: str

@@ -2,7 +2,7 @@
 
 An archive comes from strangers. Nothing of it is written anywhere: the card alone is unpacked, in memory and up to the
 limit of a card, so that no name in it can be a path that leads somewhere. Its table of contents is read up to a limit
-too. Format: Character Card Specification V3, "CHARX".
+too. What is written is an archive of the card alone. Format: Character Card Specification V3, "CHARX".
 """
 
 from __future__ import annotations
@@ -101,6 +101,16 @@ def _card(archive: zipfile.ZipFile, found: zipfile.ZipInfo) -> bytes:
             if len(data) > LARGEST:
                 raise SyscallError("E2BIG", f"The archive's {CARD} unpacks to more than {LARGEST:,} bytes.")
     return bytes(data)
+
+
+def write(card: Card) -> bytes:
+    """An archive with the card in it and nothing else; of the same card the same bytes."""
+    data = io.BytesIO()
+    about = zipfile.ZipInfo(CARD)  # its time is that of the format's beginning
+    about.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(about, card.to_text() + "\n")
+    return data.getvalue()
 
 
 class _Bounded(io.RawIOBase):

@@ -286,6 +286,7 @@ def _sampling(character: Character, *, tiny: bool) -> Sampling:
     return replace(
         SAMPLING,
         temperature=said.get("temperature", 0.55 if tiny else 0.7),
+        top_p=said.get("top_p", SAMPLING.top_p),
         repeat_penalty=1.08,
         max_tokens=int(said.get("max_tokens", 80 if tiny else 300)),
         seed=int(said["seed"]) if "seed" in said else None,

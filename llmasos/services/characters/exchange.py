@@ -6,7 +6,7 @@ A file can be a lorebook of its own too; which it is, its content says.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from llmasos.services.files.resolve import existing, target
 from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.trouble import in_words
+
+_PACKED: Mapping[str, Callable[[Card], bytes]] = {".png": png.write, ".charx": charx.write}
+"""Forms of a card that aren't text, by the ending of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> Loaded:
 
 
 async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
-    """Write a card to a new file: a picture where the name ends in `.png`, V2 in `.v2.json`, else V3 as JSON.
+    """Write a card to a new file, in the form that its name says.
+
+    A picture ends in `.png`, an archive in `.charx`; anything else is JSON, V2 in `.v2.json` and V3 else.
 
     Raises:
         SyscallError: EEXIST, or the place can't be written.
@@ -79,11 +84,12 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
     space = Space.of(caller.session, private)
     place = export_place(space, path)
     made_by = [label for label in card.written_by.split(", ") if label]
-    if place.path.suffix.lower() != ".png":
+    packed = _PACKED.get(place.path.suffix.lower())
+    if packed is None:
         version = 2 if place.path.name.lower().endswith(".v2.json") else 3
         await changes.write(changes.Room(caller, space), place, card.to_text(version) + "\n", made_by)
     else:
-        data = png.write(card)
+        data = packed(card)
         with in_words(f"write {place.shown}"):
             made = missing_folders(place.parent)
             payload = {"after": imprint.digest(data), "made": [list(folder.parts) for folder in made]}
@@ -94,13 +100,13 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
 
 
 def export_place(space: Space, path: str) -> Place:
-    """Where a card is written; `.json` where the name says neither.
+    """Where a card is written; `.json` where the name says none of its forms.
 
     Raises:
         SyscallError: EEXIST, something is there.
     """
     place = target(space, path)
-    if place.path.suffix.lower() not in (".json", ".png"):
+    if place.path.suffix.lower() not in (".json", *_PACKED):
         if place.is_folder():
             raise SyscallError("EISDIR", f"{place.shown} is a folder.", "Name a file in it.")
         place = place.parent.child(f"{place.parts[-1]}.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +36,8 @@ from llmasos.services.safety.notice import without
 from llmasos.services.safety.service import note as held_back
 
 Name = Annotated[str, Kind("character")]
+_VOICE = {"seed": (0, 2**31 - 1), "temperature": (0, 2), "top_p": (0.01, 1), "max_tokens": (1, 2_000)}
+"""What can be said of how a character draws its words, and in which bounds."""
 
 
 class Characters(CharacterApi, Remembering, Undo):
@@ -47,6 +49,7 @@ class Characters(CharacterApi, Remembering, Undo):
         speaker: Their voice; its process table is where they live.
         embedder: Finds their memories by meaning; None finds by words alone.
         private: Folders that cards are neither read from nor written to.
+        model_of: The model that a character was given, by its id; empty where it speaks with the one of all.
     """
 
     def __init__(
@@ -57,11 +60,13 @@ class Characters(CharacterApi, Remembering, Undo):
         embedder: Embedder | None = None,
         *,
         private: Sequence[Path] = (),
+        model_of: Callable[[str], str] = lambda _id: "",
     ) -> None:
         cast = Cast(store, clock, embedder)
         super().__init__(cast, Conversations(cast, clock, speaker))
         self._speaker = speaker
         self._private = private
+        self._model_of = model_of
 
     async def names(self, session: Session) -> list[str]:
         """What a person's characters are called."""
@@ -80,6 +85,8 @@ class Characters(CharacterApi, Remembering, Undo):
         lore: Annotated[str | None, Written()] = None,
         seed: Annotated[int | None, Written()] = None,
         temperature: Annotated[float | None, Written()] = None,
+        top_p: Annotated[float | None, Written()] = None,
+        max_tokens: Annotated[int | None, Written()] = None,
     ) -> dict[str, Any]:
         """Create a virtual character, or change one that is there.
 
@@ -93,6 +100,8 @@ class Characters(CharacterApi, Remembering, Undo):
             lore: What it knows of its world, as a JSON list: texts, or objects with `keys` and `content`.
             seed: Of what it says: the same talk goes the same way again.
             temperature: How freely it draws its words, 0 to 2.
+            top_p: Share of the likeliest words that it draws from, above 0 to 1.
+            max_tokens: Where a reply ends at the latest.
 
         Examples:
             create a character called Ottilie, patient and a little vain
@@ -109,7 +118,7 @@ class Characters(CharacterApi, Remembering, Undo):
             "lore": _lore(lore),
             "written_by": ", ".join(origin.of(caller, "personality", "role", "scenario", "goals", "lore")),
         }
-        voice = _voice(seed, temperature)
+        voice = _voice(seed=seed, temperature=temperature, top_p=top_p, max_tokens=max_tokens)
         card = Card.make(name, **said)
         known = self.cast.find(caller.session.person, card.name)
         if known is None:
@@ -223,7 +232,8 @@ class Characters(CharacterApi, Remembering, Undo):
             "version": len(character.versions) + 1,
             "process": process.pid if process else None,
             "goals": "; ".join(card.goals) or None,
-            "lore": f"{len(card.book.entries)} entries" if card.book.entries else None,
+            "lore": _entries(len(card.book.entries)) if card.book.entries else None,
+            "model": self._model_of(character.id) or None,
             "voice": ", ".join(f"{name} {value:g}" for name, value in character.voice.items()) or None,
             "memories": len(log),
             "knows": "\n".join(told(one, self._called(one.who, person)) for one in known.values()) or None,
@@ -296,13 +306,13 @@ class Characters(CharacterApi, Remembering, Undo):
         card, new = known.card.with_book(loaded.book)
         if card is None:
             return done(f"{known.name} knows all of {loaded.shown} already.", ref=known.name)
-        entries = "1 entry" if new == 1 else f"{new:,} entries"
-        message = f"{known.name} has {entries} of {loaded.shown} in the lorebook (version {len(known.versions) + 2})."
+        version = len(known.versions) + 2
+        message = f"{known.name} has {_entries(new)} of {loaded.shown} in the lorebook (version {version})."
         return await self._revise(caller, "character.import", known, card, message=message)
 
     @syscall("character.export", effect="write", preview="export_preview")
     async def export_call(self, caller: Caller, name: Name, path: Annotated[str, Kind("path")]) -> dict[str, Any]:
-        """Write a character's card to a file: a picture where it ends in .png, else JSON.
+        """Write a character's card to a file: a picture where it ends in .png, an archive in .charx, else JSON.
 
         Args:
             name: Who.
@@ -395,6 +405,10 @@ def _memories(count: int) -> str:
     return "no memories" if not count else "1 memory" if count == 1 else f"{count} memories"
 
 
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
+
+
 def _noted(*notes: str) -> str:
     return " ".join(filter(None, notes))
 
@@ -422,9 +436,14 @@ def _lore(said: str | None) -> Sequence[Any]:
     return list(rows)
 
 
-def _voice(seed: int | None, temperature: float | None) -> dict[str, float]:
-    if temperature is not None and not 0 <= temperature <= 2:
-        raise SyscallError("EINVAL", f"A temperature is between 0 and 2, not {temperature:g}.")
-    if seed is not None and not 0 <= seed < 2**31:
-        raise SyscallError("EINVAL", f"A seed is between 0 and {2**31 - 1}, not {seed}.")
-    return {name: value for name, value in (("seed", seed), ("temperature", temperature)) if value is not None}
+def _voice(**said: float | None) -> dict[str, float]:
+    """How a character is to draw its words, of what was said.
+
+    Raises:
+        SyscallError: EINVAL, a value can't be.
+    """
+    for name, value in said.items():
+        least, most = _VOICE[name]
+        if value is not None and not least <= value <= most:
+            raise SyscallError("EINVAL", f"{name} is between {least:g} and {most:,g}, not {value:g}.")
+    return {name: value for name, value in said.items() if value is not None}

@@ -137,6 +137,8 @@ class Models:
         name, id = await self._who(caller, character)
         chosen = "" if model == DEFAULT else await asyncio.to_thread(self._checked, model.strip())
         value = {"model": chosen} if chosen else None
+        if caller.kernel.store.get(KIND, id) == value:
+            return done(f"{name} speaks with {chosen or 'the same model as all'} already.", ref=name)
         await change(caller, "model.unassign", f"the model of {name}", (KIND, id, value))
         note = Address.named(chosen).told if is_remote(chosen) else ""
         return done(f"{name} speaks with {chosen or 'the same model as all'} from now on.", ref=name, note=note)

@@ -31,11 +31,12 @@ class Voices:
         for one in self._processes.line(process):
             if one.program == "character":
                 character = self._cast.find(one.owner, one.name)
-                return self._kept(character.id) if character else ""
+                return self.given(character.id) if character else ""
             if one.program == "app":
-                return self._kept(f"{APP}{one.name}")
+                return self.given(f"{APP}{one.name}")
         return ""
 
-    def _kept(self, id: str) -> str:
+    def given(self, id: str) -> str:
+        """The model that somebody was given, by a character's id or `app:NAME`; empty for the one of all."""
         kept = self._store.get(KIND, id)
         return str(kept["model"]) if kept else ""
