@@ -85,8 +85,8 @@ def test_all_that_can_be_said_of_a_character(system, engines):
     assert (fields["goals"], fields["lore"], fields["model"], fields["version"]) == (
         "see the south", "1 entry", "smollm2", 1,
     )  # fmt: skip
-    calls = [str(row) for row in system.call("system.history")["items"]]
-    assert len([call for call in calls if "model.assign" in call]) == 1
+    system.call("system.undo")
+    assert "model" not in system.call("character.show", name="Edda")["fields"]
     with pytest.raises(SyscallError) as error:
         system.create_character("Edda", model="nobody.gguf")
     assert error.value.code == "ENOENT"
