@@ -121,6 +121,43 @@ def test_sticky_cooldown_and_delay() -> None:
     assert told(late, "dragon", said=5) != []
 
 
+def group(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"keys": ["dragon"], "content": "abc"[n], "extensions": {"group": "mood, x", **row}}
+        for n, row in enumerate(rows)
+    ]
+
+
+def test_of_a_group_one_is_told_drawn_from_the_seed_by_weight() -> None:
+    three = book(*group({}, {}, {}), {"keys": ["dragon"], "content": "alone"})
+    drawn = [told(three, "a dragon", seed=str(n)) for n in range(60)]
+    assert all(len(texts) == 2 and texts[-1] == "alone" for texts in drawn)
+    assert {texts[0] for texts in drawn} == {"a", "b", "c"}
+    assert drawn == [told(three, "a dragon", seed=str(n)) for n in range(60)]
+    heavy = book(*group({"group_weight": 1}, {"group_weight": 9_999}))
+    assert sum(told(heavy, "a dragon", seed=str(n)) == ["b"] for n in range(60)) > 55
+    nothing = book(*group({"group_weight": 0}, {"group_weight": 0}))
+    assert len(told(nothing, "a dragon")) == 1
+
+
+def test_what_comes_first_in_a_group() -> None:
+    override = {"group_override": True}
+    assert {*(told(book(*group(override, {}, {})), "a dragon", seed=str(n))[0] for n in range(20))} == {"a"}
+    assert told(book(*group(override, override)), "a dragon") == ["b"], "the higher order"
+    sticky = book(*group({"sticky": 5}, {"group_override": True}))
+    assert told(sticky, "a dragon", said=3, since={"0": 2}) == ["a"], "it is still there"
+
+
+def test_what_was_not_chosen_triggers_nothing_and_groups_hold_in_recursion() -> None:
+    rows = group({"group_override": True}, {})
+    rows[0]["content"], rows[1]["content"] = "A bear.", "A wolf."
+    more = {"keys": ["wolf"], "content": "It howls."}
+    other = {"keys": ["bear"], "content": "It growls.", "extensions": {"group": "x"}}
+    assert told(book(*rows, more, other, recursive_scanning=True), "a dragon") == ["A bear."]
+    other["extensions"] = {}
+    assert told(book(*rows, more, other, recursive_scanning=True), "a dragon") == ["A bear.", "It growls."]
+
+
 def test_probability_is_drawn_from_the_seed() -> None:
     half = book({**DRAGON, "extensions": {"probability": 50, "useProbability": True}})
     drawn = [bool(told(half, "dragon", seed=str(n))) for n in range(200)]

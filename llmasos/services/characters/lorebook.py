@@ -1,7 +1,9 @@
 """Lorebooks: what a card knows of its world, told to the model where a word of it falls.
 
 Format: `character_book` of Character Card Specification V2 and V3, with V3's decorators, and of SillyTavern's
-extensions the logic of secondary keys, probability, and the timed effects:
+extensions the logic of secondary keys, probability, inclusion groups (of entries with the same `group` one is told: one
+that is still there, else with `group_override` the one of the highest order, else one by chance, as `group_weight`
+says), and the timed effects:
 
     sticky    stays so many messages after it was triggered
     cooldown  can't be triggered again for so many messages, counted from the end of sticky
@@ -63,6 +65,9 @@ class Entry:
         delay: See above.
         triggers_others: Whether its content is looked through for keys.
         triggered_by_others: Whether others' contents trigger it.
+        groups: Of the entries in one, one is told at a time.
+        group_weight: How readily it is the one.
+        group_override: Whether chance doesn't decide that.
     """
 
     id: str
@@ -85,6 +90,9 @@ class Entry:
     delay: int = 0
     triggers_others: bool = True
     triggered_by_others: bool = True
+    groups: tuple[str, ...] = ()
+    group_weight: float = 100
+    group_override: bool = False
 
     def triggered(self, lines: Sequence[str]) -> bool:
         """Whether its keys occur in what was said."""
@@ -169,19 +177,22 @@ class Book:
                 continue
             elif said >= entry.delay and _by_chance(entry, seed):
                 open_.append(entry)
+        fits: list[Entry] = []
         for entry in open_:
             depth = entry.scan_depth if entry.scan_depth is not None else self.scan_depth
             if entry.constant or entry.triggered(lines[-depth:] if depth else ()):
-                held[entry.id] = entry
+                fits.append(entry)
+        held |= {entry.id: entry for entry in _one_of_each_group(fits, held, seed)}
         if self.recursive:
-            self._spread(held, [entry for entry in open_ if entry.triggered_by_others])
+            self._spread(held, [entry for entry in open_ if entry.triggered_by_others], seed)
         kept = _fitting(held.values(), min(room, self.budget or room))
         return Told(tuple(kept), frozenset(entry.id for entry in kept) - still)
 
-    def _spread(self, held: dict[str, Entry], open_: Sequence[Entry]) -> None:
+    def _spread(self, held: dict[str, Entry], open_: Sequence[Entry], seed: str) -> None:
         spoken = [entry.content for entry in (*self.constant, *held.values()) if entry.triggers_others]
         for _ in range(ROUNDS):
-            more = [entry for entry in open_ if entry.id not in held and entry.triggered(spoken)]
+            fits = [entry for entry in open_ if entry.id not in held and entry.triggered(spoken)]
+            more = _one_of_each_group(fits, held, seed)
             if not more:
                 return
             held |= {entry.id: entry for entry in more}
@@ -248,6 +259,9 @@ def _entry(row: Mapping[str, Any], number: int) -> Entry:
         delay=_whole(more.get("delay"), 0, 10_000),
         triggers_others=not more.get("prevent_recursion", False),
         triggered_by_others=not more.get("exclude_recursion", False),
+        groups=_keys(str(more.get("group") or "").split(",")),
+        group_weight=max(0.0, _number(more.get("group_weight"), 100)),
+        group_override=bool(more.get("group_override", False)),
     )
     for name, value in decorators:
         entry = _with(entry, name, value)
@@ -293,6 +307,28 @@ def _fitting(held: Iterable[Entry], room: int) -> list[Entry]:
             room -= len(entry.content)
             kept.append(entry)
     return sorted(kept, key=lambda e: (e.order, e.id))
+
+
+def _one_of_each_group(fits: Sequence[Entry], held: Mapping[str, Entry], seed: str) -> list[Entry]:
+    """Of entries that fit, those that are told: one of each group, and none where the group has one already."""
+    taken = {group for entry in held.values() for group in entry.groups}
+    left = [entry for entry in fits if not taken.intersection(entry.groups)]
+    for group in sorted({group for entry in left for group in entry.groups}):
+        members = [entry for entry in left if group in entry.groups]
+        if len(members) > 1:
+            chosen = _chosen(members, f"{seed}\n{group}")
+            left = [entry for entry in left if entry is chosen or entry not in members]
+    return left
+
+
+def _chosen(members: Sequence[Entry], seed: str) -> Entry:
+    """Which of a group's entries is told."""
+    first = [entry for entry in members if entry.group_override]
+    if first:
+        return max(first, key=lambda e: (e.order, e.id))
+    weights = [entry.group_weight for entry in members]
+    draw = random.Random(seed)  # noqa: S311  no secret depends on it
+    return draw.choices(members, weights if sum(weights) > 0 else None)[0]
 
 
 def _by_chance(entry: Entry, seed: str) -> bool:
