@@ -376,10 +376,11 @@ def _model(settings: Settings, args: argparse.Namespace) -> int:
     from llmasos.services.models.training import Wanted
     from llmasos.shell.model_work import Work, run_eval, run_quantize, run_train
 
+    # Where no seed is set, what is held out is the same each time, also in benchmarks/models/held.py.
+    seed = settings.seed if settings.seed >= 0 else Wanted().seed
     wanted = Wanted(
-        held_out=args.held_out, rank=args.rank, rate=args.rate, epochs=args.epochs, minutes=args.minutes,
-        seed=max(0, settings.seed),
-    )  # fmt: skip
+        held_out=args.held_out, rank=args.rank, rate=args.rate, epochs=args.epochs, minutes=args.minutes, seed=seed
+    )
     work = Work(
         args.what, text=args.text, pairs=args.pairs, prompt=args.prompt, limit=args.limit, out=args.out,
         prune=args.prune_layers, wanted=wanted,

@@ -12,7 +12,10 @@ import pytest
 from llmasos.cli import main
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine import adapters, models
-from llmasos.services.models import trained
+from llmasos.services.models import trained, training
+from llmasos.services.models.examples import Example
+from llmasos.services.models.training import Wanted
+from llmasos.shell import model_work
 from llmasos.shell.model_work import layers
 from tests.services.task_desk import about, put
 
@@ -144,6 +147,33 @@ def test_training_says_what_is_missing(
     code, _, err = run(capsys, "train", "task", str(file))
     assert code == 1 and "pip install 'llmasos[train]'" in err
     assert not (own_home / adapters.FOLDER).exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "seed"), [((), Wanted().seed), (("--seed", "5"), 5), (("--seed", "-1"), Wanted().seed)]
+)
+def test_what_is_held_out_is_so_each_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, said: tuple[str, ...], seed: int
+) -> None:
+    """Else what `benchmarks.models.held` prints isn't what the adapter has never seen."""
+    asked: list[Wanted] = []
+
+    async def train(_settings: Settings, _name: str, _file: Path, wanted: Wanted, *_: object) -> trained.Trained:
+        asked.append(wanted)
+        return about()
+
+    monkeypatch.setattr(model_work, "train", train)
+    code, out, _ = run(capsys, "train", "task", "e.jsonl", *said)
+    assert code == 0 and asked == [Wanted(seed=seed)]
+    assert "90.0% of" in out
+
+
+def test_what_the_model_made_of_examples_is_shown_wrong_ones_first() -> None:
+    held = [Example("two of us", "people=2", "a"), Example("the\nthree", "people=3", "b")]
+    assert training.shown(["People=2", "people=9"], held) == [
+        "wrong: the three", "  wanted people=3", "  said   people=9", "right: two of us", "  people=2",
+    ]  # fmt: skip
+    assert len(training.shown(["x"] * 40, held[:1] * 40)) == 3 * training.SHOWN
 
 
 def test_a_task_is_trained_and_used(capsys: pytest.CaptureFixture[str], tmp_path: Path, own_home: Path) -> None:

@@ -29,6 +29,8 @@ from llmasos.services.models.trained import Trained
 Tell = Callable[[str], None]
 WITH, WITHOUT = "with it", "without it"
 """What the figures of a model with the adapter and without are called."""
+SHOWN = 5
+"""Held out examples that are shown with what the model made of them."""
 BYTES_A_WEIGHT = 7
 """Of memory: the weights in 32 bits, the file itself, and what a step computes."""
 
@@ -92,6 +94,8 @@ async def train(
         await asyncio.to_thread(_fit, model, task, learned, target, wanted, settings.threads, name, tell)
         before = await _answers(model, None, task, held, labels)
         after = await _answers(model, target, task, held, labels)
+        for line in shown(after, held):
+            tell(line)
         compared = {WITHOUT: _right(before, held)}
         likeness = {}
         if task == "classify":
@@ -191,6 +195,19 @@ async def _answers(
         return [await _answer(engine, task, example, labels) for example in held]
     finally:
         await engine.shutdown()
+
+
+def shown(said: Sequence[str], held: Sequence[Example]) -> list[str]:
+    """Some of what was held out with what the model made of it, for the person to see: first what is wrong."""
+    pairs = sorted(zip(said, held, strict=True), key=lambda pair: _right([pair[0]], [pair[1]]))
+    lines: list[str] = []
+    for answer, example in pairs[:SHOWN]:
+        words, wanted = " ".join(example.text.split()), " ".join(example.answer.split())
+        if _right([answer], [example]):
+            lines += [f"right: {words}", f"  {wanted}"]
+        else:
+            lines += [f"wrong: {words}", f"  wanted {wanted}", f"  said   {' '.join(answer.split())}"]
+    return lines
 
 
 def _right(said: Sequence[str], held: Sequence[Example]) -> float:
