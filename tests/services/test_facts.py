@@ -55,6 +55,9 @@ def test_frames() -> None:
         "What is my dog called?", "Where do I live?", "When is my birthday?", "Do you remember my sister?", "How old am I?",
         "What did I tell you about the boat?", "Which city is my home in?", "Who looks after my teeth?",
         "How high up is my flat?", "How fast did I run?", "To whom do I owe money?", "Which country do I dream of?", "我的狗叫什么？", "我住在哪里？",
+        "What do I want to become?", "When do I sing in the choir?", "What don't I eat?", "How do I earn my money?", "Who taught me chess?",
+        "When will my sofa be delivered?", "What can my parrot say?", "Where can my second key be found?", "What is the name of the man I married?",
+        "How do I get to my lessons?", "What do we call our baby?", "At what time of the week do I buy groceries?", "我妈妈怎么了？",
     ],
 )  # fmt: skip
 def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
@@ -67,6 +70,9 @@ def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
         "What should I cook?", "What do you like?", "How are you?", "Can you help me with my homework?", "What do you think of my plan?",
         "Tell me a story.", "I live in Lisbon.", "What can I do about my back?", "Where are you from?", "How do I bake bread?",
         "How high is the tower?", "How fast should I run?", "How do I come home quickly?",
+        "How do I get to the station?", "Which way do I go?", "What do I do now?", "What do I do if it rains?", "Where do I buy stamps?",
+        "When do we leave?", "What are we waiting for?", "Who will win, my team or yours?", "What happens if I open the door?",
+        "What do I owe you?", "What do people say about me?", "Who is that man looking at me?", "Why am I always so tired?", "我们去哪里？",
         "我该怎么办？", "你喜欢什么？",
     ],
 )  # fmt: skip

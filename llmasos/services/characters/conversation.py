@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.engine.base import Sampling
+from llmasos.core.engine.base import Engine, Sampling
 from llmasos.core.kernel.process import Lasting, Process
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.events import Event
@@ -22,9 +22,11 @@ from llmasos.services.characters.macros import Moment
 from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
 from llmasos.services.characters.relations import asks_of_promises, relations
 from llmasos.services.characters.thinking import Thinking
+from llmasos.services.characters.weighing import answering
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.models import ability
 from llmasos.services.language.speech import SAMPLING, Speaker, Voice, check_going
+from llmasos.services.memory.retrieval import Hit
 from llmasos.services.safety.notice import without
 from llmasos.services.script import has_chinese
 
@@ -149,7 +151,8 @@ class Conversations:
         # What stands in the window needn't be recalled; to a tiny model it is said again.
         window = {event.number for event in history}
         older = [hit for hit in found if tiny or hit.item.order not in window]
-        sure = [hit for hit in found if hit.item.source == company.person and knows(line, hit)] if asks else []
+        told = [hit for hit in found if hit.item.source == company.person] if asks else []
+        sure = await self._answering(process, engine, line, told, tiny=tiny)
         prompt = compile_prompt(
             character.card,
             company,
@@ -186,6 +189,15 @@ class Conversations:
                 yield piece
         if not words:
             yield "我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that."
+
+    async def _answering(
+        self, process: Process, engine: Engine, line: str, told: Sequence[Hit], *, tiny: bool
+    ) -> list[Hit]:
+        """What of all that was told answers a question, best first."""
+        # A larger model reads the memories itself; the tiny one that is asked here knows English.
+        weighs = tiny and not has_chinese(line) and all(hit.above is not None for hit in told)
+        weighed = await answering(engine, process.pid, line, told) if weighs else None
+        return [hit for hit in told if knows(line, hit)] if weighed is None else weighed
 
     def _aside(
         self,

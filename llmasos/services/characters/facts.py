@@ -58,34 +58,48 @@ SHARED = 0.5
 """Share of a fact's words that one must have that says it is no longer so."""
 
 # Asked for a fact that only the person can have told: "what is my dog called?", not "what should I cook?".
-_NOT_TOLD = r"(?:should|can|could|would|shall|may|might|do you (?:think|like|want)|are you|is your)"
+_WH = r"\b(?:what|who|whom|whose|where|when|which|how (?:old|tall|many|much|long|often|far|big|high|fast|heavy))\b"
+_TO = r"(?:(?!\byour?\b).)*?"
+"""Whatever stands between, as long as nobody is spoken to."""
+_SUPPOSED = r"(?:should|shall|could|would|might|can|may|ought to|must|need to|have to)"
 _ASKS = re.compile(
-    r"\b(?:what|who|whom|whose|where|when|which|how (?:old|tall|many|much|long|often|far|big|high|fast|heavy))"
-    rf"(?:'s|'re)?\b(?:(?! {_NOT_TOLD}\b).)*?\b(?:my|mine|our|i|me|we)\b"
-    r"|\bhow (?:do|did) i\b"
+    # Of what is theirs: "where in the room is my lamp", "when will my sofa come", "what can my parrot say".
+    rf"{_WH}(?:(?!\b(?:you|your|i|we)\b).)*?\b(?:my|mine|our)\b"
+    # Of what they do, did and are: "which herb don't I like", "in what city was I born", "what do we call our baby".
+    rf"|{_WH}{_TO}\b(?:do|did|have|had|am|was|can't|don't|didn't|haven't|won't) i\b"
+    rf"|{_WH}{_TO}\b(?:(?:did|have|had|were) we\b|(?:do|are) we\b.*\bour\b)"
+    # Of what belongs to something they do: "the name of the man I met", "the colour of what I wear".
+    rf"|{_WH}{_TO}\b(?:the (?:\w+ ){{1,3}}|(?:is|are|did i put) what )i (?!{_SUPPOSED})\w+"
+    # Of what happens to them: "who taught me chess", "what makes me ill".
+    rf"|{_WH}(?:(?!\b(?:you|your|people)\b).)*\b(?:me|us)\b"
+    r"|\bhow (?:do|did) i\b|\bhow (?:is|are|was|were) my\b"
     r"|\bdo you (?:know|remember|recall)\b.*\b(?:my|our|i|me|we)\b"
     r"|\bcan you (?:tell me|remember|recall)\b.*\b(?:my|i|me)\b"
     r"|\bdid i (?:tell|say|mention)\b|\bdo i (?:have|like|own|drink|eat|live|work|play)\b",
     re.IGNORECASE,
 )
-_OWN_DOINGS = (
-    r"(?:live|work|like|love|have|own|drink|eat|play|drive|study|prefer|call|collect|keep|speak|go|wear|tell|say"
-    r"|mention|take|get|put|do for|meet|spend|sit|pay|support|practi[sc]e|cheer|report|see|board|type|name|grow|know"
-    r"|train|write|run|lose|find|leave|owe|dream|enjoy|hate|miss|attend|commute|weigh|belong|come from|celebrate)"
+_WAYS = (
+    r"(?:take|drink|like|keep|call|know|earn|spend|sleep|relax|travel|commute|pronounce|spell|feel about|drive to"
+    r"|come home from|get (?:in|home|to (?:my|work|school))|go to (?:my|work|school)|start (?:my|the) day)"
 )
+"""What everybody does in a way of their own: "how do I take my coffee". How else one does something is advice."""
 _ADVICE = re.compile(
-    r"\b(?:should|shall|could|would|might|can|may|ought to|must|need to|have to) (?:i|we)\b"
-    rf"|\b(?:do|does) (?:i|we)\b(?! {_OWN_DOINGS}\b)"
-    r"|\bhow can i\b|\bwhat if\b|\bhelp me\b|\btell me (?:a|about (?:your|the))\b"
-    r"|\b(?:am|were|was) i (?:right|wrong|late)\b|\bof (?:my|our) (?:idea|plan|day|story|poem)\b|\bthink\b|\badvice\b",
+    rf"\b{_SUPPOSED} (?:i|we|you)\b|\bhow do i (?!{_WAYS}\b)|\bhow do we\b"
+    r"|\bdo i (?:do|say)(?:\?|$| (?:now|next|first|about|with|if|when|in (?:that|this)|to)\b)"
+    r"|\b(?:way|road|door|one|ones) do i\b|\bdo i (?:need|get|have to|ask) (?:for|if|when)\b"
+    r"|\bwhere do i (?:buy|find|get|start|begin)\b|\bdo i (?:owe|look|sound|seem)\b.*\b(?:you|like|in)\b"
+    r"|\b(?:where|why) am i\b|\bif (?:i|we|you)\b|\bwhat if\b|\bwho will\b"
+    r"|\b(?:what|who) (?:is|are|was) (?:that|this|these|those)\b"
+    r"|\bhelp me\b|\btell me (?:a|about (?:your|the))\b|\b(?:am|were|was) i (?:right|wrong|late)\b"
+    r"|\bof (?:my|our) (?:idea|plan|day|story|poem)\b",
     re.IGNORECASE,
 )
 # "What did I tell you?" asks for nothing that could be missing.
 _VAGUE = frozenset(
     ("told", "remember", "recall", "talk", "mention", "say", "before", "yesterday", "last", "time", "just", "mean")
 )
-_ASKS_CHINESE = re.compile(r"我.*(?:什么|哪|谁|几|多少|吗)|(?:什么|哪|谁|几|多少).*我|(?:记得|知道)我")
-_ADVICE_CHINESE = re.compile(r"我(?:该|应该|能|可以|要|会)|怎么办|怎么做|帮我|你觉得|你说我")
+_ASKS_CHINESE = re.compile(r"我.*(?:什么|哪|谁|几|多少|多高|多大|怎么了|吗)|(?:什么|哪|谁|几|多少).*我|(?:记得|知道)我")
+_ADVICE_CHINESE = re.compile(r"我(?:该|应该|能|可以|要|会)|怎么办|怎么做|帮我|你觉得|你说我|我们(?:去|做|要|吃|现在)")
 
 
 def frame(text: str) -> str:
