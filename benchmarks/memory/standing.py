@@ -1,27 +1,38 @@
-"""What tells a memory that answers a question from one that is merely near: the cosine, or how far it stands out.
+"""What tells a memory that answers a question from one that is merely near: the cosine, how far it stands out, the model.
 
     python -m benchmarks.memory.standing
+    python -m benchmarks.memory.standing --model    # a few minutes more: what the default model makes likelier
 
 Facts with questions in other words (other_words.txt) that were written for choosing the bounds of
-services/characters/knowing.py. Half of them are told, among ordinary lines; all are asked for.
+services/characters/knowing.py and weighing.py. Half of them are told, among ordinary lines; all are asked for.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, make_embedder
+from llmasos.core.engine.llama import LlamaEngine, LlamaModel
+from llmasos.core.engine.sources import DEFAULT, running_file
+from llmasos.services.characters.conversation import LOOKED
 from llmasos.services.characters.knowing import knows
+from llmasos.services.characters.weighing import answering
 from llmasos.services.memory.retrieval import Index, Item
 from llmasos.services.script import has_chinese
 
 SEEDS = 8
+WEIGHED = 2
+"""Times that a model weighs."""
 WRONG = 0.05
 """Share of questions for what was never told that may be answered."""
 
@@ -54,8 +65,12 @@ def read() -> tuple[list[tuple[str, str, str]], list[str]]:
     return facts, [line for line in lines if "|" not in line]  # type: ignore[return-value]  # three each
 
 
-async def main() -> None:
-    """Print the figures."""
+async def main(*, model: bool) -> None:
+    """Print the figures.
+
+    Args:
+        model: Whether the default model weighs too.
+    """
     embedder = make_embedder()
     try:
         kept = Kept(embedder)
@@ -66,6 +81,8 @@ async def main() -> None:
             print(f"{name}: {len(some)} facts, half of them told, {SEEDS} times; {len(said)} lines in between")
             await _bounds(kept, some, said)
             await _as_it_is(kept, some, said)
+        if model:
+            await _weighed(kept, english, [line for line in between if not has_chinese(line)])
     finally:
         await embedder.close()
 
@@ -92,18 +109,38 @@ async def _bounds(kept: Kept, facts: list[tuple[str, str, str]], between: list[s
         )
 
 
-async def _as_it_is(kept: Kept, facts: list[tuple[str, str, str]], between: list[str]) -> None:
-    """What the system makes of the questions."""
+async def _weighed(kept: Kept, facts: list[tuple[str, str, str]], between: list[str]) -> None:
+    """What the system makes of the questions where the default model weighs."""
+    with tempfile.TemporaryDirectory() as home:
+        prepared = await asyncio.to_thread(running_file, DEFAULT, Settings(home=Path(home)))
+    loaded = await LlamaModel.load_async(prepared.path)
+    try:
+        engine = await LlamaEngine.create(loaded, n_ctx=2048, n_seq=2)
+        try:
+            print(f"English, weighed by {loaded.info.name}, {WEIGHED} times")
+            await _as_it_is(kept, facts, between, engine)
+        finally:
+            await engine.shutdown()
+    finally:
+        loaded.close()
+
+
+async def _as_it_is(
+    kept: Kept, facts: list[tuple[str, str, str]], between: list[str], engine: Engine | None = None
+) -> None:
+    """What the system makes of the questions, weighed by a model or not."""
     found: dict[str, list[bool]] = defaultdict(list)
-    for seed in range(SEEDS):
+    for seed in range(WEIGHED if engine else SEEDS):
         told = set(random.Random(seed).sample(range(len(facts)), len(facts) // 2))
         index = Index(kept)
         for number, text in enumerate([facts[number][0] for number in sorted(told)] + between):
             index.add(Item(str(number), text, number, vector=await index.embed(text)))
         for number, (fact, *questions) in enumerate(facts):
             for which, question in zip(("in its words", "in others"), questions, strict=True):
-                hits = (await index.search(question, 12, wide=True))[:5]
-                sure = [hit.item.text for hit in hits if knows(question, hit)]
+                hits = (await index.search(question, 12, wide=True))[:LOOKED]
+                weighed = await answering(engine, 0, question, hits) if engine else None
+                answers = [hit for hit in hits if knows(question, hit)] if weighed is None else weighed
+                sure = [hit.item.text for hit in answers]
                 if number in told:
                     found[f"told, asked {which}: among five"].append(fact in [hit.item.text for hit in hits])
                     found[f"told, asked {which}: answered with it"].append(sure[:1] == [fact])
@@ -114,4 +151,6 @@ async def _as_it_is(kept: Kept, facts: list[tuple[str, str, str]], between: list
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", action="store_true", help="let the default model weigh too")
+    asyncio.run(main(model=parser.parse_args().model))

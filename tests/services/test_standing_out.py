@@ -106,7 +106,7 @@ async def test_without_vectors_words_alone_decide() -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path, name="smollm2", embedder=Near({"Antwerp": FAR - 0.01}, 0.70)) as desk:
+    with open_desk(tmp_path, name="smollm2", embedder=Near({"Antwerp": FAR - 0.0005}, 0.70)) as desk:
         yield desk
 
 

@@ -26,6 +26,8 @@ _END = '{}"'
 _PLAIN, _PLAIN_QUESTION = "I had a long day.", "What do I think?"
 LONGEST = 200
 """Characters of a question or a memory that are weighed."""
+SURE = 0.09
+"""What stands out so far answers a question, whatever else does; the model isn't asked."""
 NEAR = 100.0
 """Nats that a cosine of 1 above the usual is worth."""
 ANSWERS = 18.0
@@ -43,7 +45,10 @@ async def answering(engine: Engine, owner: int, question: str, hits: Sequence[Hi
         question: What is asked.
         hits: What was found by meaning.
     """
-    if not hits or not engine.capabilities.log_probs:
+    plain = [hit for hit in hits if hit.above is not None and hit.above >= SURE]
+    if plain or not hits:
+        return plain
+    if not engine.capabilities.log_probs:
         return None
     try:
         async with asyncio.timeout(PATIENCE):

@@ -1,0 +1,104 @@
+"""Which memory answers a question, as a tiny model weighs it: what each makes likelier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from talk_desk import Desk, open_desk
+from test_standing_out import Near
+
+from llmasos.core.base.errors import EngineError
+from llmasos.core.engine.base import Choice, LiveSequence
+from llmasos.core.engine.scripted import ScriptedEngine
+from llmasos.services.characters import weighing
+from llmasos.services.characters.prompt import DONT_KNOW
+from llmasos.services.memory.retrieval import FAR
+
+CAT, DOG = "I feed my cat at noon.", "My dog is called Rex."
+QUESTION = "What name did I give the puppy?"
+
+
+class Knows(ScriptedEngine):
+    """A tiny model to which some words make some others likelier.
+
+    Args:
+        pairs: Those.
+        name: What it is called.
+        fails: Whether it can't choose.
+    """
+
+    def __init__(self, *pairs: tuple[str, str], name: str = "smollm2", fails: bool = False) -> None:
+        super().__init__(["Hm."], name=name)
+        self._pairs, self._fails = pairs, fails
+        self.asked = 0
+
+    async def choose(self, sequence: LiveSequence, prompt: Sequence[int], options: Sequence[str]) -> Choice:
+        if self._fails:
+            raise EngineError("All sequences are in use.")
+        self.asked += 1
+        text = self.detokenize(prompt)
+        likely = [any(one in text and other in option for one, other in self._pairs) for option in options]
+        # A mean over tokens, which are bytes: all in all 10 nats, or 40.
+        nats = [10.0 if there else 40.0 for there in likely]
+        return Choice(0, tuple(-nat / len(option.encode()) for nat, option in zip(nats, options, strict=True)))
+
+
+@contextmanager
+def told(folder: Path, engine: ScriptedEngine, cat: float = FAR - 0.04, dog: float = FAR - 0.05) -> Iterator[Desk]:
+    """Somebody who told Alice of a cat and a dog; the cat is the nearer to every question."""
+    with open_desk(folder, engine=engine, embedder=Near({"cat": cat, "dog": dog}, 0.70)) as desk:
+        yield desk
+
+
+async def asked(desk: Desk, question: str = QUESTION) -> str:
+    await desk.ok("character.create", name="Alice")
+    for line in (CAT, DOG, *(f"On day {n} it rained a lot." for n in range(20))):
+        await desk.ok("character.remember", name="Alice", text=line)
+    return str((await desk.ok("character.chat", name="Alice", message=question))["text"])
+
+
+async def test_it_answers_with_what_the_question_makes_likelier(tmp_path: Path) -> None:
+    with told(tmp_path, Knows(("dog", "puppy"), ("puppy", "dog"))) as desk:
+        assert await asked(desk) == f'You told me: "{DOG}"'
+
+
+@pytest.mark.parametrize("pairs", [(), (("dog", "puppy"),), (("puppy", "kennel"),)])
+async def test_what_makes_nothing_much_likelier_is_no_answer(
+    tmp_path: Path, pairs: tuple[tuple[str, str], ...]
+) -> None:
+    with told(tmp_path, Knows(*pairs), cat=0.76, dog=0.76) as desk:
+        answer = await asked(desk)
+        assert (answer == DONT_KNOW) is (pairs != (("dog", "puppy"),)), "one side alone makes it 30 nats likelier"
+
+
+async def test_what_is_likely_after_anything_counts_for_nothing(tmp_path: Path) -> None:
+    engine = Knows(("dog", "puppy"), (weighing._PLAIN, "puppy"), ("puppy", "dog"), (weighing._PLAIN_QUESTION, "dog"))
+    with told(tmp_path, engine) as desk:
+        assert await asked(desk) == DONT_KNOW
+        assert engine.asked > 0
+
+
+async def test_what_stands_out_plainly_needs_no_model(tmp_path: Path) -> None:
+    engine = Knows()
+    with told(tmp_path, engine, cat=0.84) as desk:
+        assert await asked(desk) == f'You told me: "{CAT}"'
+        assert engine.asked == 0
+
+
+async def test_where_it_cannot_say_what_stands_out_decides(tmp_path: Path) -> None:
+    with told(tmp_path, Knows(fails=True), cat=0.79) as desk:
+        assert await asked(desk) == f'You told me: "{CAT}"'
+
+
+@pytest.mark.parametrize(
+    ("question", "name"), [("我的狗叫什么？", "smollm2"), (QUESTION, "qwen-7b"), ("It rains.", "smollm2")]
+)
+async def test_who_is_not_asked(tmp_path: Path, question: str, name: str) -> None:
+    """Chinese, which the tiny one doesn't know; a larger one, which reads the memories itself; and no question."""
+    engine = Knows(("dog", "puppy"), ("puppy", "dog"), name=name)
+    with told(tmp_path, engine) as desk:
+        await asked(desk, question)
+        assert engine.asked == 0
