@@ -146,6 +146,8 @@ def _shown(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
     for key, value in row.items():
         if isinstance(value, tuple | list):
             value = ", ".join(map(str, value))
+        elif key == "likeness":
+            key, value = "chrF", ", ".join(f"{name} {points:.1f}" for name, points in value.items())
         elif isinstance(value, dict):
             value = ", ".join(f"{name} {share:.1%}" for name, share in value.items())
         elif key == "accuracy":

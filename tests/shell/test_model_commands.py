@@ -70,6 +70,9 @@ def test_info_has_the_facts_of_the_header(capsys: pytest.CaptureFixture[str], ow
     put(own_home, about())
     _, out, _ = run(capsys, "info", "visitors")
     assert "adapter of     smollm2" in out and "prices, routes" in out
+    put(own_home, about("pirate", "generate", labels=[], likeness={"with it": 78.3, "without it": 10.6}))
+    lines = run(capsys, "info", "pirate")[1].splitlines()
+    assert "chrF           with it 78.3, without it 10.6" in lines and "accuracy       90.0%" in lines
 
 
 def test_a_model_that_is_used_from_now_on(

@@ -92,6 +92,7 @@ async def train(
     try:
         target = adapters.folder_of(settings.home, name) / adapters.FILE
         await asyncio.to_thread(_fit, model, task, learned, target, wanted, settings.threads, name, tell)
+        tell("Trying it, and the model without it, on what was held out ...")
         before = await _answers(model, None, task, held, labels)
         after = await _answers(model, target, task, held, labels)
         for line in shown(after, held):
