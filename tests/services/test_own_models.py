@@ -279,7 +279,6 @@ def test_names_of_adapters(home: Path, tmp_path: Path) -> None:
 
 
 async def test_pairs_are_asked_and_scored(tmp_path: Path) -> None:
-    pytest.importorskip("sacrebleu")
     found = pairs.read(
         lines(tmp_path / "p.jsonl", *({"source": f"s{n}", "target": "the cat sat on the mat"} for n in range(3)))
     )

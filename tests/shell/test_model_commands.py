@@ -106,6 +106,20 @@ def test_perplexity_of_a_text(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert run(capsys, "eval", "openai:http://localhost:1/v1/x")[0] == 2
 
 
+def test_bleu_and_chrf_on_pairs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    file.write_text('{"source": "hello", "target": "hello"}\n{"source": "the cat", "target": "the cat"}\n' * 2)
+    said = ("eval", "smollm2", "--pairs", str(file), "--prompt", "Repeat these words: {source}")
+    code, out, err = run(capsys, *said, "--limit", "2", "--json")
+    row = json.loads(out)
+    assert code == 0 and row["pairs"] == 2 and "2 of 2 pairs" in err
+    assert 0 <= row["bleu"] <= 100 and 0 < row["chrf"] <= 100 and "version:" in row["bleu_signature"]
+    _, out, _ = run(capsys, *said, "--limit", "1")
+    assert "% exactly on 1 pairs" in out and out.splitlines()[2].startswith("chrF nrefs:1")
+    file.write_text('{"source": "hello"}')
+    assert run(capsys, *said)[0] == 2
+
+
 def test_quantizing_without_layers_has_its_price(
     capsys: pytest.CaptureFixture[str], own_home: Path, tmp_path: Path
 ) -> None:

@@ -88,9 +88,9 @@ def write_gguf(
     return path
 
 
-def write_lora(path: Path, *, architecture: str = "llama", width: int = 576, scale: float = 1.0) -> Path:
+def write_lora(path: Path, *, architecture: str = "llama", width: int = 576, scale: float = 1.0, seed: int = 5) -> Path:
     """A LoRA adapter of rank 4 for one matrix of the default model; random, so that it changes answers."""
-    random = np.random.default_rng(5)
+    random = np.random.default_rng(seed)
     arrays = {
         "blk.0.attn_q.weight.lora_a": random.normal(size=(4, width)).astype(np.float32) * scale,
         "blk.0.attn_q.weight.lora_b": random.normal(size=(width, 4)).astype(np.float32) * scale,

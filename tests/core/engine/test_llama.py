@@ -182,6 +182,21 @@ async def test_a_random_adapter_changes_the_answer(model: LlamaModel, tmp_path: 
     await tuned.shutdown()
 
 
+async def test_many_adapters_at_once_each_as_if_it_were_alone(model: LlamaModel, tmp_path: Path) -> None:
+    files = [None, *(write_lora(tmp_path / f"{seed}.gguf", seed=seed) for seed in range(1, 4))]
+    engines = [await LlamaEngine.create(model, n_ctx=512, n_seq=2, adapter=file) for file in files]
+    prompt = chat(engines[0], "What is bread?")
+
+    async def said(engine: LlamaEngine) -> tuple[int, ...]:
+        return tuple(tokens(await told(engine, await engine.open(), prompt, sampling=SHORT)))
+
+    alone = [await said(engine) for engine in engines]
+    assert len(set(alone)) == len(files), "each speaks in its own way"
+    assert await asyncio.gather(*map(said, engines)) == alone
+    for engine in engines:
+        await engine.shutdown()
+
+
 def test_adapters_that_do_not_fit(model: LlamaModel, tmp_path: Path) -> None:
     wrong = {
         "no model file": tmp_path / "none.gguf",
