@@ -22,6 +22,7 @@ from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.engine.sources import ScriptedEngines, parts
 from llmasos.services.models import examples, pairs, vectors
 from llmasos.services.models.classify import classify
+from llmasos.services.models.voices import Voices
 from tests.seat import Person
 from tests.services.task_desk import about, put
 
@@ -211,6 +212,17 @@ async def test_a_task_that_writes(desk: Desk, home: Path) -> None:
     assert await desk.error("model.classify", task="replies", text="x") == "EINVAL"
 
 
+async def test_as_training_says_that_it_is_used(desk: Desk, home: Path) -> None:
+    put(home, about())
+    put(home, about("replies", "generate", labels=[]))
+    for line, said in (
+        ('model.classify visitors "which bus goes to the tower?"', "routes"),
+        ("model.generate replies the lift is broken", "Je parle avec smollm2 et replies."),
+    ):
+        outcome = await desk.machine.requests.handle(desk.process, desk.session, line)
+        assert outcome.ok and said in str(outcome.results[0].value), outcome
+
+
 @pytest.mark.parametrize("name", ["nobody", "../../etc", "Visitors", ""])
 async def test_a_task_that_is_not_there(desk: Desk, home: Path, name: str) -> None:
     put(home, about())
@@ -248,6 +260,18 @@ async def test_a_character_speaks_with_the_adapter_that_it_was_given(desk: Desk,
     assert (await desk.ok("character.chat", name="Ann", message="Or?"))["text"].endswith("as all speak.")
     await desk.ok("character.create", name="Bob", personality="shy")
     assert (await desk.ok("character.chat", name="Bob", message="You?"))["text"].endswith("as all speak.")
+
+
+async def test_it_thinks_with_that_model_too(desk: Desk) -> None:
+    await desk.ok("character.create", name="Ann", personality="bold")
+    await desk.ok("model.assign", character="Ann", model="openai:http://localhost:9/v1/qwen-7b")
+    kernel, characters = desk.machine.kernel, desk.machine.characters
+    ann = characters.cast.find("ada", "Ann")
+    assert ann
+    characters.conversations.thinking.begin(ann)
+    (thinks,) = [process for process in kernel.processes if process.program == "reflect"]
+    assert Voices(kernel.store, characters.cast, kernel.processes).of(thinks).endswith("/qwen-7b")
+    await characters.conversations.thinking.settled()
 
 
 @pytest.mark.parametrize("model", ["smollm2+nobody", "nothing.gguf", "openai:ftp://x/y"])

@@ -118,7 +118,7 @@ class Thinking:
 
     async def _in_words(self, character: Character, process: Process, thought: Thought) -> str:
         """A thought as the model says it; empty where it can't, or says what isn't in the evidence."""
-        if ability((await self._speaker.engine()).name).tiny:
+        if ability((await self._speaker.engine_of(process)).name).tiny:
             return ""
         asked = [
             Message("system", "Put what was told into one short sentence. Add nothing to it."),

@@ -28,7 +28,7 @@ def written_call(line: str, table: SyscallTable) -> Program | None:
     """The call that a line spells out, or None where it is a sentence.
 
     Values go to the required arguments in order, and the last one takes all the words that are left; what is
-    optional is named, `name=value`, unless nothing is required.
+    optional is named, `name=value`, unless nothing is required, or it stands before something that is.
 
     Raises:
         UsageError: It names a syscall, but the values don't fit.
@@ -50,6 +50,9 @@ def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
         else:
             positional.append(word)
     free = [a.name for a in row.arguments if a.required and a.name not in args]
+    # `model.classify [task] text`: with words enough for both, the first is the task.
+    whole = [name for name in names[: names.index(free[-1]) + 1] if name not in args] if free else []
+    free = whole if len(positional) >= len(whole) else free
     if not any(a.required for a in row.arguments):
         free = [name for name in names if name not in args][:1]
     if positional and not free:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.cast import Cast
+from llmasos.services.characters.thinking import PROGRAM as REFLECTION
 
 KIND = "model.voice"
 APP = "app:"
@@ -29,7 +30,7 @@ class Voices:
         """The model that a process speaks with; empty for the one that all speak with."""
         # A text is written in a process of its own, below that of who wants it.
         for one in self._processes.line(process):
-            if one.program == "character":
+            if one.program in ("character", REFLECTION):  # it thinks as it speaks
                 character = self._cast.find(one.owner, one.name)
                 return self.given(character.id) if character else ""
             if one.program == "app":

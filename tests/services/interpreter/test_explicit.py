@@ -22,6 +22,10 @@ class Rooms:
     async def set(self, caller, name: str, value: str, setting: str | None = None):
         """Set something."""
 
+    @syscall("model.classify", effect="read")
+    async def classify(self, caller, *, task: str | None = None, text: str):
+        """Classify."""
+
     @syscall("system.undo", effect="write")
     async def undo(self, caller):
         """Undo."""
@@ -42,6 +46,10 @@ TABLE.add_service(Rooms())
         ("files.read", {}),
         ("device.set lamp warm white", {"name": "lamp", "value": "warm white"}),
         ('device.set "kitchen light" 20%', {"name": "kitchen light", "value": "20%"}),
+        ('model.classify visitors "Until when may we stay?"', {"task": "visitors", "text": "Until when may we stay?"}),
+        ("model.classify visitors how much is it", {"task": "visitors", "text": "how much is it"}),
+        ("model.classify hello", {"text": "hello"}),
+        ("model.classify task=visitors how much is it", {"task": "visitors", "text": "how much is it"}),
         ("device.set lamp value=red setting=colour", {"name": "lamp", "value": "red", "setting": "colour"}),
     ],
 )
