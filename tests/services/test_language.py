@@ -124,6 +124,17 @@ async def test_what_was_said_before_is_asked_for_again(tmp_path: Path) -> None:
         assert value["text"] == "1. Pack.\n2. Go.\n3. Rest.\n4. Eat.\n5. Sleep."
 
 
+async def test_a_sentence_that_comes_again_behind_other_words_of_ours_is_no_step(tmp_path: Path) -> None:
+    again = "the hero is the one who must find it"
+    replies = lines_of("a bell.", again, *[again] * 4, "the rope", "the bell", "gold.")
+    with open_desk(tmp_path, replies, name="smollm2") as desk:
+        value = await desk.ok("content.write", kind="quest", topic="a lost bell")
+        assert value["text"].splitlines() == [
+            "Goal: The hero must a bell.", f"1. Go to {again}.", "2. Take the rope.", "3. Bring it back to the bell.",
+            "Reward: Gold.",
+        ]  # fmt: skip
+
+
 async def test_a_dialogue_has_its_speakers_in_turns(tmp_path: Path) -> None:
     replies = lines_of("Good morning.", "Morning.", "It rains.", "It does.", "Shall we?", "No.")
     with open_desk(tmp_path, replies, name="smollm2") as desk:

@@ -306,13 +306,11 @@ def opening(chosen: Form, topic: str, who: Sequence[str] = SPEAKERS) -> str:
 
 
 def slots(chosen: Form, who: Sequence[str] = SPEAKERS) -> Iterator[tuple[str, str, Part]]:
-    """The places of a form in order: our label before each, our first words of it, and what it is."""
-    number = 0
+    """The places of a form in order: our label before each (`{n}` is its number), our first words, and what it is."""
     for part in chosen.parts:
         for time in range(part.times):
-            number += "{n}" in part.before
             lead = part.leads[time % len(part.leads)] if part.leads else ""
-            yield part.before.replace("{n}", str(number)).replace("{who}", who[time % 2]), lead, part
+            yield part.before.replace("{who}", who[time % 2]), lead, part
 
 
 def kept(chosen: Form, words: str, who: Sequence[str] = SPEAKERS) -> bool:

@@ -14,6 +14,8 @@ from llmasos.services.language.forms import Part
 from llmasos.services.script import has_chinese
 
 ATTEMPTS = 4
+MANY = 5
+"""Words; shorter things may well be gone to, looked for, and taken."""
 _LEAD = re.compile(
     r"^\s*(?:(?:\d+[.)]|[-*•#,;]+)\s*|(?:the )?(?:first |second |third |fourth |fifth |next |last |final )?"
     r"(?:step|goal|reward|line|task)\s*\d*\s*[:：]\s*)+",
@@ -41,23 +43,25 @@ async def build(slots: Iterable[tuple[str, str, Part]], say: Say, show: Show) ->
     """A text in its form, and its parts; one that the model finds no new words for is left out.
 
     Args:
-        slots: Our label before each part, our first words of it, and what it is.
+        slots: Our label before each part, with `{n}` for its number, our first words of it, and what it is.
         say: Asks the model.
         show: Shows what is settled.
     """
     text, pieces, seen = "", list[Piece](), set[str]()
+    number = 1
     for before, lead, part in slots:
-        label = before if text else before.lstrip("\n")
+        label = (before if text else before.lstrip("\n")).replace("{n}", str(number))
         line = ""
         for attempt in range(ATTEMPTS):
             said = await say(text + label + lead, part, attempt)
             line = _clean(said, lead, part)
             broke_off = said.rstrip().endswith("…")
-            if line and _key(line) not in seen and not broke_off:
+            if line and seen.isdisjoint(_keys(line, lead)) and not broke_off:
                 break
-        if not line or _key(line) in seen:
+        if not line or not seen.isdisjoint(_keys(line, lead)):
             continue
-        seen.add(_key(line))
+        seen |= _keys(line, lead)
+        number += "{n}" in before  # one that was left out has none
         pieces.append(Piece(part.name, line))
         await show(label + line)
         text += label + line
@@ -81,5 +85,8 @@ def _clean(said: str, lead: str, part: Part) -> str:
     return f"{line}{'。' if has_chinese(line[-1]) else '.'}"
 
 
-def _key(line: str) -> str:
-    return " ".join(re.findall(r"\w+", line.casefold()))
+def _keys(line: str, lead: str) -> set[str]:
+    """What makes a line the same as another: all its words, and those behind our first ones where they are many."""
+    whole = " ".join(re.findall(r"\w+", line.casefold()))
+    own = whole.removeprefix(" ".join(re.findall(r"\w+", lead.casefold()))).strip()
+    return {whole, own} if len(own.split()) >= MANY else {whole}
