@@ -25,6 +25,7 @@ from llmasos.core.engine.embed import Embedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.engine.sources import DEFAULT, running_file
 from llmasos.services.characters.conversation import LOOKED
+from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.knowing import knows
 from llmasos.services.characters.weighing import answering
 from llmasos.services.memory.retrieval import Index, Item
@@ -138,8 +139,9 @@ async def _as_it_is(
         for number, (fact, *questions) in enumerate(facts):
             for which, question in zip(("in its words", "in others"), questions, strict=True):
                 hits = (await index.search(question, 12, wide=True))[:LOOKED]
-                weighed = await answering(engine, 0, question, hits) if engine else None
-                answers = [hit for hit in hits if knows(question, hit)] if weighed is None else weighed
+                told_of = [hit for hit in hits if not of_another(question, hit.item.text)]
+                weighed = await answering(engine, 0, question, told_of) if engine else None
+                answers = [hit for hit in told_of if knows(question, hit)] if weighed is None else weighed
                 sure = [hit.item.text for hit in answers]
                 if number in told:
                     found[f"told, asked {which}: among five"].append(fact in [hit.item.text for hit in hits])

@@ -14,10 +14,11 @@ from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import Choice, LiveSequence
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.services.characters import weighing
+from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.prompt import DONT_KNOW
 from llmasos.services.memory.retrieval import FAR
 
-CAT, DOG = "I feed my cat at noon.", "My dog is called Rex."
+STOVE, DOG = "I feed my stove at noon.", "My dog is called Rex."
 QUESTION = "What name did I give the puppy?"
 
 
@@ -47,15 +48,15 @@ class Knows(ScriptedEngine):
 
 
 @contextmanager
-def told(folder: Path, engine: ScriptedEngine, cat: float = FAR - 0.04, dog: float = FAR - 0.05) -> Iterator[Desk]:
-    """Somebody who told Alice of a cat and a dog; the cat is the nearer to every question."""
-    with open_desk(folder, engine=engine, embedder=Near({"cat": cat, "dog": dog}, 0.70)) as desk:
+def told(folder: Path, engine: ScriptedEngine, stove: float = FAR - 0.04, dog: float = FAR - 0.05) -> Iterator[Desk]:
+    """Somebody who told Alice of a stove and a dog; the stove is the nearer to every question."""
+    with open_desk(folder, engine=engine, embedder=Near({"stove": stove, "dog": dog}, 0.70)) as desk:
         yield desk
 
 
 async def asked(desk: Desk, question: str = QUESTION) -> str:
     await desk.ok("character.create", name="Alice")
-    for line in (CAT, DOG, *(f"On day {n} it rained a lot." for n in range(20))):
+    for line in (STOVE, DOG, *(f"On day {n} it rained a lot." for n in range(20))):
         await desk.ok("character.remember", name="Alice", text=line)
     return str((await desk.ok("character.chat", name="Alice", message=question))["text"])
 
@@ -69,7 +70,7 @@ async def test_it_answers_with_what_the_question_makes_likelier(tmp_path: Path) 
 async def test_what_makes_nothing_much_likelier_is_no_answer(
     tmp_path: Path, pairs: tuple[tuple[str, str], ...]
 ) -> None:
-    with told(tmp_path, Knows(*pairs), cat=0.76, dog=0.76) as desk:
+    with told(tmp_path, Knows(*pairs), stove=0.76, dog=0.76) as desk:
         answer = await asked(desk)
         assert (answer == DONT_KNOW) is (pairs != (("dog", "puppy"),)), "one side alone makes it 30 nats likelier"
 
@@ -83,14 +84,14 @@ async def test_what_is_likely_after_anything_counts_for_nothing(tmp_path: Path) 
 
 async def test_what_stands_out_plainly_needs_no_model(tmp_path: Path) -> None:
     engine = Knows()
-    with told(tmp_path, engine, cat=0.84) as desk:
-        assert await asked(desk) == f'You told me: "{CAT}"'
+    with told(tmp_path, engine, stove=0.84) as desk:
+        assert await asked(desk) == f'You told me: "{STOVE}"'
         assert engine.asked == 0
 
 
 async def test_where_it_cannot_say_what_stands_out_decides(tmp_path: Path) -> None:
-    with told(tmp_path, Knows(fails=True), cat=0.79) as desk:
-        assert await asked(desk) == f'You told me: "{CAT}"'
+    with told(tmp_path, Knows(fails=True), stove=0.79) as desk:
+        assert await asked(desk) == f'You told me: "{STOVE}"'
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,31 @@ async def test_who_is_not_asked(tmp_path: Path, question: str, name: str) -> Non
     with told(tmp_path, engine) as desk:
         await asked(desk, question)
         assert engine.asked == 0
+
+
+async def test_a_dog_is_no_parrot_however_near_it_is(tmp_path: Path) -> None:
+    with told(tmp_path, Knows(), stove=0.74, dog=0.85) as desk:
+        assert await asked(desk, "What is my parrot called?") == DONT_KNOW
+        answer = await desk.ok("character.chat", name="Alice", message="What is my puppy called?")
+        assert answer["text"] == f'You told me: "{DOG}"'
+
+
+@pytest.mark.parametrize(
+    ("question", "memory", "other"),
+    [
+        ("What is my cat's name?", "My dog is called Rex.", True),
+        ("What did I name my puppy?", "My dog is called Rex.", False),
+        ("Where does my sister live?", "My brother lives in Cork.", True),
+        ("Where does my sibling live?", "My brother lives in Cork.", False),
+        ("What do my kids play?", "My son plays chess.", False),
+        ("When does my flight leave?", "My train leaves at nine.", True),
+        ("How old is my brother's boy?", "My nephew is seven.", False),
+        ("Where did I meet my husband?", "I met Oscar in Prague.", False),
+        ("What does my mum cook?", "My sister and my mother cook fish.", False),
+        ("Who is my boss?", "My bosses are Ann and Jim.", False),
+        ("What bus do I take?", "I take the number 9 bus.", False),
+        ("What does my sister-in-law run?", "My brother runs a shop.", False),
+    ],
+)
+def test_of_whom_a_memory_is(question: str, memory: str, other: bool) -> None:
+    assert of_another(question, memory) is other

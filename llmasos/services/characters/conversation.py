@@ -16,6 +16,7 @@ from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.facts import asks_what_was_told
 from llmasos.services.characters.honesty import asks_if_human, truth
+from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.knowing import covers, knows
 from llmasos.services.characters.lorebook import DEEPEST
 from llmasos.services.characters.macros import Moment
@@ -152,6 +153,7 @@ class Conversations:
         window = {event.number for event in history}
         older = [hit for hit in found if tiny or hit.item.order not in window]
         told = [hit for hit in found if hit.item.source == company.person] if asks else []
+        told = [hit for hit in told if not of_another(line, hit.item.text)]
         sure = await self._answering(process, engine, line, told, tiny=tiny)
         prompt = compile_prompt(
             character.card,
