@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import difflib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -64,6 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+_CALL = re.compile(r"[a-z][\w-]*\.[a-z_]\w*", re.ASCII)
+"""What a syscall is called."""
+
+
 class _UnknownCommand(UsageError):
     """A word stands where a command should.
 
@@ -90,10 +95,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
-    """The options; a sentence alone is one behind -c, as no command has a blank in it or is Chinese."""
+    """The options; a sentence alone is one behind -c, as no command has a blank in it or is Chinese; so is a call."""
     try:
         return _parser().parse_args(argv)
     except _UnknownCommand as unknown:
+        if _CALL.fullmatch(unknown.word):
+            at = argv.index(unknown.word)
+            # Options may stand behind it, as they may behind a command.
+            end = next((n for n in range(at, len(argv)) if argv[n].startswith("--")), len(argv))
+            return _parser().parse_args([*argv[:at], "-c", shlex.join(argv[at:end]), *argv[end:]])
         if unknown.word != argv[-1] or (unknown.word.isascii() and len(unknown.word.split()) < 2):
             raise
         return _parser().parse_args([*argv[:-1], "-c", argv[-1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmasos.cli import _parsed, main
+from llmasos.services.interpreter.explicit import split
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,24 @@ from llmasos.cli import _parsed, main
 def test_a_sentence_alone_is_done(argv: list[str], sentence: str) -> None:
     options = _parsed(argv)
     assert (options.sentence, options.command) == (sentence, None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["files.read", "my notes.md"], "files.read 'my notes.md'"),
+        (["--yes", "model.generate", "bookings", "Two of us, it's late.", "--json"], None),
+        (["system.status"], "system.status"),
+    ],
+)
+def test_a_call_is_made_as_it_is_written(argv: list[str], sentence: str | None) -> None:
+    options = _parsed(argv)
+    assert options.command is None
+    if sentence:
+        assert options.sentence == sentence
+    else:
+        assert split(options.sentence) == ["model.generate", "bookings", "Two of us, it's late."]
+        assert options.yes and options.output == "json"
 
 
 def test_commands_stay_commands() -> None:
