@@ -13,8 +13,10 @@ import argparse
 import asyncio
 import random
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -131,6 +133,7 @@ async def _as_it_is(
 ) -> None:
     """What the system makes of the questions, weighed by a model or not."""
     found: dict[str, list[bool]] = defaultdict(list)
+    took: list[float] = []
     for seed in range(WEIGHED if engine else SEEDS):
         told = set(random.Random(seed).sample(range(len(facts)), len(facts) // 2))
         index = Index(kept)
@@ -140,7 +143,9 @@ async def _as_it_is(
             for which, question in zip(("in its words", "in others"), questions, strict=True):
                 hits = (await index.search(question, 12, wide=True))[:LOOKED]
                 told_of = [hit for hit in hits if not of_another(question, hit.item.text)]
+                began = time.perf_counter()
                 weighed = await answering(engine, 0, question, told_of) if engine else None
+                took.append(time.perf_counter() - began)
                 answers = [hit for hit in told_of if knows(question, hit)] if weighed is None else weighed
                 sure = [hit.item.text for hit in answers]
                 if number in told:
@@ -148,6 +153,8 @@ async def _as_it_is(
                     found[f"told, asked {which}: answered with it"].append(sure[:1] == [fact])
                 else:
                     found[f"never told, asked {which}: not answered"].append(not sure)
+    if engine:
+        print(f"  weighing took {1000 * median(took):.0f} ms (median)")
     for what, values in sorted(found.items()):
         print(f"  {what}: {np.mean(values):.1%} (n = {len(values)})")
 
