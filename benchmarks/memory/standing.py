@@ -1,7 +1,7 @@
 """What tells a memory that answers a question from one that is merely near: the cosine, how far it stands out, the model.
 
     python -m benchmarks.memory.standing
-    python -m benchmarks.memory.standing --model    # a few minutes more: what the default model makes likelier
+    python -m benchmarks.memory.standing --model    # what the default model makes of them; some minutes
 
 Facts with questions in other words (other_words.txt) that were written for choosing the bounds of
 services/characters/knowing.py and weighing.py. Half of them are told, among ordinary lines; all are asked for.
@@ -70,20 +70,21 @@ async def main(*, model: bool) -> None:
     """Print the figures.
 
     Args:
-        model: Whether the default model weighs too.
+        model: Whether they are those of the default model, weighing.
     """
     embedder = make_embedder()
     try:
         kept = Kept(embedder)
         facts, between = read()
         english = [fact for fact in facts if not has_chinese(fact[0])]
+        if model:
+            await _weighed(kept, english, [line for line in between if not has_chinese(line)])
+            return
         for name, some in (("English", english), ("English and Chinese", facts)):
             said = [line for line in between if some is facts or not has_chinese(line)]
             print(f"{name}: {len(some)} facts, half of them told, {SEEDS} times; {len(said)} lines in between")
             await _bounds(kept, some, said)
             await _as_it_is(kept, some, said)
-        if model:
-            await _weighed(kept, english, [line for line in between if not has_chinese(line)])
     finally:
         await embedder.close()
 
@@ -159,5 +160,5 @@ async def _as_it_is(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", action="store_true", help="let the default model weigh too")
+    parser.add_argument("--model", action="store_true", help="let the default model weigh")
     asyncio.run(main(model=parser.parse_args().model))
