@@ -132,3 +132,27 @@ async def test_what_may_not_be_found_changes_nothing() -> None:
         index.add(Item(str(number), text, number, vector=await index.embed(text)))
     after = await index.search("What is my boat?", where=lambda item: item.order <= last, wide=True)
     assert [(hit.item.id, hit.score, hit.above) for hit in before] == [(h.item.id, h.score, h.above) for h in after]
+
+
+async def ranked(cosines: Mapping[str, float], between: int = 0, importance: float = 1.0) -> list[str]:
+    """In which order a question finds an old text and one that was said so many texts later, and is worth so much."""
+    index = Index(Near(cosines, 0.70))
+    texts = ["The old one.", *["It was quiet."] * between, "The new one."]
+    for number, text in enumerate(texts):
+        worth = importance if text == "The new one." else 1.0
+        index.add(Item(str(number), text, number, vector=await index.embed(text), importance=worth))
+    return [hit.item.text for hit in await index.search("Which is it?", 2)]
+
+
+async def test_what_is_newer_counts_more_but_not_for_ever() -> None:
+    nearly = {"old": 0.852, "new": 0.850}
+    assert await ranked(nearly) == ["The old one.", "The new one."], "side by side the nearer one is first"
+    assert await ranked(nearly, between=100) == ["The new one.", "The old one."]
+    # However old it is, it never loses more than a fifth.
+    assert await ranked({"old": 0.90, "new": 0.83}, between=2_000) == ["The old one.", "The new one."]
+
+
+async def test_what_is_worth_less_comes_later() -> None:
+    nearer = {"old": 0.85, "new": 0.86}
+    assert await ranked(nearer) == ["The new one.", "The old one."]
+    assert await ranked(nearer, importance=0.4) == ["The old one.", "The new one."]
