@@ -149,6 +149,8 @@ async def test_power_lost_and_found(server: Broker, tmp_path: Path) -> None:
         await desk.until("desk lamp", "doesn't answer")
         assert (await desk.state("desk lamp"))["last known"] == "off"
         assert (await desk.refused("device.turn_on", name="desk lamp")).error == "EIO"
+        (row,) = (await desk.ok("device.what_if", name="desk lamp", change="on"))["items"]
+        assert (row["then"], row["note"]) == ("on", "doesn't answer")
         assert there.told == []
         await there.client.publish("lamp/there", "online", qos=1, retain=True)
         await desk.until("desk lamp", "off")
