@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from conftest import write_lora
 
 from llmasos.core.base.errors import EngineError
-from llmasos.core.engine.llama import LlamaModel
+from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.engine.perplexity import SAMPLE, perplexity
 
 
@@ -20,6 +21,19 @@ def test_a_text_is_foretold_better_than_its_words_in_disorder(model: LlamaModel)
     assert 1 < inside.value < 60
     assert mixed.value > 3 * inside.value
     assert inside.tokens == len(model.tokenize(text)) - 1
+
+
+async def test_it_is_what_the_tokens_probabilities_make(model: LlamaModel) -> None:
+    """The same words as an option after the first one: the exponential of their mean log-probability, with its sign."""
+    tokens = model.tokenize("The ferry to the island leaves at nine.")
+    rest = model.detokenize(tokens[1:])
+    assert model.tokenize(rest) == tokens[1:]
+    engine = await LlamaEngine.create(model, n_ctx=256, n_seq=2)
+    choice = await engine.choose(await engine.open(), tokens[:1], [rest])
+    await engine.shutdown()
+    found = perplexity(model, tokens)
+    assert found.tokens == len(tokens) - 1
+    assert found.value == pytest.approx(math.exp(-choice.log_probs[0]), rel=0.02)
 
 
 def test_windows_count_every_token_once(model: LlamaModel) -> None:
