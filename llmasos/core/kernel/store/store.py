@@ -17,12 +17,12 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
 from typing import Any, BinaryIO, NamedTuple
 
-from llmasos.core.base.durable import locked, owner_only, sync_file, sync_folder
+from llmasos.core.base.durable import locked, owner_only
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Keyring
-from llmasos.core.kernel.store import blobs, pages, schema
+from llmasos.core.kernel.store import blobs, schema, sqlcipher
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
@@ -106,7 +106,7 @@ class Store:
         Args:
             home: The folder of all state.
             keyring: Its keys.
-            pages_sealed: Whether the pages of a new one are sealed (pages.py); one that is there is opened as it is.
+            pages_sealed: Whether the pages of a new one are sealed; one that is there is opened as it is.
 
         Raises:
             StoreError: Missing, damaged, another mode, another home's; nothing is created or changed then.
@@ -122,8 +122,8 @@ class Store:
             elif path.stat().st_mode & 0o077:
                 path.chmod(0o600)
             new = not keyring.live()
-            sealed = pages.are_sealed(path) if path.stat().st_size else pages_sealed
-            db = Database(path, keyring.derive(pages.LABEL) if sealed else None)
+            sealed = sqlcipher.are_sealed(path) if path.stat().st_size else pages_sealed
+            db = Database(path, keyring.derive(sqlcipher.LABEL) if sealed else None)
             try:
                 store = cls(db, keyring)
                 schema.prepare(db, keyring, store._state)
@@ -137,48 +137,10 @@ class Store:
                 raise
         return store
 
-    @classmethod
-    def rewrite(cls, home: Path, keyring: Keyring, *, pages_sealed: bool) -> int | None:
-        """Write a store anew with its pages sealed, or plain; cut off in the middle, it is as it was.
-
-        No other program may have it open.
-
-        Returns:
-            How many records and blobs are in it, all of which were looked at; None where its pages are so already.
-
-        Raises:
-            StoreError: It is damaged, is open elsewhere, or can't be written; nothing was changed.
-        """
-        path, key = home / FILE, keyring.derive(pages.LABEL)
-        fresh = path.with_name(f".{path.name}.new")
-        cls.open(home, keyring).close()  # it is this home's, and up to date
-        with locked(home / LOCK):
-            if pages.are_sealed(path) == pages_sealed:
-                return None
-            _remove(home, fresh.name)  # of one that was killed; a log of it would be read as that of the new file
-            new_file(fresh)
-            try:
-                pages.rewrite(path, fresh, key, sealed=pages_sealed)
-                # The last one that closes it takes its log in. Of another file, that log would be read as this one's.
-                if path.with_name(f"{path.name}-wal").exists():
-                    raise StoreError(f"The store {path} is open elsewhere.", "End that program first.")
-                db = Database(fresh, key if pages_sealed else None)
-                try:
-                    count = cls(db, keyring).verify()
-                finally:
-                    db.close()
-                sync_file(fresh)
-            except BaseException:
-                _remove(home, fresh.name)
-                raise
-            fresh.replace(path)
-            sync_folder(home)
-        return count
-
     @property
     def pages(self) -> str:
         """What seals the file's pages; empty where nothing does."""
-        return pages.version() if self._db.sealed else ""
+        return sqlcipher.version() if self._db.sealed else ""
 
     def put(self, kind: str, id: str, value: JSON, *, subject: str = PERSON, there: bool = False) -> None:
         """Write a record, in place of the one there was.
@@ -595,9 +557,3 @@ class Store:
 
     def _changed(self) -> StoreError:
         return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
-
-
-def _remove(folder: Path, name: str) -> None:
-    """Remove a database and what SQLite puts beside it."""
-    for left in folder.glob(f"{name}*"):
-        left.unlink()
