@@ -423,6 +423,8 @@ async def compose(
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
+            with contextlib.suppress(StoreError):  # as above
+                audit.note("plugins and apps run unconfined, as unconfined_plugins is set")
         if settings.unconfined_commands and await launcher.runs_unconfined():
             problems.append("Native commands run unconfined, as unconfined_commands is set: they can do what you can.")
             with contextlib.suppress(StoreError):  # as above

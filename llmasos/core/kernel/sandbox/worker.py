@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from llmasos.core.base.errors import Errno, PluginError, SyscallError
 from llmasos.core.kernel.sandbox import limits, runner
+from llmasos.core.kernel.sandbox.bare import BareChild
 from llmasos.core.kernel.sandbox.description import without_lines
 from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
 from llmasos.core.kernel.sandbox.launcher import Child, Launcher
@@ -63,7 +64,7 @@ class Worker:
         self._idle = idle
         self._allowed = allowed
         self._turn = asyncio.Lock()  # guards everything below: one request at a time
-        self._child: Child | None = None
+        self._child: Child | BareChild | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._number = 0
