@@ -31,7 +31,7 @@ from llmasos.core.kernel.instruments import Instruments
 from llmasos.core.kernel.journal import Entry, Journal, as_said
 from llmasos.core.kernel.labels import of_call, of_result
 from llmasos.core.kernel.mailbox import Mailboxes
-from llmasos.core.kernel.policy import NO_LABELS, Decision, Explanation, Policy, Rates, stronger
+from llmasos.core.kernel.policy import NO_LABELS, NOTHING_USED, Decision, Explanation, Policy, Rates, Used, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
@@ -279,7 +279,15 @@ class Kernel:
     def decide(self, caller: Caller, row: Syscall, args: Mapping[str, Any]) -> Decision:
         """What policy says of a call of this caller with these arguments."""
         subject, labels = caller.process.subject, caller.labels
-        return self.policy.decide(subject, row.name, row.effect, args, labels=labels, rates=self.rates)
+        used = self.used(caller.process)
+        return self.policy.decide(subject, row.name, row.effect, args, labels=labels, rates=self.rates, used=used)
+
+    def used(self, process: Process) -> Used:
+        """What a process used so far, where a rule asks for it."""
+        if not self.policy.budgeted:
+            return NOTHING_USED
+        seconds = self.processes.now() - process.began
+        return {"calls": process.calls, "tokens": process.tokens, "seconds": seconds}
 
     async def judge(self, caller: Caller) -> tuple[Decision, dict[str, str]]:
         """What policy says of a call that will be made later, and its arguments as far as they can be resolved now.
@@ -324,7 +332,13 @@ class Kernel:
                 why = str(error)
         found = [
             self.policy.explain(
-                subject or caller.process.subject, row.name, row.effect, args, labels=caller.labels, rates=self.rates
+                subject or caller.process.subject,
+                row.name,
+                row.effect,
+                args,
+                labels=caller.labels,
+                rates=self.rates,
+                used=NOTHING_USED if subject else self.used(caller.process),
             )
             for args in (call.args, {**call.args, **shown})
         ]
@@ -429,7 +443,13 @@ class Kernel:
             (rule.tier, rule.id): rule
             for known in (args, {**args, **shown})
             for rule in self.policy.charges(
-                subject, row.name, row.effect, known, labels=caller.labels, rates=self.rates
+                subject,
+                row.name,
+                row.effect,
+                known,
+                labels=caller.labels,
+                rates=self.rates,
+                used=self.used(caller.process),
             )
         }
         for rule in found.values():
