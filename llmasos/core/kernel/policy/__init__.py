@@ -8,6 +8,6 @@ from llmasos.core.kernel.policy.rule import NO_LABELS, NOTHING_USED, Allowance, 
 from llmasos.core.kernel.policy.sources import Sources
 
 __all__ = [
-    "LEVELS", "NOTHING_USED", "NO_LABELS", "NO_RULE", "Allowance", "Decision", "Explanation", "LivePolicy", "Moderation",
-    "Policy", "Rate", "Rates", "Rule", "Sources", "Tier", "Tried", "Used", "Verdict", "stronger",
+    "LEVELS", "NOTHING_USED", "NO_LABELS", "NO_RULE", "Allowance", "Decision", "Explanation", "LivePolicy",
+    "Moderation", "Policy", "Rate", "Rates", "Rule", "Sources", "Tier", "Tried", "Used", "Verdict", "stronger",
 ]  # fmt: skip
