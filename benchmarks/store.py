@@ -8,8 +8,9 @@ Then what is lost by `kill -9` (recovery.py; with `--kills 0` that isn't asked).
 And how fast a hundred thousand memories are searched, and ready after a start.
 
 Both write JSON records under random ids into an indexed table, all in one transaction, and read them back in
-random order. Rounds alternate; what counts is CPU time, and of all rounds the best, so that other work on the
-machine counts little. The disk takes the same time for both: it would only move the ratio towards 1.
+random order. Each round measures all of them, one after the other, in the opposite order of the round before; what counts
+is CPU time, and what a round says of one against the other: the figures are medians of that, since how fast the machine is
+changes from round to round. The disk takes the same time for both: it would only move the ratio towards 1.
 
 A memory is 1 KB of text with its 384-dimensional vector; a note is 1 KB of text alone.
 
@@ -30,7 +31,8 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -193,44 +195,59 @@ def searched(count: int, samples: int) -> tuple[list[float], list[float]]:
 
 
 def rows(
-    records: int = 20_000, samples: int = 9, count: int = 100_000, kills: int = 200, *, paged: bool = False
+    records: int = 10_000, samples: int = 15, count: int = 100_000, kills: int = 200, *, paged: bool = False
 ) -> list[dict[str, Any]]:
     """The figures as rows."""
-    best: dict[str, tuple[float, float]] = {}
+    kinds: list[type[Plain] | type[Sealed]] = [Plain, Sealed, *([Paged] if paged else [])]
+    shapes = {"memory": MEMORY, "note": NOTE}
+    inserts: dict[tuple[str, str], list[float]] = defaultdict(list)
+    reads: dict[tuple[str, str], list[float]] = defaultdict(list)
     for _ in range(samples):
         ids = [uuid.uuid4().hex for _ in range(records)]
         order = random.sample(ids, len(ids))
-        kinds: tuple[type[Plain] | type[Sealed], ...] = (Plain, Sealed, Paged) if paged else (Plain, Sealed)
-        for kept in kinds:
-            for shape, value in (("memory", MEMORY), ("note", NOTE)):
+        for shape, value in shapes.items():
+            for kept in kinds:
                 with tempfile.TemporaryDirectory() as folder:
                     insert, read = measure(kept(Path(folder)), value, ids, order)
-                name = f"{kept.__name__} {shape}"
-                was = best.get(name, (insert, read))
-                best[name] = min(insert, was[0]), min(read, was[1])
+                inserts[kept.__name__, shape].append(insert)
+                reads[kept.__name__, shape].append(read)
+        kinds.reverse()
+
+    def ratios(kept: str, shape: str = "memory") -> list[float]:
+        return [plain / one for plain, one in zip(inserts["Plain", shape], inserts[kept, shape], strict=True)]
+
+    def extras(kept: str, shape: str = "memory") -> list[float]:
+        return [one - plain for plain, one in zip(reads["Plain", shape], reads[kept, shape], strict=True)]
+
     command = f"python -m benchmarks.store --records {records} --samples {samples} --memories {count}"
     size: dict[str, Any] = {"n": records, "command": command}
+
+    def middle(
+        id: str, found: list[float], unit: str, bar: Callable[[float], dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        value = statistics.median(found)
+        return row(id, value, unit, samples=found, **size, **(bar(value) if bar else {}))
+
     if paged:
         size["command"] += " --pages"
-        more = best["Paged memory"][1] - best["Plain memory"][1]
         return [
-            row("store_insert_ratio_pages", best["Plain memory"][0] / best["Paged memory"][0], "x", **size),
-            row("store_insert_ratio", best["Plain memory"][0] / best["Sealed memory"][0], "x", **size),
-            row("store_read_extra_us_pages", more, "us", **size),
-            row("store_read_extra_us", best["Sealed memory"][1] - best["Plain memory"][1], "us", **size),
+            middle("store_insert_ratio_pages", ratios("Paged"), "x"),
+            middle("store_insert_ratio", ratios("Sealed"), "x"),
+            middle("store_read_extra_us_pages", extras("Paged"), "us"),
+            middle("store_read_extra_us", extras("Sealed"), "us"),
+            middle("store_insert_ratio_pages_note", ratios("Paged", "note"), "x"),
+            middle("store_read_extra_us_pages_note", extras("Paged", "note"), "us"),
         ]
     found, started = searched(count, 25)
-    ratio = {shape: best[f"Plain {shape}"][0] / best[f"Sealed {shape}"][0] for shape in ("memory", "note")}
-    extra = {shape: best[f"Sealed {shape}"][1] - best[f"Plain {shape}"][1] for shape in ("memory", "note")}
     search, start = statistics.median(found), statistics.median(started)
     large: dict[str, Any] = {"n": count, "command": command}
     return [
-        row("store_insert_ratio", ratio["memory"], "x", **size, **at_least(ratio["memory"], 0.8)),
-        row("store_insert_ratio_note", ratio["note"], "x", **size),
-        row("store_read_extra_us", extra["memory"], "us", **size, **at_most(extra["memory"], 3)),
-        row("store_read_extra_us_note", extra["note"], "us", **size),
-        row("store_read_us_note", best["Sealed note"][1], "us", **size),
-        row("plain_read_us_note", best["Plain note"][1], "us", **size),
+        middle("store_insert_ratio", ratios("Sealed"), "x", lambda value: at_least(value, 0.8)),
+        middle("store_insert_ratio_note", ratios("Sealed", "note"), "x"),
+        middle("store_read_extra_us", extras("Sealed"), "us", lambda value: at_most(value, 3)),
+        middle("store_read_extra_us_note", extras("Sealed", "note"), "us"),
+        middle("store_read_us_note", reads["Sealed", "note"], "us"),
+        middle("plain_read_us_note", reads["Plain", "note"], "us"),
         row("search_100k_ms", search, "ms", samples=found, **large, **at_most(search, 15)),
         row("snapshot_start_s", start, "s", samples=started, **large, **at_most(start, 0.3)),
         *(kill9(kills) if kills else ()),
@@ -240,8 +257,8 @@ def rows(
 def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--samples", type=int, default=9)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, default=15)
     parser.add_argument("--memories", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--pages", action="store_true", help="what sealed pages cost too, and nothing else")
