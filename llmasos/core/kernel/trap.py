@@ -107,7 +107,14 @@ class Caller:
 
     def erase(self, match: Callable[[Entry], bool]) -> None:
         """Take the traces of what is erased for good out of the journal, and out of whatever kept what was shown."""
-        self.kernel.journal.erase(match)
+
+        def goes(entry: Entry) -> bool:
+            found = match(entry)
+            if found and entry.inverse:  # before the entry, which alone says where it is
+                self.kernel.discard(entry.inverse)
+            return found
+
+        self.kernel.journal.erase(goes)
         self.kernel.consents.erase(match)
         person = self.session.person
         for forget in self.kernel.erasing:
@@ -154,6 +161,8 @@ class Kernel:
     """Called before something is changed; what one raises stops it."""
     erasing: list[Callable[[str], None]] = field(default_factory=list)
     """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
+    discarding: dict[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """By the name of an inverse: forgets what is kept for it outside of the store, when it is erased for good."""
     erasing_lines: list[Callable[[Callable[[str], bool]], None]] = field(default_factory=list)
     """Given what tells a line that is erased for good: forget such lines, where you keep what persons typed."""
     killing: list[Callable[[Process], None]] = field(default_factory=list)
@@ -267,6 +276,12 @@ class Kernel:
             raise SyscallError("ESTALE", error.what, "'undo' once more takes back what was done before that.") from None
         self.journal.undone(entry.id)
         return message
+
+    def discard(self, inverse: Mapping[str, Any]) -> None:
+        """Forget what an inverse would need that isn't in the store; the journal forgets what is."""
+        forget = self.discarding.get(inverse["name"])
+        if forget:
+            forget(inverse["payload"])
 
     def _settle(self) -> None:
         """What was done a moment ago gets from the file of intents into the store."""
