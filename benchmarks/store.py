@@ -3,9 +3,9 @@
     python -m benchmarks.store [--records N] [--samples N] [--memories N] [--kills N]
     python -m benchmarks.store --pages       # with the pages sealed too (extra `sqlcipher`)
 
-Then what is lost by `kill -9` (recovery.py; with `--kills 0` that isn't asked).
-
-And how fast a hundred thousand memories are searched, and ready after a start.
+Then how fast a hundred thousand memories are searched, and ready after a start; what is lost by `kill -9` (recovery.py; with
+`--kills 0` that isn't asked); what of a person's words can be read on the disk (canaries.py); and what can be changed there
+unseen (tampering.py).
 
 Both write JSON records under random ids into an indexed table, all in one transaction, and read them back in
 random order. Each round measures all of them, one after the other, in the opposite order of the round before; what counts
@@ -38,6 +38,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks import canaries, tampering
 from benchmarks.recovery import kill9
 from benchmarks.row import at_least, at_most, row
 from llmasos.core.base.types import JSON
@@ -251,6 +252,8 @@ def rows(
         row("search_100k_ms", search, "ms", samples=found, **large, **at_most(search, 15)),
         row("snapshot_start_s", start, "s", samples=started, **large, **at_most(start, 0.3)),
         *(kill9(kills) if kills else ()),
+        *canaries.rows(),
+        *tampering.rows(),
     ]
 
 
