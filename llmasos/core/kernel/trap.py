@@ -496,7 +496,8 @@ class Kernel:
         """The result of a call that came to nothing."""
         call = caller.call
         if isinstance(error, Denied):
-            caller.decision = Decision("deny", error.rule)
+            same = caller.decision.rule == error.rule
+            caller.decision = replace(caller.decision, verdict="deny") if same else Decision("deny", error.rule)
             return Result(call, error="EACCES", message=_readable(str(error)), rule=error.rule)
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
         return Result(call, error=code, message=_readable(str(error)), rule=caller.decision.rule)

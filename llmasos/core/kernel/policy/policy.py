@@ -30,6 +30,7 @@ class Decision:
         tier: Whose rule it is; empty where none matched.
         where: Its file and line, as far as they are known.
         note: What the person should know beside it: that a rate or a budget is used up.
+        labels: For which labels of the call its rule is about it; none where it would be whatever they are.
     """
 
     verdict: Verdict
@@ -37,6 +38,7 @@ class Decision:
     tier: Tier | Literal[""] = ""
     where: str = ""
     note: str = ""
+    labels: tuple[str, ...] = ()
 
 
 NO_RULE = Decision("deny", "no-rule")
@@ -159,7 +161,9 @@ class Policy:
                         used_up.append(rule)
             if best:
                 break
-        decision = Decision(best.decision, best.id, best.tier, best.where) if best else NO_RULE
+        decision = NO_RULE
+        if best:
+            decision = Decision(best.decision, best.id, best.tier, best.where, labels=best.decided_by(labels))
         if decision.verdict != "allow" and (rates or used):
             beyond = [*used_up, *([best] if best and (best.rate or best.budget) else [])]
             decision = replace(decision, note=" ".join(_beyond(rule, subject, rates, used) for rule in beyond))

@@ -127,6 +127,10 @@ class Rule:
             return False
         return all(name in args and _any(listed(some), str(args[name])) for name, some in self.args.items())
 
+    def decided_by(self, labels: frozenset[str]) -> tuple[str, ...]:
+        """Which of a call's labels it is about; none where it says nothing of labels."""
+        return tuple(sorted(label for label in labels if _any(self.labels, label)))
+
     def why_not(
         self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS
     ) -> str:
