@@ -8,7 +8,8 @@
     host.py         all plugins: find, load, call, remove
     door.py         the syscalls and fetches of their code
     folders.py      the folders that they were granted, without links
-    worker.py       one child with its channel: start, call, time out, end
+    worker.py       one child: start, call, time out, end
+    lines.py        its channel
     launcher.py     starts the zygote, learns what this machine can enforce, asks it for children
     bare.py         a child of another system than Linux, which nothing confines: only by the person's override
     alone.py          its process, instead of the zygote and what is forked from it

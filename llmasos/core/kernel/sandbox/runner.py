@@ -25,6 +25,8 @@ PACKAGE = "llmasos_plugin"
 
 _LONGEST = 2000
 """Characters of an error."""
+# One for all: json.dumps with arguments makes an encoder for each call.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Channel:
@@ -134,7 +136,7 @@ def door(channel: Channel, sdk: ModuleType) -> Any:
 
 
 def _line(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(answer).encode() + b"\n"
 
 
 def _error(kind: str, what: str, remedy: str = "") -> dict[str, Any]:
