@@ -330,9 +330,8 @@ class PluginHost:
         """The worker of whoever calls, made where there is none."""
         plugin, workspace = entry.plugin, caller.session.workspace if is_in_workspace(entry.plugin.asks) else None
         whose, process = _Whose("", (), workspace), None
-        if (
-            plugin.isolation == "worker" and plugin.kind == "plugin"
-        ):  # else nothing is left for another, or it is one process
+        # Of one that is single-use nothing is left for another; an app is one process, with a child of its own.
+        if plugin.isolation == "worker" and plugin.kind == "plugin":
             *via, process = _up_to_no_plugin(caller)
             person = process.program == "shell"
             whose = _Whose(process.owner if person else process.pid, tuple(one.subject for one in via), workspace)
