@@ -173,6 +173,9 @@ def serve(channel: Channel, plugin: Plugin) -> None:
         channel.send({"id": 0, **_error("broken", f"its description can't be passed on: {str(error)[:300]}")})
     while (request := channel.receive()) is not None:
         number = request["id"]
+        if "name" not in request:  # nobody's call: the next one finds the way back and forth warm
+            channel.send({"id": number, "value": None})
+            continue
         try:
             channel.send({"id": number, **plugin.call(request)})
         except (ValueError, TypeError, RecursionError) as error:

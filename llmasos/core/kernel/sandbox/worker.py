@@ -179,6 +179,8 @@ class Worker:
                 "ESTALE", f"{self._plugin.code} has changed since it was loaded.", "Load the plugin again."
             )
         self._described = greeting["value"]
+        if self._plugin.isolation == "single_use":  # its one call would be the first to go this way
+            await self._exchange(f"The plugin {self._plugin.name}", _line({"id": self._number}))
 
     async def _exchange(self, name: str, line: bytes) -> dict[str, Any]:
         try:
