@@ -163,7 +163,8 @@ class Policy:
                 break
         decision = NO_RULE
         if best:
-            decision = Decision(best.decision, best.id, best.tier, best.where, labels=best.decided_by(labels))
+            by = best.decided_by(labels) if labels else ()
+            decision = Decision(best.decision, best.id, best.tier, best.where, labels=by)
         if decision.verdict != "allow" and (rates or used):
             beyond = [*used_up, *([best] if best and (best.rate or best.budget) else [])]
             decision = replace(decision, note=" ".join(_beyond(rule, subject, rates, used) for rule in beyond))
