@@ -53,7 +53,7 @@ from llmasos.services.commands.service import Commands
 from llmasos.services.commands.typed import RUN
 from llmasos.services.devices import Brokers, Devices
 from llmasos.services.figures import of_engine
-from llmasos.services.files import Files
+from llmasos.services.files import Files, trash
 from llmasos.services.files.documents import Documents
 from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
@@ -423,6 +423,8 @@ async def compose(
         problems += await installed.load("plugin") + await installed.load("app")
         if launcher.unconfined:
             problems.append("Plugins and apps run unconfined, as unconfined_plugins is set: they can do what you can.")
+            with contextlib.suppress(StoreError):  # as above
+                audit.note("plugins and apps run unconfined, as unconfined_plugins is set")
         if settings.unconfined_commands and await launcher.runs_unconfined():
             problems.append("Native commands run unconfined, as unconfined_commands is set: they can do what you can.")
             with contextlib.suppress(StoreError):  # as above
@@ -437,6 +439,7 @@ async def compose(
         conversations = Conversations(store, clock)
         kernel.erasing += [conversations.forget, jobs.forget, recorder.forget, held.forget, lambda _: embedder.forget()]
         kernel.erasing_lines += [history.erase, kept.erase]
+        kernel.discarding["files.untrash"] = trash.forget
         kernel.killing.append(recorder.forget_process)
         requests = Requests(
             kernel, interpreter, kept=kept, names=lists, apps=apps.installed, private=(home,), jobs=jobs,

@@ -62,7 +62,13 @@ class Search:
         ranked: list[tuple[float, dict[str, Any]]] = []
         for place in self._places:
             decision = kernel.policy.decide(
-                subject, place.syscall, "read", {"query": query}, labels=caller.labels, rates=kernel.rates
+                subject,
+                place.syscall,
+                "read",
+                {"query": query},
+                labels=caller.labels,
+                rates=kernel.rates,
+                used=kernel.used(caller.process),
             )
             if decision.verdict == "allow":
                 for rank, row in enumerate(await place.look(caller, query)):

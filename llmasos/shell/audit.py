@@ -87,7 +87,8 @@ def _line(number: int, record: Record) -> str:
     if record.note:
         return f"{number:7}  {record.at[:19]}  {one_line(record.note)}"
     entry = f"  #{record.entry}" if record.entry else ""
-    decided = f"{record.verdict or 'not decided'} ({record.rule})" if record.rule else "not decided"
+    by = f": {', '.join(record.by)}" if record.by else ""
+    decided = f"{record.verdict or 'not decided'} ({record.rule}{by})" if record.rule else "not decided"
     said = f"{record.actor}  {record.syscall}  {decided}  {record.outcome}{entry}"
     return f"{number:7}  {record.at[:19]}  {one_line(said)}"
 

@@ -23,9 +23,7 @@ from llmasos.core.engine.sources import file_of
 from llmasos.core.kernel.policy import Policy
 from llmasos.core.kernel.policy.rule import TIERS
 from llmasos.core.kernel.sandbox import (
-    COMMAND_REMEDY,
     PROBE,
-    REMEDY,
     Command,
     Launcher,
     Plugin,
@@ -188,7 +186,7 @@ async def _confinement(launcher: Launcher) -> list[Finding]:
     except PluginError as error:
         return [Finding("confinement", "broken", str(error))]
     if layers.lacking and not launcher.unconfined:
-        return [Finding("confinement", "broken", f"No plugin or app is loaded. {layers.lacking} {REMEDY}")]
+        return [Finding("confinement", "broken", f"No plugin or app is loaded. {layers.lacking} {layers.remedy}")]
     if layers.lacking:
         what = f"NONE: plugins and apps can do what you can, as unconfined_plugins is set. {layers.lacking}"
         return [Finding("confinement", "note", what)]
@@ -211,7 +209,7 @@ async def _commands(launcher: Launcher) -> Finding:
             what = f"NONE: a command can do what you can, as unconfined_commands is set. {layers.lacking}"
             return Finding("commands", "note", what)
         if layers.lacking:
-            return Finding("commands", "note", f"'!' runs no command here. {layers.lacking} {COMMAND_REMEDY}")
+            return Finding("commands", "note", f"'!' runs no command here. {layers.lacking} {layers.remedy}")
         ways = await _ways_out(launcher)
     except LlmasosError as error:
         return Finding("commands", "broken", str(error))

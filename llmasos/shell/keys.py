@@ -14,7 +14,7 @@ from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.home import is_home
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.ownership import OwnerLock
-from llmasos.core.kernel.store import Store
+from llmasos.core.kernel.store import Store, pages
 from llmasos.core.kernel.store.store import WORN
 
 PLAIN_PAGES = (
@@ -79,7 +79,7 @@ def run_keys(settings: Settings, action: str, *, data: bool, as_json: bool) -> i
 
 
 def _rewrite(settings: Settings, keyring: Keyring, *, sealed: bool) -> int:
-    count = Store.rewrite(settings.home, keyring, pages_sealed=sealed)
+    count = pages.rewrite(settings.home, keyring, sealed=sealed)
     whole = " already" if count is None else f"; all {count:,} records and files are whole"
     print(f"The store's pages are {'sealed' if sealed else 'plain'}{whole}.")
     return 0

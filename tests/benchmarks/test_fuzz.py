@@ -21,7 +21,7 @@ COUNT = {
     "calls": 2000, "sentences": 100, "times": 60, "programs": 2000, "grammars": 150, "lines": 600, "manifests": 800,
     "policies": 300, "settings": 500, "cards": 800, "pictures": 1000, "archives": 400, "books": 300, "calendars": 60, "frames": 400, "replies": 200,
     "models": 600, "contexts": 1500, "keyrings": 400, "logs": 1500, "intents": 1500, "audits": 150, "stores": 40,
-    "backups": 150, "lorebooks": 400, "markups": 150, "documents": 12, "announced": 600, "templates": 3000,
+    "backups": 150, "lorebooks": 400, "markups": 150, "documents": 40, "announced": 600, "templates": 3000,
 }  # fmt: skip
 """Inputs of each that are tried here: what takes about a third of a second of processor time."""
 

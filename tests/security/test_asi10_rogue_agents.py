@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from llmasos.compose import open_audit
 from llmasos.core.kernel.process import State
+from llmasos.shell.audit import _line
 from tests.seat import Seat, tree
 from tests.security.conftest import Begin
 
@@ -59,6 +61,12 @@ def test_all_that_it_did_and_tried_is_in_the_log_with_what_decided(seat: Seat, b
     tried = trapped[-1]
     assert (tried.process.subject, tried.process.program, tried.call.syscall) == ("user:ada", "agent", "files.delete")
     assert (tried.decision.rule, tried.labels, tried.result.error) == ("others-words", {"file"}, "EACCES")
+    machine = seat.machine
+    audit = open_audit(machine.settings, machine.keyring, machine.kernel.clock, looks=True)
+    read, denied = [record for _, record in audit.records() if record.syscall.startswith("files.")][-2:]
+    assert (read.syscall, read.verdict, read.by) == ("files.read", "allow", ())
+    assert (denied.verdict, denied.rule, denied.labels, denied.by) == ("ask", "others-words", ("file",), ("file",))
+    assert "ask (others-words: file) EACCES" in _line(7, denied)
 
 
 def test_what_it_did_is_taken_back(seat: Seat, begin: Begin) -> None:

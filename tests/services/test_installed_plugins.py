@@ -831,3 +831,59 @@ async def test_an_app_without_open_is_left_out(opened: Open, tmp_path: Path) -> 
             "The app odd isn't loaded: The app odd has no function open(request). Opening it calls that."
         ]
         assert (await desk.standing("odd"))["state"] == "broken"
+
+
+COUNTS = '''
+import os
+from llmasos.sdk import call, syscall
+
+seen = []
+
+@syscall(effect="read")
+def keep(text: str) -> object:
+    """Keep what was said, and tell all that is kept."""
+    seen.append(text)
+    return [os.getpid(), *seen]
+'''
+
+
+async def test_what_a_plugin_remembers_of_one_does_not_get_to_another(desk: Desk, tmp_path: Path) -> None:
+    await desk.add(write(tmp_path / "new", "keeps", code=COUNTS))
+    await desk.add(write(tmp_path / "new", "asks", "syscalls = ['keeps.keep']"))
+    kernel, machine = desk.machine.kernel, desk.machine
+
+    async def keep(process: Process, session: Session, text: str) -> list[Any]:
+        result = await kernel.trap(process, session, Call("keeps.keep", {"text": text}))
+        assert result.ok, result
+        value: list[Any] = result.value
+        return value
+
+    first = await keep(desk.process, desk.session, "ada's")
+    again = await keep(*machine.session(tmp_path, desk.person), "hers, in another session")
+    assert again == [first[0], "ada's", "hers, in another session"]
+    others = [
+        await keep(*machine.session(tmp_path, desk.person, person="bob"), "bob's"),
+        *[
+            await keep(kernel.processes.spawn(desk.process, name=name, program="agent"), desk.session, name)
+            for name in ("one", "other")
+        ],
+    ]
+    assert [seen for _, *seen in others] == [["bob's"], ["one"], ["other"]]
+    assert len({first[0], *(pid for pid, *_ in others)}) == 4
+    through = await desk.ok("asks.do", what="call", name="keeps.keep", text="a plugin's")
+    assert through[1:] == ["a plugin's"]
+    assert await desk.ok("asks.do", what="call", name="keeps.keep", text="more") == [*through, "more"]
+
+
+async def test_the_children_of_a_process_end_with_it(desk: Desk, tmp_path: Path) -> None:
+    await desk.add(write(tmp_path / "new", "keeps", code=COUNTS))
+    kernel = desk.machine.kernel
+    pids = []
+    for number in range(5):
+        agent = kernel.processes.spawn(desk.process, name=str(number), program="agent")
+        result = await kernel.trap(agent, desk.session, Call("keeps.keep", {"text": "x"}))
+        pids.append(result.value[0])
+        await kernel.processes.exit(agent)
+    assert len(set(pids)) == 5
+    alive = [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(alive) <= 1, "the last one ends when the next is wanted, or idle"

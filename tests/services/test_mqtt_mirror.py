@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmasos.services.devices.model import Device, State
-from llmasos.services.devices.mqtt.announced import LONGEST_NAME, MOST_BYTES
+from llmasos.services.devices.mqtt.announced import LONGEST_NAME, MOST_BYTES, Unusable
 from llmasos.services.devices.mqtt.mirror import MOST, Mirror
 
 DEVICE = {"identifiers": ["0x1"], "name": "Desk lamp"}
@@ -140,6 +140,21 @@ def test_a_thermostat_in_fahrenheit() -> None:
     assert orders(made, False) == [("t/mode/set", "off")]
     made.hear("t/mode", b"off")
     assert not only(made)[1].on and orders(made, True) == [("t/mode/set", "heat")]
+
+
+def test_a_thermostat_that_can_only_be_set() -> None:
+    heating = announced(
+        "climate",
+        {"ids": "1", "name": "Heating"},
+        command_topic=None,
+        state_topic=None,
+        temperature_command_topic="t/set",
+    )
+    made = mirror(heating)
+    assert orders(made, None, temperature=21) == orders(made, True, temperature=21) == [("t/set", 21)]
+    for on in (True, False):
+        with pytest.raises(Unusable, match="not switched on and off"):
+            orders(made, on)
 
 
 def test_a_fan_with_three_speeds() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,36 +11,7 @@ from llmasos.compose import compose
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
 from tests.seat import Seat, reader
-
-WORDS = {
-    name: f"Canary{number}{name.title()}"
-    for number, name in enumerate(
-        ("fact", "task", "event", "overwritten", "deleted", "filename", "said", "answered", "persona", "sentence", "typed", "crash", "workspace"), 7301
-    )
-}  # fmt: skip
-
-
-def forms(word: str) -> set[bytes]:
-    """A word as text, and in forms it could hide in."""
-    plain = word.encode()
-    found = {plain, plain.lower(), plain.hex().encode(), word.encode("utf-16-le")}
-    # Base64 has three forms, by where the word starts; the outer letters depend on the neighbours.
-    return found | {
-        base64.b64encode(b"\0" * skip + plain + b"\0" * (-(skip + len(plain)) % 3))[4:-4] for skip in range(3)
-    }
-
-
-def leaks(folder: Path, words: Sequence[str]) -> list[str]:
-    """Which words can be read in which files."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        content = path.read_bytes() if path.is_file() else b""
-        found += [
-            f"{word} in {path.name}"
-            for word in words
-            if any(f in content or f in path.name.encode() for f in forms(word))
-        ]
-    return found
+from tests.system.planting import WORDS, forms, leaks, search, use
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
@@ -51,26 +19,6 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
         (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / str(number)).write_bytes(b"\x01\x02" + form + b"\xff")
     assert len(leaks(tmp_path / "files", ["Canary"])) == len(forms("Canary"))
-
-
-def use(seat: Seat) -> None:
-    """A person's day, with a canary in everything that is kept."""
-    seat.ok("memory.remember", text=f"the key is at {WORDS['fact']}")
-    seat.ok("tasks.add", title=f"see {WORDS['task']}")
-    seat.ok("schedule.add", title=f"meet {WORDS['event']}", when="tomorrow at 9am")
-    seat.put("a.md", f"was {WORDS['overwritten']}\n" * 50)
-    seat.ok("files.write", path="a.md", content="other words")
-    seat.put(f"{WORDS['filename']}.md", f"was {WORDS['deleted']}\n" * 50)
-    seat.ok("files.delete", path=f"{WORDS['filename']}.md")
-    seat.ok("character.create", name="Orrin", personality=f"keeps {WORDS['persona']}")
-    assert WORDS["answered"] in seat.ok("character.chat", name="Orrin", message=f"remember {WORDS['said']}")["text"]
-    assert seat.say(f"remember that {WORDS['sentence']} is near").ok
-    machine = seat.machine
-    machine.history.append(f"tell me about {WORDS['typed']}")
-    try:
-        raise RuntimeError(WORDS["crash"])
-    except RuntimeError:
-        logging.getLogger("llmasos.tests").exception("a call failed")
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -99,6 +47,17 @@ def test_nothing_readable_on_disk(tmp_path: Path, closed: bool) -> None:
     assert (home / "store.db").stat().st_size > 10_000
     others = [path.name for path in home.rglob("*") if path.stat().st_mode & 0o077]
     assert others == [], "only the owner can read them"
+
+
+def test_not_while_it_runs_nor_when_it_is_killed_nor_in_a_backup(tmp_path: Path) -> None:
+    seen = search(tmp_path)
+    assert seen.found == []
+    assert seen.words == 4 * len(WORDS)
+    for kept in ("killed/home/swap/*", "closed/home/index/*", "closed/home/audit/*", "closed/one.backup"):
+        assert any(path.stat().st_size > 100 for path in tmp_path.glob(kept)), f"something was kept in {kept}"
+    # What it looks for is there, in the one place where it may be.
+    assert leaks(tmp_path / "killed" / WORDS["workspace"], [WORDS["overwritten"]]) == []
+    assert leaks(tmp_path / "killed", [WORDS["workspace"]])
 
 
 def test_a_failing_syscall_prints_no_traceback(

@@ -21,6 +21,7 @@ from llmasos.core.kernel.intents import FILE, Intents
 from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.session import Answer, Consent, Nobody
 from llmasos.core.kernel.store import Store
+from llmasos.services.files import seal
 from llmasos.services.memory import service as memory
 from tests.seat import Person, Seat, reader
 
@@ -176,6 +177,25 @@ def test_forgotten(seat: Seat) -> None:
     open_question.cancel()
     seat.wait(asyncio.wait([open_question]))
     assert places(seat) == set()
+
+
+def test_forgotten_in_what_undo_kept(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
+    seat.put("a.md", f"was {CANARY}\n")
+    type_in(seat, f"memory.remember '{FACT}'")
+    type_in(seat, f"files.write a.md '{FACT}'")
+    seat.put(f"{FACT}.md", f"about {CANARY}\n")
+    seat.put("others.md", "large too")
+    monkeypatch.setattr(seal, "LIMIT", 1)
+    type_in(seat, f"files.delete '{FACT}.md'")
+    type_in(seat, "files.delete others.md")
+    assert "blob" in places(seat)
+    trash = seat.workspace / ".llmasos-trash"
+    assert {path.name for path in trash.rglob("*.md")} == {f"{FACT}.md", "others.md"}
+    seat.ok("memory.forget", query="mat")
+    assert places(seat) == set()
+    assert [path.name for path in trash.rglob("*") if path.is_file()] == ["others.md"]
+    seat.ok("system.undo")
+    assert (seat.workspace / "others.md").read_text() == "large too"
 
 
 def machine_index(seat: Seat) -> Any:

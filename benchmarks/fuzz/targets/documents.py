@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 from benchmarks.answers import paper
+from benchmarks.fuzz import warm
 from benchmarks.fuzz.mutate import Bytes
 from benchmarks.fuzz.target import Target
+from llmasos import sdk
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.kernel.sandbox import Launcher
+from llmasos.core.kernel.sandbox import Launcher, zygote
 from llmasos.sdk import ToolError
 from llmasos.services.files.documents import Documents, markup, zipped
 from llmasos.services.files.documents.reader import CHARACTERS
@@ -136,11 +140,22 @@ class Ours(Target):
             assert not {"\0", "\r", "\x1b"} & set(words)
 
 
+class Warm(Launcher):
+    """Starts a zygote that has the libraries of documents loaded: most of a child's time is their import otherwise."""
+
+    def _command(self, control: int) -> list[str]:
+        python = super()._command(control)
+        specs = (importlib.util.find_spec(name.partition(".")[0]) for name in warm.LIBRARIES)
+        packages = {str(Path(spec.origin).parents[1]) for spec in specs if spec and spec.origin}
+        own = [warm.__file__, str(control), sdk.__file__, str(Path(zygote.__file__).parent), os.pathsep.join(packages)]
+        return [*python[: python.index(zygote.__file__)], *own]
+
+
 class Papers(Target):
-    """All kinds of documents through the kernel's end: what a parser does in its child is nobody's crash, hang or memory."""
+    """All kinds of documents through the kernel's end, each in a confined child: what its parser does there is nobody's trouble."""
 
     name = "documents"
-    share = 1
+    share = 4
 
     def __init__(self, folder: Path) -> None:
         whole = {"pdf": paper.pdf(_PAGES), "rtf": _RTF, "html": _PAGE}
@@ -148,7 +163,7 @@ class Papers(Target):
         draw = Drawing(whole, {"docx": word, "odt": {"content.xml": _OPEN}, "epub": _BOOK})
         super().__init__(folder, draw)
         self._runner = asyncio.Runner()
-        self._launcher = Launcher()
+        self._launcher = Warm()
         self._documents = Documents(self._launcher)
         self.run(b"html\n" + _PAGE)  # the zygote is there before this process is bounded
 

@@ -88,9 +88,14 @@ class Policies(Target):
         seeds.append(
             b'name = "mine"\nmoderation = "strict"\n[[rule]]\nid = "a"\nsubject = ["character:*", "app:social"]\n'
             b'syscall = ["files.*"]\neffect = ["write"]\nargs = { path = ["private/*", "*.key"], to = "x" }\n'
-            b'labels = ["web", "plugin:*"]\nrate = "10/minute"\ndecision = "deny"\ndescription = "d"\n'
+            b'labels = ["web", "plugin:*"]\nrate = "10/minute"\nbudget = { calls = 5, seconds = 60 }\ndecision = "deny"\ndescription = "d"\n'
         )
-        super().__init__(folder, Bytes(seeds, [b"[[rule]]", b"rate = ", b"args.", b"[!", b"[a-", b"**", b'"10/day"']))
+        super().__init__(
+            folder,
+            Bytes(
+                seeds, [b"[[rule]]", b"rate = ", b"budget = { calls = ", b"args.", b"[!", b"[a-", b"**", b'"10/day"']
+            ),
+        )
 
     def run(self, data: bytes) -> None:
         """Rules, or the mistakes with their lines."""

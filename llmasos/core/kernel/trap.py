@@ -31,7 +31,7 @@ from llmasos.core.kernel.instruments import Instruments
 from llmasos.core.kernel.journal import Entry, Journal, as_said
 from llmasos.core.kernel.labels import of_call, of_result
 from llmasos.core.kernel.mailbox import Mailboxes
-from llmasos.core.kernel.policy import NO_LABELS, Decision, Explanation, Policy, Rates, stronger
+from llmasos.core.kernel.policy import NO_LABELS, NOTHING_USED, Decision, Explanation, Policy, Rates, Used, stronger
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
@@ -107,7 +107,14 @@ class Caller:
 
     def erase(self, match: Callable[[Entry], bool]) -> None:
         """Take the traces of what is erased for good out of the journal, and out of whatever kept what was shown."""
-        self.kernel.journal.erase(match)
+
+        def goes(entry: Entry) -> bool:
+            found = match(entry)
+            if found and entry.inverse:  # before the entry, which alone says where it is
+                self.kernel.discard(entry.inverse)
+            return found
+
+        self.kernel.journal.erase(goes)
         self.kernel.consents.erase(match)
         person = self.session.person
         for forget in self.kernel.erasing:
@@ -154,6 +161,8 @@ class Kernel:
     """Called before something is changed; what one raises stops it."""
     erasing: list[Callable[[str], None]] = field(default_factory=list)
     """Told of the person when something of theirs is erased for good: forget what you keep of what was shown."""
+    discarding: dict[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """By the name of an inverse: forgets what is kept for it outside of the store, when it is erased for good."""
     erasing_lines: list[Callable[[Callable[[str], bool]], None]] = field(default_factory=list)
     """Given what tells a line that is erased for good: forget such lines, where you keep what persons typed."""
     killing: list[Callable[[Process], None]] = field(default_factory=list)
@@ -268,6 +277,12 @@ class Kernel:
         self.journal.undone(entry.id)
         return message
 
+    def discard(self, inverse: Mapping[str, Any]) -> None:
+        """Forget what an inverse would need that isn't in the store; the journal forgets what is."""
+        forget = self.discarding.get(inverse["name"])
+        if forget:
+            forget(inverse["payload"])
+
     def _settle(self) -> None:
         """What was done a moment ago gets from the file of intents into the store."""
         self._settling = None
@@ -279,7 +294,15 @@ class Kernel:
     def decide(self, caller: Caller, row: Syscall, args: Mapping[str, Any]) -> Decision:
         """What policy says of a call of this caller with these arguments."""
         subject, labels = caller.process.subject, caller.labels
-        return self.policy.decide(subject, row.name, row.effect, args, labels=labels, rates=self.rates)
+        used = self.used(caller.process)
+        return self.policy.decide(subject, row.name, row.effect, args, labels=labels, rates=self.rates, used=used)
+
+    def used(self, process: Process) -> Used:
+        """What a process used so far, where a rule asks for it."""
+        if not self.policy.budgeted:
+            return NOTHING_USED
+        seconds = self.processes.now() - process.began
+        return {"calls": process.calls, "tokens": process.tokens, "seconds": seconds}
 
     async def judge(self, caller: Caller) -> tuple[Decision, dict[str, str]]:
         """What policy says of a call that will be made later, and its arguments as far as they can be resolved now.
@@ -324,7 +347,13 @@ class Kernel:
                 why = str(error)
         found = [
             self.policy.explain(
-                subject or caller.process.subject, row.name, row.effect, args, labels=caller.labels, rates=self.rates
+                subject or caller.process.subject,
+                row.name,
+                row.effect,
+                args,
+                labels=caller.labels,
+                rates=self.rates,
+                used=NOTHING_USED if subject else self.used(caller.process),
             )
             for args in (call.args, {**call.args, **shown})
         ]
@@ -429,7 +458,13 @@ class Kernel:
             (rule.tier, rule.id): rule
             for known in (args, {**args, **shown})
             for rule in self.policy.charges(
-                subject, row.name, row.effect, known, labels=caller.labels, rates=self.rates
+                subject,
+                row.name,
+                row.effect,
+                known,
+                labels=caller.labels,
+                rates=self.rates,
+                used=self.used(caller.process),
             )
         }
         for rule in found.values():
@@ -461,7 +496,8 @@ class Kernel:
         """The result of a call that came to nothing."""
         call = caller.call
         if isinstance(error, Denied):
-            caller.decision = Decision("deny", error.rule)
+            same = caller.decision.rule == error.rule
+            caller.decision = replace(caller.decision, verdict="deny") if same else Decision("deny", error.rule)
             return Result(call, error="EACCES", message=_readable(str(error)), rule=error.rule)
         code = error.code if isinstance(error, SyscallError) else "EAGAIN" if isinstance(error, NeedsAnswer) else "EIO"
         return Result(call, error=code, message=_readable(str(error)), rule=caller.decision.rule)

@@ -129,6 +129,12 @@ def may(caller: Caller, syscall: str, **args: str) -> bool:
     """Whether policy lets a caller make a call without asking anybody."""
     kernel = caller.kernel
     decision = kernel.policy.decide(
-        caller.process.subject, syscall, "read", args, labels=caller.labels, rates=kernel.rates
+        caller.process.subject,
+        syscall,
+        "read",
+        args,
+        labels=caller.labels,
+        rates=kernel.rates,
+        used=kernel.used(caller.process),
     )
     return decision.verdict == "allow"

@@ -6,8 +6,9 @@ import logging
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from llmasos.services.files import effects, imprint
 from llmasos.services.files.place import TEMPORARY, TRASH, Place
@@ -51,6 +52,13 @@ def make_room(root: Path, most: int, stop: threading.Event, *, sparing: str) -> 
             total -= size
             count += 1
     return count
+
+
+def forget(payload: Mapping[str, Any]) -> None:
+    """Remove what an effect put there for its undo, by what it kept of it (`files.untrash`)."""
+    aside = tuple(payload["aside"])
+    if aside[:1] == (TRASH,) and len(aside) > 1 and aside[1].startswith(TEMPORARY):
+        _remove(Place(Path(payload["root"]), aside[:2]))
 
 
 def _boxes(root: Path) -> Iterator[tuple[float, Place]]:

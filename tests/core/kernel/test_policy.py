@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -14,7 +15,7 @@ from llmasos.core.base.errors import UsageError
 from llmasos.core.base.paths import shipped
 from llmasos.core.base.types import Effect
 from llmasos.core.base.values import Named
-from llmasos.core.kernel.policy import NO_RULE, Policy, Rate, Rates, Rule
+from llmasos.core.kernel.policy import NO_RULE, Allowance, Policy, Rate, Rates, Rule
 from llmasos.core.kernel.policy.file import _KEYS, examine
 
 ALLOW = Rule("allow-all", "allow")
@@ -194,6 +195,47 @@ def test_many_subjects_do_not_fill_the_memory(clock):
     assert len(calls.rates._used) <= 1_000
 
 
+def test_an_allow_rule_allows_until_a_process_has_used_up_its_budget():
+    rules = (Rule("some", "allow", budget=Allowance.parse({"calls": 2, "tokens": 100})), Rule("rest", "ask"))
+    policy = Policy("p", (replace(rules[0], tier="user"), rules[1]))
+
+    def decide(**used: float) -> Any:
+        return policy.decide("app:a", "device.turn_on", "external", {}, used=used)
+
+    assert [decide(calls=n).verdict for n in range(4)] == ["allow", "allow", "ask", "ask"]
+    assert decide(calls=1, tokens=99.5, seconds=1e9).rule == "some"
+    assert decide(tokens=100).rule == "rest"
+    assert decide(calls=2).note == "The budget of the rule 'some' is used up (2 calls, 100 tokens for each process)."
+    tried = {one.rule.id: one.why for one in policy.explain("app:a", "x", "read", {}, used={"calls": 2}).rules}
+    assert tried["some"] == "The budget of the rule 'some' is used up (2 calls, 100 tokens for each process)."
+
+
+def test_another_rule_matches_only_when_a_budget_is_used_up():
+    policy = Policy("p", (Rule("all", "allow"), Rule("enough", "deny", budget=Allowance.parse({"seconds": 60}))))
+    verdicts = [policy.decide("a", "x", "read", {}, used={"seconds": at}).verdict for at in (0, 59.9, 60, 1e6)]
+    assert verdicts == ["allow", "allow", "deny", "deny"]
+    tried = {one.rule.id: one.why for one in policy.explain("a", "x", "read", {}, used={"seconds": 1}).rules}
+    assert tried["enough"] == "not all of 60 seconds is used up"
+
+
+def test_a_rule_with_both_needs_room_in_both(clock):
+    both = Rule("some", "allow", rate=Rate.parse("1/minute"), budget=Allowance.parse({"calls": 5}))
+    policy, rates = Policy("p", (both,)), Rates(clock)
+    assert policy.decide("a", "x", "read", {}, rates=rates, used={"calls": 4}).verdict == "allow"
+    assert policy.decide("a", "x", "read", {}, rates=rates, used={"calls": 5}).verdict == "deny"
+    rates.spend(both, "a")
+    found = policy.decide("a", "x", "read", {}, rates=rates, used={"calls": 5})
+    assert found.verdict == "deny" and "The rate 1/minute" in found.note and "The budget" in found.note
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, "10", {}, {"calls": 0}, {"calls": 1.5}, {"calls": True}, {"seats": 3}, {"calls": 1 << 60}]
+)
+def test_a_wrong_budget(wrong):
+    with pytest.raises(ValueError):
+        Allowance.parse(wrong)
+
+
 @pytest.mark.parametrize("wrong", ["", "10", "0/minute", "ten/minute", "10/fortnight", "-1/minute", "1.5/second"])
 def test_a_wrong_rate(wrong):
     with pytest.raises(ValueError):
@@ -306,6 +348,7 @@ def test_a_character_may_look_but_not_write_by_default():
         ("[[rule]]\nid = 'a'\ndecision = 'allow'\nargs = ['a']", "no table of patterns"),
         ("[[rule]]\nid = 'a'\ndecision = 'allow'\nrate = 10", "has a rate 10"),
         ("[[rule]]\nid = 'a'\ndecision = 'allow'\nrate = 'often'", "has a rate 'often'"),
+        ("[[rule]]\nid = 'a'\ndecision = 'allow'\nbudget = { seats = 3 }", "has a budget"),
         ("[[rule]]\nid = ['a']\ndecision = 'allow'", "needs an id"),
         ("[[rule]]\nid = 'a'\ndecision = ['allow']", "allow, ask or deny"),
         ("a = " + "[" * 5_000 + "]" * 5_000, "can't be read"),
@@ -378,6 +421,7 @@ def test_a_file_has_all_keys(tmp_path):
         args = { name = ["lamp*", "desk*"], value = "on" }
         labels = ["web"]
         rate = "10/minute"
+        budget = { calls = 50, seconds = 60 }
         decision = "allow"
         """
     )
@@ -385,6 +429,7 @@ def test_a_file_has_all_keys(tmp_path):
     assert rule == Rule(
         "all-keys", "allow", ("app:*",), ("device.*",), ("external",), {"name": ("lamp*", "desk*"), "value": ("on",)},
         ("web",), Rate(10, 60.0, "10/minute"), "Each is there.", "bundled", f"{path}:4",
+        Allowance((("calls", 50), ("seconds", 60))),
     )  # fmt: skip
 
 

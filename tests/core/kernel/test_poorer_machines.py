@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,9 +21,10 @@ from llmasos.compose import compose
 from llmasos.core.base.errors import PluginError
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.sources import ScriptedEngines
-from llmasos.core.kernel.sandbox import Launcher, Layers, PluginHost, launcher
+from llmasos.core.kernel.sandbox import Command, Launcher, Layers, PluginHost, launcher, selftest
+from llmasos.core.kernel.sandbox.landlock import Place as Granted
 from llmasos.core.kernel.sandbox.launcher import REMEDY
-from llmasos.shell.doctor import _confinement
+from llmasos.shell.doctor import _commands, _confinement
 from tests.core.kernel.launchers import CONFINES, PYTHON, Mine, Poorer, Somebodys
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux")
@@ -66,6 +69,13 @@ TELLING = [
     "processes.read_the_kernels_memory", "kernel.enter_a_user_namespace", "kernel.mount", "resources.open_many_files",
 ]  # fmt: skip
 """Attacks of each kind."""
+SPIN = """
+@syscall(effect="read")
+def spin() -> int:
+    "Never end."
+    while True:
+        pass
+"""
 LACKING = {
     "no-landlock": "has no Landlock",
     "off-landlock": "has no Landlock",
@@ -171,14 +181,68 @@ def test_what_is_lacking(layers: Layers, said: str) -> None:
     assert bool(layers.lacking) == bool(said)
 
 
-async def test_another_system_has_no_plugins(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of Linux alone is there, and nothing that was found out by it."""
     monkeypatch.setattr(launcher.sys, "platform", "darwin")
+    for module, name in ((os, "pidfd_open"), (signal, "pidfd_send_signal"), (socket, "SO_PEERCRED")):
+        monkeypatch.delattr(module, name)
+
+
+@pytest.mark.usefixtures("macos")
+async def test_on_another_system_no_plugin_is_loaded_and_no_command_run(place: Path) -> None:
+    starter = Launcher(unconfined_commands=True)
+    async with a_host(starter) as host:
+        rows, (problem,) = await host.load([place.parent])
+        assert rows == []
+        assert "What confines them is part of Linux, and this is darwin." in str(problem)
+        assert "LLMASOS_UNCONFINED_PLUGINS=1" in str(problem)
+        (finding,) = await _confinement(starter)
+        assert finding.state == "broken"
+        assert "Type it into a terminal of its own." in (await _commands(starter)).detail
+        with pytest.raises(PluginError, match="this is darwin") as caught:
+            await starter.run(Command(["/bin/true"], Granted("/", 0, 0), "/"))
+        assert "UNCONFINED" not in caught.value.remedy
+
+
+@pytest.mark.usefixtures("macos")
+async def test_on_another_system_the_setting_loads_them_in_a_process_of_their_own(place: Path) -> None:
     starter = Launcher(unconfined=True)
     async with a_host(starter) as host:
-        _, (problem,) = await host.load([place.parent])
-    assert "There are no plugins on darwin: what confines them is part of Linux." in str(problem)
-    (finding,) = await _confinement(starter)
-    assert finding.state == "broken"
+        rows = {row.name: row for row in await host.add(place)}
+        assert starter.unconfined
+        assert starter.enforced == "none"
+        assert await rows["free.passwd"].run(None) is True
+        worker = host._entries["free"].worker.pid
+        assert worker not in (None, os.getpid())
+        assert set(Path(f"/proc/{worker}/environ").read_bytes().split(b"\0")) <= {b"", b"LC_CTYPE=C.UTF-8"}
+        child = await rows["free.child"].run(None)
+        await host.remove("free")
+        await _gone(child)
+        assert worker
+        await _gone(worker)
+
+
+def test_on_another_system_it_ends_with_the_kernel(place: Path, child: Callable[..., subprocess.Popen[str]]) -> None:
+    code = (
+        "import asyncio, os, pathlib, sys, zoneinfo\n"
+        "from llmasos.core.kernel.sandbox import Launcher, PluginHost\n"
+        "sys.platform = 'darwin'\n"
+        "async def main():\n"
+        "    host = PluginHost(launcher=Launcher(unconfined=True))\n"
+        "    row, = [r for r in await host.add(pathlib.Path(sys.argv[1])) if r.name.endswith('.spin')]\n"
+        "    call = asyncio.create_task(row.run(None))\n"
+        "    print(host._entries['free'].worker.pid, flush=True)\n"
+        "    await call\n"
+        "asyncio.run(main())\n"
+    )
+    (place / "plugin.py").write_text(CODE + SPIN)
+    kernel = child(code, str(place))
+    assert kernel.stdout is not None
+    worker = int(kernel.stdout.readline())
+    kernel.kill()
+    kernel.wait()
+    asyncio.run(_gone(worker))
 
 
 async def test_the_person_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +258,9 @@ async def test_the_person_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -
             assert bool(machine.plugins.plugins) is unconfined
             (finding,) = await _confinement(machine.launcher)
             assert finding.state == state
+            audit = composing.open_audit(settings, machine.keyring, machine.kernel.clock, looks=True)
+            notes = [record.note for _, record in audit.records() if "plugins and apps run unconfined" in record.note]
+            assert bool(notes) is unconfined, "the override is in the audit log"
         finally:
             await machine.close()
 
@@ -205,6 +272,61 @@ async def test_doctor_names_each_layer() -> None:
     await starter.close()
     assert found.keys() == {"landlock", "seccomp", "limits", "plugin user", "namespaces", "confinement"}
     assert {finding.state for finding in found.values()} == {"ok"}
+
+
+class Holed(Mine):
+    """Starts a zygote in which one layer is there and doesn't hold, as it wouldn't know itself."""
+
+    def __init__(self, layers: Iterable[str], **more: bool) -> None:
+        Launcher.__init__(self, **more)
+        self._in_force = ",".join([*layers, "selftest"])
+
+
+@confining
+@pytest.mark.parametrize(
+    ("left_out", "way"),
+    [
+        ("limits", "take a gigabyte of memory"), ("landlock", "list a folder"), ("seccomp", "open a network socket"),
+    ],
+)  # fmt: skip
+async def test_a_layer_that_does_not_hold_is_found_at_the_start(place: Path, left_out: str, way: str) -> None:
+    for override in (False, True):
+        starter = Holed((layer for layer in LAYERS if layer != left_out), unconfined=override, unconfined_commands=True)
+        async with a_host(starter) as host:
+            rows, (problem,) = await host.load([place.parent])
+            assert rows == []
+            assert "The confinement doesn't hold: a child could " in str(problem)
+            assert way in str(problem)
+            assert "UNCONFINED" not in str(problem)
+            assert not starter.unconfined
+            with pytest.raises(PluginError, match="doesn't hold"):
+                await starter.run(Command(["/bin/true"], Granted("/", 0, 0), "/"))
+            (finding,) = await _confinement(starter)
+            assert finding.state == "broken"
+            assert way in finding.detail
+
+
+@confining
+async def test_what_is_tried_at_the_start_works_where_nothing_stops_it() -> None:
+    starter = Holed(["selftest"])
+    layers = await starter.layers()
+    await starter.close()
+    assert set(layers.escapes) >= set(selftest.WAYS) - {
+        "be traced",
+        "enter a mount namespace",
+        "enter a user namespace",
+    }
+
+
+@confining
+@pytest.mark.parametrize("who", [Mine, Somebodys])
+async def test_at_the_start_nothing_gets_out(who: type[Mine]) -> None:
+    if who is Somebodys and not PYTHON:
+        pytest.skip("no Python that an ordinary user can start")
+    starter = who([*LAYERS, "selftest"])
+    layers = await starter.layers()
+    await starter.close()
+    assert (layers.escapes, layers.lacking) == ([], "")
 
 
 @confining

@@ -15,10 +15,10 @@ from llmasos.core.base.errors import StoreError, UsageError
 from llmasos.core.base.settings import Settings
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.ownership import OwnerLock
-from llmasos.core.kernel.store import Store, pages
+from llmasos.core.kernel.store import Store, pages, sqlcipher
 from llmasos.shell.keys import run_keys
 
-pytestmark = pytest.mark.skipif(not pages.available(), reason="sqlcipher3 isn't installed (extra 'sqlcipher')")
+pytestmark = pytest.mark.skipif(not sqlcipher.available(), reason="sqlcipher3 isn't installed (extra 'sqlcipher')")
 
 PLAIN = b"SQLite format 3\0"
 
@@ -60,10 +60,10 @@ def test_a_sealed_file_shows_nothing(home: Path) -> None:
 def test_it_is_written_anew_and_all_is_as_it_was(home: Path, sealed: bool) -> None:
     filled(home, sealed=not sealed)
     before = content(home)
-    assert Store.rewrite(home, Keyring.open(home), pages_sealed=sealed) == 300
+    assert pages.rewrite(home, Keyring.open(home), sealed=sealed) == 300
     assert (home / "store.db").read_bytes()[:16].startswith(PLAIN) is not sealed
     assert content(home) == before
-    assert Store.rewrite(home, Keyring.open(home), pages_sealed=sealed) is None
+    assert pages.rewrite(home, Keyring.open(home), sealed=sealed) is None
     assert not list(home.glob(".store.db*"))
     assert (home / "store.db").stat().st_mode & 0o777 == 0o600
     with opened(home) as store:  # goes on as any other
@@ -82,12 +82,12 @@ def test_cut_off_in_the_middle_it_is_as_it_was(home: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pages, "rewrite", broken)
-        Store.rewrite(home, Keyring.open(home), pages_sealed=True)
+        patch.setattr(sqlcipher, "copy", broken)
+        pages.rewrite(home, Keyring.open(home), sealed=True)
     assert content(home) == before and not list(home.glob(".store.db*"))
     for left in ("", "-wal", "-journal"):
         (home / f".store.db.new{left}").write_bytes(b"of a program that was killed")
-    assert Store.rewrite(home, Keyring.open(home), pages_sealed=True) == 300
+    assert pages.rewrite(home, Keyring.open(home), sealed=True) == 300
     assert content(home) == before
 
 
@@ -107,7 +107,7 @@ def test_what_another_program_has_open_is_left_alone(home: Path, child: Callable
     other = child(code, str(home))
     assert other.stdout.readline().strip() == "open"  # type: ignore[attr-defined]
     with pytest.raises(StoreError, match="open elsewhere"):
-        Store.rewrite(home, Keyring.open(home), pages_sealed=True)
+        pages.rewrite(home, Keyring.open(home), sealed=True)
     assert (home / "store.db").read_bytes()[:100] == before[:100]
     other.kill()  # type: ignore[attr-defined]
     other.wait()  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from llmasos.core.base.values import done, items, text
 from llmasos.core.kernel import program
 from llmasos.core.kernel.journal import Journal
 from llmasos.core.kernel.keyring import Keyring
-from llmasos.core.kernel.policy import Policy, Rule
+from llmasos.core.kernel.policy import Allowance, Policy, Rule
 from llmasos.core.kernel.process import Budget, ProcessTable
 from llmasos.core.kernel.session import Nobody, Session
 from llmasos.core.kernel.store import Store
@@ -323,3 +323,14 @@ async def test_a_used_up_budget_makes_no_call_more(world):
     result = await world.trap("shelf.add", name="jam")
     assert (result.error, world.shelf.things) == ("EDQUOT", [])
     assert "used up its budget of 2 calls" in result.message
+
+
+async def test_a_policys_budget_is_for_each_process(world):
+    few = Rule("few", "allow", budget=Allowance.parse({"calls": 2}))
+    world.kernel.policy = Policy("few", (few,))
+    assert [(await world.trap("shelf.look")).ok for _ in range(3)] == [True, True, False]
+    result = await world.trap("shelf.add", name="jam")
+    assert (result.error, world.shelf.things) == ("EACCES", [])
+    assert "The budget of the rule 'few' is used up (2 calls for each process)." in result.message
+    world.process = world.kernel.processes.spawn(world.process, name="another", program="app", subject="app:another")
+    assert (await world.trap("shelf.look")).ok

@@ -48,6 +48,7 @@ class Auditor:
             outcome=result.error or "ok",
             entry=trapped.entry,
             labels=tuple(sorted(trapped.labels)),
+            by=trapped.decision.labels,
             layers=self._layers(self._table[call.syscall]) if call.syscall in self._table else "",
         )
         try:

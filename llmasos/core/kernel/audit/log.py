@@ -48,7 +48,8 @@ class Record(NamedTuple):
         outcome: `ok`, or the error's code.
         entry: Number in the journal; 0 where there is none.
         layers: What the code that ran was confined with; empty for the kernel's own.
-        labels: Where what decided came from.
+        labels: Where the request and what it is about come from.
+        by: Which of them decided: for which the rule is about the call; none where it is whatever they are.
         note: What happened, where it was no call.
     """
 
@@ -63,6 +64,7 @@ class Record(NamedTuple):
     entry: int = 0
     layers: str = ""
     labels: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -216,7 +218,7 @@ class AuditLog:
             said = json.loads(self._cipher.open(link.sealed, _aad(link.number)))
         except StoreError:
             raise BrokenChain(path, link.line, "the entry was changed") from None
-        said["labels"] = tuple(said.get("labels", ()))
+        said |= {name: tuple(said.get(name, ())) for name in ("labels", "by")}
         return Record(**{name: value for name, value in said.items() if name in _NAMES})
 
     def _go_on(self) -> None:

@@ -20,12 +20,12 @@ from llmasos.core.base.errors import UsageError
 from llmasos.core.base.foreign import parse_toml
 from llmasos.core.base.types import Effect
 from llmasos.core.kernel.policy.moderation import LEVELS, Moderation
-from llmasos.core.kernel.policy.rule import STRENGTH, Rate, Rule, Tier, listed
+from llmasos.core.kernel.policy.rule import STRENGTH, Allowance, Rate, Rule, Tier, listed
 
 LARGEST = 1 << 20
 """Bytes of a policy file; nobody writes that many rules by hand."""
 _FILE_KEYS = {"name", "description", "moderation", "rule"}
-_KEYS = {"id", "description", "subject", "syscall", "effect", "args", "labels", "rate", "decision"}
+_KEYS = {"id", "description", "subject", "syscall", "effect", "args", "labels", "rate", "budget", "decision"}
 _LISTS = ("subject", "syscall", "effect", "labels")
 _HEADER = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 
@@ -165,6 +165,13 @@ def _mistakes(path: Path, number: int, line: int, raw: Mapping[str, Any]) -> Ite
             Rate.parse(str(raw["rate"]))
         except ValueError:
             yield wrong(f"has a rate {raw['rate']!r}", 'Write rate = "10/minute"; second, hour and day work too.')
+    if "budget" in raw:
+        try:
+            Allowance.parse(raw["budget"])
+        except ValueError:
+            yield wrong(
+                f"has a budget {raw['budget']!r}", "Write budget = { calls = 50, tokens = 2000, seconds = 60 }."
+            )
 
 
 def _are_patterns(value: Any) -> bool:
@@ -190,6 +197,7 @@ def _rule(raw: Mapping[str, Any], tier: Tier, where: str) -> Rule:
         args={name: tuple(listed(patterns)) for name, patterns in raw.get("args", {}).items()},
         labels=tuple(raw.get("labels", ())),
         rate=Rate.parse(raw["rate"]) if "rate" in raw else None,
+        budget=Allowance.parse(raw["budget"]) if "budget" in raw else None,
         description=str(raw.get("description", "")),
         tier=tier,
         where=where,

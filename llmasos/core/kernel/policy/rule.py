@@ -18,6 +18,12 @@ TIERS: tuple[Tier, ...] = ("admin", "user", "bundled")
 """The highest first: its rules decide where they match."""
 NO_LABELS: frozenset[str] = frozenset()
 
+Used = Mapping[str, float]
+"""What a process used so far of what is counted."""
+NOTHING_USED: Used = {}
+COUNTED = ("calls", "tokens", "seconds")
+
+_MOST = 1 << 53
 _RATE = re.compile(r"\s*(\d{1,6})\s*/\s*(second|minute|hour|day)\s*")
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _SHOWN = 60
@@ -48,6 +54,33 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one process may use up, in all its life: so many calls, tokens of the model, seconds since it began."""
+
+    amounts: tuple[tuple[str, int], ...]
+
+    @staticmethod
+    def parse(said: object) -> Allowance:
+        """The allowance of `{ calls = 50, seconds = 60 }`.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if not isinstance(said, dict) or not said or not set(said) <= set(COUNTED):
+            raise ValueError(said)
+        if not all(type(amount) is int and 0 < amount < _MOST for amount in said.values()):
+            raise ValueError(said)
+        return Allowance(tuple((what, said[what]) for what in COUNTED if what in said))
+
+    def is_used_up(self, used: Used) -> bool:
+        """Whether a process that used so much has used up any of it."""
+        return any(used.get(what, 0) >= amount for what, amount in self.amounts)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{amount:,} {what}" for what, amount in self.amounts)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; it matches where all of its patterns do.
 
@@ -60,6 +93,7 @@ class Rule:
         rate: How often, for each subject: an allow rule matches up to it, another rule only beyond it.
         tier: Whose rule it is.
         where: File and line, as far as they are known.
+        budget: What one process may use up: an allow rule matches until it has, another rule only then.
     """
 
     id: str
@@ -73,11 +107,12 @@ class Rule:
     description: str = ""
     tier: Tier = "bundled"
     where: str = ""
+    budget: Allowance | None = None
 
     def matches(
         self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS
     ) -> bool:
-        """Whether its patterns are about this call; its rate isn't looked at."""
+        """Whether its patterns are about this call; rate and budget aren't looked at."""
         return self.is_about(subject, syscall, effect) and self.fits(args, labels)
 
     def is_about(self, subject: str, syscall: str, effect: Effect) -> bool:
@@ -91,6 +126,10 @@ class Rule:
         if self.labels and not any(_any(self.labels, label) for label in labels):
             return False
         return all(name in args and _any(listed(some), str(args[name])) for name, some in self.args.items())
+
+    def decided_by(self, labels: frozenset[str]) -> tuple[str, ...]:
+        """Which of a call's labels it is about; none where it says nothing of labels."""
+        return tuple(sorted(label for label in labels if _any(self.labels, label)))
 
     def why_not(
         self, subject: str, syscall: str, effect: Effect, args: Mapping[str, Any], labels: frozenset[str] = NO_LABELS

@@ -8,8 +8,11 @@
     host.py         all plugins: find, load, call, remove
     door.py         the syscalls and fetches of their code
     folders.py      the folders that they were granted, without links
-    worker.py       one child with its channel: start, call, time out, end
+    worker.py       one child: start, call, time out, end
+    lines.py        its channel
     launcher.py     starts the zygote, learns what this machine can enforce, asks it for children
+    bare.py         a child of another system than Linux, which nothing confines: only by the person's override
+    alone.py          its process, instead of the zygote and what is forked from it
     running.py      one native command: its output, how it ended, the ways to end it
 
     zygote.py       a process of its own that forks the children; imports nothing of llmasos but this part and the sdk
@@ -20,6 +23,7 @@
     landlock.py       which files, no TCP, no signals
     seccomp.py        which system calls
     libc.py           how all of these reach the operating system
+    selftest.py     what one of them tries at each start
     runner.py       the child's life: is confined, loads the plugin, answers calls
     command.py      the life of a native command, which a person typed: the same layers, wider in what it needs:
     root.py           programs, a temporary folder and the workspace

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.network import Broker
@@ -28,6 +28,10 @@ from llmasos.core.kernel.sandbox.manifest import Kind, Plugin
 from llmasos.core.kernel.sandbox.wheels import Packaged
 from llmasos.core.kernel.sandbox.worker import Worker
 from llmasos.core.kernel.syscall import Handler, Syscall
+
+if TYPE_CHECKING:
+    from llmasos.core.kernel.process import Process
+    from llmasos.core.kernel.trap import Caller
 
 _AT_ONCE = 2
 """Children that start at the same time: the start of a shell isn't slowed by twenty plugins."""
@@ -79,12 +83,27 @@ class Loaded(NamedTuple):
     problems: list[Problem]
 
 
+class _Whose(NamedTuple):
+    """For whom a child works, and nobody else: what a plugin remembers of one doesn't get to another.
+
+    Attributes:
+        who: The person for all their sessions, else one process; empty for all.
+        via: Plugins that it was called through, the nearest first.
+        workspace: Where the plugin was granted folders in it: a child's confinement stays as it is.
+    """
+
+    who: str | int
+    via: tuple[str, ...]
+    workspace: Path | None
+
+
 @dataclass(slots=True)
 class _Entry:
     plugin: Plugin
     worker: Worker
-    workers: dict[Path, Worker] = field(default_factory=dict)
-    """One for each workspace, where the plugin was granted folders in it: a child's confinement stays as it is."""
+    """It described the plugin; it works for the first person who calls."""
+    workers: dict[_Whose, tuple[Process | None, Worker]] = field(default_factory=dict)
+    """Each with the process that it ends with; None where it works for a person."""
     rows: list[Syscall] | None = None
     said: Any = None
 
@@ -307,17 +326,30 @@ class PluginHost:
             allowed=lambda: self._folders.allowed(may, workspace),
         )  # fmt: skip
 
+    async def _of(self, entry: _Entry, caller: Caller) -> Worker:
+        """The worker of whoever calls, made where there is none."""
+        plugin, workspace = entry.plugin, caller.session.workspace if is_in_workspace(entry.plugin.asks) else None
+        whose, process = _Whose("", (), workspace), None
+        # Of one that is single-use nothing is left for another; an app is one process, with a child of its own.
+        if plugin.isolation == "worker" and plugin.kind == "plugin":
+            *via, process = _up_to_no_plugin(caller)
+            person = process.program == "shell"
+            whose = _Whose(process.owner if person else process.pid, tuple(one.subject for one in via), workspace)
+            process = None if person else process
+        if whose not in entry.workers:
+            free = entry.worker not in (worker for _, worker in entry.workers.values())
+            adopted = free and process is None and workspace is None
+            worker = entry.worker if adopted else self._worker(plugin, plugin.asks, workspace, entry.said)
+            entry.workers[whose] = (process, worker)
+            await _leave(entry)
+        return entry.workers[whose][1]
+
     def _handler(self, entry: _Entry, function: str) -> Handler:
         asks = entry.plugin.asks
-        by_workspace, has_door = is_in_workspace(asks), bool(asks.syscalls or asks.hosts)
+        has_door = bool(asks.syscalls or asks.hosts)
 
         async def run(caller: Any, /, **args: Any) -> Any:
-            worker = entry.worker
-            if by_workspace and caller:
-                workspace = caller.session.workspace
-                if workspace not in entry.workers:
-                    entry.workers[workspace] = self._worker(entry.plugin, asks, workspace, entry.said)
-                worker = entry.workers[workspace]
+            worker = await self._of(entry, caller) if caller else entry.worker
             if not has_door or caller is None:
                 return await worker.call(function, args)
             async with door.opened(caller, entry.plugin, self._broker) as doorway:
@@ -342,7 +374,22 @@ def _plugin_folders(folders: Iterable[Path], kind: Kind) -> list[Path]:
 
 
 async def _close(entry: _Entry) -> None:
-    await asyncio.gather(*(worker.close() for worker in (entry.worker, *entry.workers.values())))
+    workers = {entry.worker, *(worker for _, worker in entry.workers.values())}
+    await asyncio.gather(*(worker.close() for worker in workers))
+
+
+def _up_to_no_plugin(caller: Caller) -> Iterator[Process]:
+    """The processes of a call: of the plugins that it was made through, then of whoever called the first of them."""
+    for process in caller.kernel.processes.line(caller.process):
+        yield process
+        if process.program != "plugin":
+            return
+
+
+async def _leave(entry: _Entry) -> None:
+    """End the children of processes that have ended."""
+    over = [whose for whose, (process, _) in entry.workers.items() if process and not process.alive]
+    await asyncio.gather(*(entry.workers.pop(whose)[1].close() for whose in over))
 
 
 __all__ = ["Discovered", "Loaded", "Plugin", "PluginHost", "Problem"]

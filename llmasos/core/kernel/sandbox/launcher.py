@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +19,11 @@ from typing import Any, TypeVar
 from llmasos import sdk
 from llmasos.core.base.errors import PluginError
 from llmasos.core.kernel.sandbox import landlock, seccomp, zygote
+from llmasos.core.kernel.sandbox.bare import BareChild
 from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
 from llmasos.core.kernel.sandbox.running import Command, Running
 
-Started = TypeVar("Started", bound="Child | Running")
+Started = TypeVar("Started", bound="Child | BareChild | Running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Layers:
         machine: The processor's architecture.
         own_user: Whether children run as users of their own.
         unhidden: Why the rest of the machine isn't hidden from them; empty where it is.
+        escapes: What a child that was confined could do at the start and shouldn't.
+        system: What runs on it, as Python calls it.
     """
 
     landlock: int
@@ -41,10 +45,26 @@ class Layers:
     machine: str
     own_user: bool
     unhidden: str
+    escapes: Sequence[str] = ()
+    system: str = "linux"
 
     @property
     def lacking(self) -> str:
-        """Why a child can't be confined here, in one sentence; empty where it can."""
+        """Why a child can't be confined here, in one sentence; empty where it can, and where that holds."""
+        if not self.missing and self.escapes:
+            return f"The confinement doesn't hold: a child could {', '.join(self.escapes)}."
+        return self.missing
+
+    @property
+    def remedy(self) -> str:
+        """What to do about that."""
+        return REMEDY if self.missing else "Update Linux, or llmasos; please report what 'llmasos doctor' shows."
+
+    @property
+    def missing(self) -> str:
+        """What isn't there to confine a child with, in one sentence; empty where all is."""
+        if self.system != "linux":
+            return f"What confines them is part of Linux, and this is {self.system}."
         if self.machine not in seccomp.NUMBERS:
             return f"No list of system calls is known for this processor ({self.machine})."
         if not self.seccomp:
@@ -59,6 +79,12 @@ class Layers:
 REMEDY = (
     "It takes Linux 6.7 or newer with 'landlock' in /sys/kernel/security/lsm, on x86_64 or aarch64; "
     "or LLMASOS_UNCONFINED_PLUGINS=1, if you trust every plugin and app that is installed."
+)
+
+
+COMMAND_REMEDY = (
+    "It takes what plugins take, and namespaces or Linux 6.12; "
+    "or LLMASOS_UNCONFINED_COMMANDS=1, if you trust every command that you type."
 )
 
 
@@ -86,17 +112,18 @@ class CommandLayers:
         return self.uncounted
 
     @property
+    def remedy(self) -> str:
+        """What to do where it can't be confined."""
+        if self.layers.lacking and not self.layers.missing:
+            return self.layers.remedy
+        return COMMAND_REMEDY if self.layers.system == "linux" else "Type it into a terminal of its own."
+
+    @property
     def enforced(self) -> str:
         """What it is confined with, in a word each, as the audit log keeps it."""
         if self.lacking:
             return "none"
         return f"landlock {self.layers.landlock}, seccomp, limits{', hidden' if self.hidden else ''}"
-
-
-COMMAND_REMEDY = (
-    "It takes what plugins take, and namespaces or Linux 6.12; "
-    "or LLMASOS_UNCONFINED_COMMANDS=1, if you trust every command that you type."
-)
 
 
 class Child:
@@ -148,7 +175,7 @@ class Launcher:
 
     def __init__(self, *, unconfined: bool = False, unconfined_commands: bool = False) -> None:
         self._unconfined = unconfined
-        self._unconfined_commands = unconfined_commands
+        self._unconfined_commands = unconfined_commands and sys.platform == "linux"  # nothing else can run one
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket
         self._hindrance = ""  # why there is no process
@@ -162,7 +189,7 @@ class Launcher:
         It gets one descriptor and nothing else of ours: no environment, no file, no terminal, no working folder.
         """
         if sys.platform != "linux":
-            self._hindrance = f"There are no plugins on {sys.platform}: what confines them is part of Linux."
+            self._layers = Layers(0, False, platform.machine(), False, "they aren't confined", system=sys.platform)
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -188,7 +215,7 @@ class Launcher:
     @property
     def unconfined(self) -> bool:
         """Whether the children that were started couldn't be confined."""
-        return self._unconfined and self._layers is not None and bool(self._layers.lacking)
+        return self._unconfined and self._layers is not None and bool(self._layers.missing)
 
     @property
     def commands_enforced(self) -> str:
@@ -220,7 +247,7 @@ class Launcher:
         async with self._turn:
             return await self._greeted()
 
-    async def launch(self, code: Path, allowed: Allowed = ORDINARY) -> Child:
+    async def launch(self, code: Path, allowed: Allowed = ORDINARY) -> Child | BareChild:
         """A child that is going to load a plugin.
 
         Args:
@@ -231,10 +258,13 @@ class Launcher:
             PluginError: It can't be confined here, or not started.
         """
         async with self._turn:
-            lacking = (await self._greeted()).lacking
-            if lacking and not self._unconfined:
-                raise PluginError(f"Plugins can't be confined here. {lacking}", REMEDY)
-            return await _whole(self._child(code, allowed, confined=not lacking))
+            layers = await self._greeted()
+            # The setting is for machines that lack something, not for what should hold and doesn't.
+            if layers.lacking and not (self._unconfined and layers.missing):
+                raise PluginError(f"Plugins can't be confined here. {layers.lacking}", layers.remedy)
+            if not self._process:  # only Linux has the zygote
+                return BareChild(code, allowed)
+            return await _whole(self._child(code, allowed, confined=not layers.missing))
 
     async def commands(self) -> CommandLayers:
         """What native commands are confined with, and whether they can be.
@@ -244,7 +274,9 @@ class Launcher:
         """
         async with self._turn:
             layers = await self._greeted()
-            if self._commands is None:
+            if not self._process:
+                self._commands = CommandLayers(layers, hidden=False, uncounted="")
+            elif self._commands is None:
                 said, _ = await self._asked({"look": "commands"})
                 self._commands = CommandLayers(layers, said["hidden"], said["uncounted"])
             return self._commands
@@ -252,7 +284,8 @@ class Launcher:
     async def runs_unconfined(self) -> bool:
         """Whether native commands are run though they can't be confined."""
         try:
-            return self._unconfined_commands and bool((await self.commands()).lacking)
+            layers = await self.commands()
+            return self._unconfined_commands and bool(layers.lacking) and not layers.layers.escapes
         except PluginError:  # then none is run at all
             return False
 
@@ -263,8 +296,8 @@ class Launcher:
             PluginError: They can't be confined here.
         """
         layers = await self.commands()
-        if layers.lacking and not self._unconfined_commands:
-            raise PluginError(f"Native commands can't be confined here. {layers.lacking}", COMMAND_REMEDY)
+        if layers.lacking and (layers.layers.escapes or not self._unconfined_commands):
+            raise PluginError(f"Native commands can't be confined here. {layers.lacking}", layers.remedy)
         return layers
 
     async def run(self, command: Command) -> Running:
@@ -296,9 +329,9 @@ class Launcher:
     async def _greeted(self) -> Layers:
         if self._process and self._process.poll() is not None:
             await self._end()
-        if not self._process:
+        if not self._process and not self._layers:
             self.start()
-        if not self._process:
+        if not self._process and not self._layers:
             raise PluginError(self._hindrance)
         if not self._layers:
             self._layers = Layers(**(await self._receive())[0])

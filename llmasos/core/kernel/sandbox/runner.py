@@ -25,6 +25,8 @@ PACKAGE = "llmasos_plugin"
 
 _LONGEST = 2000
 """Characters of an error."""
+# One for all: json.dumps with arguments makes an encoder for each call.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Channel:
@@ -134,7 +136,7 @@ def door(channel: Channel, sdk: ModuleType) -> Any:
 
 
 def _line(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(answer).encode() + b"\n"
 
 
 def _error(kind: str, what: str, remedy: str = "") -> dict[str, Any]:
@@ -171,6 +173,9 @@ def serve(channel: Channel, plugin: Plugin) -> None:
         channel.send({"id": 0, **_error("broken", f"its description can't be passed on: {str(error)[:300]}")})
     while (request := channel.receive()) is not None:
         number = request["id"]
+        if "name" not in request:  # nobody's call: the next one finds the way back and forth warm
+            channel.send({"id": number, "value": None})
+            continue
         try:
             channel.send({"id": number, **plugin.call(request)})
         except (ValueError, TypeError, RecursionError) as error:

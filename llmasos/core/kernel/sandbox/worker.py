@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 
 from llmasos.core.base.errors import Errno, PluginError, SyscallError
 from llmasos.core.kernel.sandbox import limits, runner
+from llmasos.core.kernel.sandbox.bare import BareChild
 from llmasos.core.kernel.sandbox.description import without_lines
 from llmasos.core.kernel.sandbox.folders import ORDINARY, Allowed
 from llmasos.core.kernel.sandbox.launcher import Child, Launcher
+from llmasos.core.kernel.sandbox.lines import Lines
 from llmasos.core.kernel.sandbox.manifest import Plugin
 
 LIMIT = runner.LIMIT
@@ -63,14 +65,14 @@ class Worker:
         self._idle = idle
         self._allowed = allowed
         self._turn = asyncio.Lock()  # guards everything below: one request at a time
-        self._child: Child | None = None
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
+        self._child: Child | BareChild | None = None
+        self._lines: Lines
         self._number = 0
         self._used = False
         self._closed = False
         self._described = described
         self._ending: asyncio.TimerHandle | None = None
+        self._last = 0.0  # when it was used
         self._ending_children: set[asyncio.Future[None]] = set()
         self._refilling: asyncio.Task[None] | None = None
 
@@ -125,12 +127,11 @@ class Worker:
     async def close(self) -> None:
         """End the child and wait until it is gone."""
         self._closed = True  # before taking the turn: a running call isn't waited for, a waiting one starts nothing
-        writer = self._writer if self._child else None
+        lines = self._lines if self._child else None
         self._kill()
         async with self._turn:
-            if writer:
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+            if lines:
+                await lines.closed
             await asyncio.gather(*self._ending_children)
 
     async def _made(self, asked: Mapping[str, Any], door: Door | None) -> bytes:
@@ -149,7 +150,7 @@ class Worker:
     async def _start(self) -> None:
         if self._closed:
             raise self._gone()
-        if self._child and not (self._used or self._reader.at_eof() or _is_worn(self._child.pid)):
+        if self._child and not (self._used or self._lines.ended or _is_worn(self._child.pid)):
             return
         self._kill()  # a child that has served, that died between two calls, or soon would
         try:
@@ -157,7 +158,8 @@ class Worker:
         except PluginError as error:
             raise SyscallError("EAGAIN", error.what, error.remedy) from None
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=child.channel, limit=LIMIT)
+            loop = asyncio.get_running_loop()
+            _, self._lines = await loop.create_unix_connection(lambda: Lines(LIMIT), sock=child.channel)
         except BaseException:
             child.channel.close()
             child.kill()
@@ -177,27 +179,28 @@ class Worker:
                 "ESTALE", f"{self._plugin.code} has changed since it was loaded.", "Load the plugin again."
             )
         self._described = greeting["value"]
+        if self._plugin.isolation == "single_use":  # its one call would be the first to go this way
+            await self._exchange(f"The plugin {self._plugin.name}", _line({"id": self._number}))
 
     async def _exchange(self, name: str, line: bytes) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(self._timeout):
-                self._writer.write(line)
-                await self._writer.drain()
-                answer = _answer(await self._reader.readuntil(), self._number)
+            if line:
+                self._lines.write(line)
+            answer = _answer(await self._lines.line(self._timeout), self._number)
         except TimeoutError:
             self._fail("ETIMEDOUT", f"{name} took longer than {self._timeout:g} seconds and was stopped.")
         except (EOFError, OSError):
             self._fail("EIO", f"{name} crashed: the plugin {self._plugin.name} ended its process.")
-        except asyncio.LimitOverrunError:
+        except OverflowError:
             self._fail("EIO", f"{name} sent more than {LIMIT:,} bytes and was stopped.")
         except _RefusedError as error:
             self._fail("EIO", f"{name} was stopped: the plugin {self._plugin.name} {error}.")
         except BaseException:
             self._kill()
             raise
-        if self._ending:
-            self._ending.cancel()
-        self._ending = asyncio.get_running_loop().call_later(self._idle, self._retire)
+        self._last = time.monotonic()
+        if self._ending is None:
+            self._retire_in(self._idle)
         return answer
 
     def _gone(self) -> SyscallError:
@@ -209,8 +212,15 @@ class Worker:
             raise self._gone() from None
         raise SyscallError(code, what, "It is started afresh with the next call.") from None
 
+    def _retire_in(self, seconds: float) -> None:
+        self._ending = asyncio.get_running_loop().call_later(seconds, self._retire)
+
     def _retire(self) -> None:
-        if not self._turn.locked():  # else the running call sets the next timer
+        """End the child if it wasn't used for so long; one timer that looks again, instead of one for each call."""
+        left = self._last + self._idle - time.monotonic()
+        if self._turn.locked() or left > 0:
+            self._retire_in(max(left, 0.0) or self._idle)
+        else:
             self._kill()
 
     def _kill(self) -> None:
@@ -221,7 +231,7 @@ class Worker:
         if child is None:
             return
         child.kill()
-        self._writer.transport.abort()
+        self._lines.abort()
         self._ending_children.add(child.ended)
         child.ended.add_done_callback(self._ending_children.discard)
 
@@ -235,7 +245,7 @@ def _is_worn(pid: int) -> bool:
 
 
 def _line(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(message).encode() + b"\n"
 
 
 def _request(name: str, request: dict[str, Any]) -> bytes:
@@ -313,5 +323,7 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(text)
 
 
+# One for all: json.dumps with arguments makes an encoder for each call.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 # 1e999 and NaN are no numbers that the rest of the system could write down again.
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)

@@ -3,10 +3,10 @@
     python -I -S -B zygote.py CONTROL SDK
 
 CONTROL is the descriptor of a socket to the kernel. First the zygote tells which layers of confinement this machine
-has. Then, for each `{"code", "confined", "read", "write", "memory", "names"}`, it forks a child and answers `{"pid"}`
-with two descriptors, the kernel's end of the child's channel and a pidfd. For each `{"command"}` it does the same with
-a native command, whose output is a third descriptor; `{"look"}` asks what confines those. It ends when the kernel does,
-and all children with it.
+has, and what a child that is confined with them could do all the same. Then, for each `{"code", "confined", "read",
+"write", "memory", "names"}`, it forks a child and answers `{"pid"}` with two descriptors, the kernel's end of the
+child's channel and a pidfd. For each `{"command"}` it does the same with a native command, whose output is a third
+descriptor; `{"look"}` asks what confines those. It ends when the kernel does, and all children with it.
 
 The kernel never forks itself: a copy of it would hold its keys, and copying its tables takes long. Started by path,
 with nothing of llmasos but this folder and the sdk's file; what is loaded here, no child has to load again.
@@ -29,7 +29,7 @@ if not __package__:  # started by path: this folder as a package without the one
     sys.modules[__package__] = ModuleType(__package__)
     sys.modules[__package__].__path__ = [os.path.dirname(__file__)]  # noqa: PTH120 - pathlib costs 4 ms
 
-from . import command, confine, crowd, identity, landlock, namespaces, runner, seccomp, seccomp_commands
+from . import command, confine, crowd, identity, landlock, namespaces, runner, seccomp, seccomp_commands, selftest
 
 LONGEST = 1 << 16
 """Bytes of a request."""
@@ -56,6 +56,7 @@ class Zygote:
         own_user = identity.is_free()  # asked in the namespaces
         self._how = confine.How(library, programs, os.getpid(), own_user, hidden=not self._unhidden)
         self._means: command.Means | None = None
+        self._escapes = self._tried() if complete else []
 
     def layers(self) -> dict[str, Any]:
         """What this machine has."""
@@ -65,7 +66,26 @@ class Zygote:
             "machine": os.uname().machine,
             "own_user": self._how.own_user,
             "unhidden": self._unhidden,
+            "escapes": self._escapes,
         }
+
+    def _tried(self) -> list[str]:
+        """What a child that is confined as all will be can do and shouldn't."""
+        heard, said = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                confine.apply(os.path.dirname(__file__), self._how, confine.Granted([], [], 0))  # noqa: PTH120
+                os.write(said, json.dumps(selftest.ways_out()).encode())
+            finally:
+                os._exit(0)
+        os.close(said)
+        told = os.read(heard, LONGEST)
+        os.close(heard)
+        os.waitpid(pid, 0)
+        # Nothing where a layer can't be put in force in it: then no plugin is loaded, and its error says why.
+        found: list[str] = json.loads(told or b"[]")
+        return found
 
     def serve(self) -> None:
         """Answer requests until the kernel closes its end."""

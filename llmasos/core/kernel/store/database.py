@@ -1,6 +1,6 @@
 """One SQLite connection behind a lock: its settings, transactions, and errors that a person can read.
 
-It knows nothing of records. Where its pages are sealed (pages.py), the connection is another one and all else the same.
+It knows nothing of records. Where its pages are sealed, the connection is sqlcipher.py's, and all else the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from llmasos.core.base.durable import sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
-from llmasos.core.kernel.store import pages
+from llmasos.core.kernel.store import sqlcipher
 
 BUSY_SECONDS = 30.0
 SETTINGS = (
@@ -59,7 +59,7 @@ class Database:
     def __init__(self, path: Path, key: bytes | None = None) -> None:
         self.path = path
         self._key = key
-        self._errors = _ERRORS if key is None else (*_ERRORS, pages.module(path).Error)
+        self._errors = _ERRORS if key is None else (*_ERRORS, sqlcipher.module(path).Error)
         self.lock = threading.RLock()
         self.depth = 0
         self._named = 0  # the inode of the log whose name is on the disk
@@ -171,7 +171,7 @@ class Database:
             self._connection.close()
 
     def _connect(self, path: Path, **options: Any) -> sqlite3.Connection:
-        return sqlite3.connect(path, **options) if self._key is None else pages.connect(path, self._key, **options)
+        return sqlite3.connect(path, **options) if self._key is None else sqlcipher.connect(path, self._key, **options)
 
     def _readable(self, error: Exception) -> StoreError:
         if isinstance(error, UnicodeDecodeError):

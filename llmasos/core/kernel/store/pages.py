@@ -1,114 +1,61 @@
 """The optional layer below the store: SQLCipher seals whole pages, so that the file shows nothing but its size.
 
 What records hold is sealed one by one above, with or without it. This hides how many there are, how large each is, in
-which order they came and to how many scopes they belong. Its key is one of the home's own. The one door to the package
-`sqlcipher3` (extra `sqlcipher`), which brings an SQLite of its own.
+which order they came and to how many scopes they belong. Its key is one of the home's own. A store has it from its
+beginning (`Store.open`), or is written anew here.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sqlite3
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
 
+from llmasos.core.base.durable import locked, sync_file, sync_folder
 from llmasos.core.base.errors import StoreError
-
-PACKAGE = "sqlcipher3"
-EXTRA = "pip install 'llmasos[sqlcipher]'"
-LABEL = "store/pages"
-"""What the home's key of the pages is derived for."""
-
-
-def available() -> bool:
-    """Whether the package is installed."""
-    return importlib.util.find_spec(PACKAGE) is not None
+from llmasos.core.kernel.keyring import Keyring
+from llmasos.core.kernel.store import sqlcipher
+from llmasos.core.kernel.store.database import Database, new_file
+from llmasos.core.kernel.store.store import FILE, LOCK, Store
 
 
-def are_sealed(path: Path) -> bool:
-    """Whether a database that isn't empty is none to plain SQLite: its pages are sealed, or it is damaged."""
-    # Immutable: neither locked, nor is what lies beside it touched.
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-    try:
-        connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.Error as error:
-        return getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"
-    except UnicodeDecodeError:
-        return False
-    finally:
-        connection.close()
-    return False
+def rewrite(home: Path, keyring: Keyring, *, sealed: bool) -> int | None:
+    """Write a home's store anew with its pages sealed, or plain; cut off in the middle, it is as it was.
 
+    No other program may have it open.
 
-def module(path: Path) -> ModuleType:
-    """SQLCipher's module, for the store at a path.
+    Returns:
+        How many records and blobs are in it, all of which were looked at; None where its pages are so already.
 
     Raises:
-        StoreError: It isn't installed.
+        StoreError: It is damaged, is open elsewhere, or can't be written; nothing was changed.
     """
-    try:
-        return importlib.import_module(f"{PACKAGE}.dbapi2")
-    except ImportError:
-        raise StoreError(
-            f"The store {path} is no plain SQLite file: its pages are sealed, or it is damaged.",
-            f"Install what opens sealed pages ({EXTRA}), or restore a backup; nothing was changed.",
-        ) from None
+    path, key = home / FILE, keyring.derive(sqlcipher.LABEL)
+    fresh = path.with_name(f".{path.name}.new")
+    Store.open(home, keyring).close()  # it is this home's, and up to date
+    with locked(home / LOCK):
+        if sqlcipher.are_sealed(path) == sealed:
+            return None
+        _remove(fresh)  # of one that was killed; a log of it would be read as that of the new file
+        new_file(fresh)
+        try:
+            sqlcipher.copy(path, fresh, key, sealed=sealed)
+            # The last one that closes it takes its log in. Of another file, that log would be read as this one's.
+            if path.with_name(f"{path.name}-wal").exists():
+                raise StoreError(f"The store {path} is open elsewhere.", "End that program first.")
+            db = Database(fresh, key if sealed else None)
+            try:
+                count = Store(db, keyring).verify()
+            finally:
+                db.close()
+            sync_file(fresh)
+        except BaseException:
+            _remove(fresh)
+            raise
+        fresh.replace(path)
+        sync_folder(home)
+    return count
 
 
-def connect(path: Path, key: bytes | None, **options: Any) -> sqlite3.Connection:
-    """A connection of SQLCipher's, which behaves as one of the standard library.
-
-    Args:
-        path: The file.
-        key: Of its pages; None where they are plain.
-        options: As for `sqlite3.connect`.
-    """
-    connection = cast("sqlite3.Connection", module(path).connect(path, **options))
-    connection.execute("PRAGMA cipher_log_level=NONE")  # it writes to stderr otherwise
-    if key is not None:
-        # A raw key: it comes from a key, and needs no stretching.
-        connection.execute(f'PRAGMA key="{_raw(key)}"')
-    return connection
-
-
-def version() -> str:
-    """What seals the pages."""
-    connection = cast("sqlite3.Connection", module(Path()).connect(":memory:"))
-    try:
-        return f"SQLCipher {connection.execute('PRAGMA cipher_version').fetchone()[0]}"
-    finally:
-        connection.close()
-
-
-def rewrite(path: Path, fresh: Path, key: bytes, *, sealed: bool) -> None:
-    """Copy a database to a file that is empty yet, with its pages sealed or plain.
-
-    Args:
-        path: The database; the other way round.
-        fresh: The copy; it isn't synced.
-        key: Of the sealed ones.
-        sealed: Whether those of the copy are.
-
-    Raises:
-        StoreError: It can't be read or written.
-    """
-    library = module(path)
-    connection = connect(path, None if sealed else key, isolation_level=None)
-    try:
-        connection.execute("ATTACH DATABASE ? AS fresh KEY ?", (str(fresh), _raw(key) if sealed else ""))
-        connection.execute("PRAGMA fresh.auto_vacuum=INCREMENTAL")  # before its first table
-        connection.execute("SELECT sqlcipher_export('fresh')").fetchall()
-        for what in ("user_version", "application_id"):  # which aren't copied
-            (value,) = connection.execute(f"PRAGMA main.{what}").fetchone()
-            connection.execute(f"PRAGMA fresh.{what}={int(value)}")
-        connection.execute("DETACH DATABASE fresh")
-    except library.Error as error:
-        raise StoreError(f"The store {path} can't be written anew: {error}.", "It is as it was.") from error
-    finally:
-        connection.close()
-
-
-def _raw(key: bytes) -> str:
-    return f"x'{key.hex()}'"
+def _remove(path: Path) -> None:
+    """Remove a database and what SQLite puts beside it."""
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()

@@ -42,19 +42,23 @@ class Scope:
 
 
 class Scopes:
-    """The scopes of a store. Its caller holds the database lock."""
+    """The scopes of a store. Its caller holds the database lock.
+
+    Attributes:
+        ready: Those of the newest keys by kind and subject, as far as they were asked for; `known` finds the rest.
+    """
 
     def __init__(self, db: Database, keyring: Keyring, state: State) -> None:
         self._db = db
         self._keyring = keyring
         self._state = state
         self._kinds = crypto.Tagger(keyring.derive("kinds"))
-        self._ready: dict[tuple[str, str], Scope] = {}
+        self.ready: dict[tuple[str, str], Scope] = {}
         self._by_id: dict[int, Scope] = {}
 
     def known(self, kind: str, subject: str) -> Scope | None:
         """The scope, if anything was ever kept in it."""
-        scope = self._ready.get((kind, subject))
+        scope = self.ready.get((kind, subject))
         if scope is None:
             token = self._keyring.token(subject)
             for version in self._keyring.versions(token):  # while keys rotate, there may be none of the newest
@@ -63,14 +67,14 @@ class Scopes:
                 if scope is not None:
                     break
             if scope is not None and self._is_newest(scope):
-                self._ready[kind, subject] = scope
+                self.ready[kind, subject] = scope
         return scope
 
     def need(self, kind: str, subject: str) -> Scope:
         """The scope, made where it is missing: inside a transaction."""
-        scope = self._ready.get((kind, subject))
+        scope = self.ready.get((kind, subject))
         if scope is None:
-            scope = self._ready[kind, subject] = self._made(self._kind(kind), self._keyring.dek(subject))
+            scope = self.ready[kind, subject] = self._made(self._kind(kind), self._keyring.dek(subject))
         return scope
 
     def newer(self, old: Scope) -> Scope:
@@ -168,7 +172,7 @@ class Scopes:
 
     def clear(self) -> None:
         """Forget all scopes made ready: keys changed, or the transaction that made them was rolled back."""
-        self._ready.clear()
+        self.ready.clear()
         self._by_id.clear()
 
     def _is_newest(self, scope: Scope) -> bool:

@@ -17,12 +17,12 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
 from typing import Any, BinaryIO, NamedTuple
 
-from llmasos.core.base.durable import locked, owner_only, sync_file, sync_folder
+from llmasos.core.base.durable import locked, owner_only
 from llmasos.core.base.errors import StoreError
 from llmasos.core.base.types import JSON
 from llmasos.core.kernel import crypto
 from llmasos.core.kernel.keyring import Keyring
-from llmasos.core.kernel.store import blobs, pages, schema
+from llmasos.core.kernel.store import blobs, schema, sqlcipher
 from llmasos.core.kernel.store.blobs import Blobs
 from llmasos.core.kernel.store.database import Database, new_file
 from llmasos.core.kernel.store.scopes import Scope, Scopes
@@ -40,7 +40,9 @@ REVISION, DIGEST = "store_revision", "store_digest"
 """What the facts of a checkpoint call them."""
 
 _PLACE = Struct(">QQ")
-_NONCE = crypto.NONCE_BYTES
+_NONCE, _UNOPENED = crypto.NONCE_BYTES, crypto.UNOPENED
+_OTHER_TYPES = TypeError, StructError
+"""What comes of a cell of another type: SQLite holds any in any column."""
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -106,7 +108,7 @@ class Store:
         Args:
             home: The folder of all state.
             keyring: Its keys.
-            pages_sealed: Whether the pages of a new one are sealed (pages.py); one that is there is opened as it is.
+            pages_sealed: Whether the pages of a new one are sealed; one that is there is opened as it is.
 
         Raises:
             StoreError: Missing, damaged, another mode, another home's; nothing is created or changed then.
@@ -122,8 +124,8 @@ class Store:
             elif path.stat().st_mode & 0o077:
                 path.chmod(0o600)
             new = not keyring.live()
-            sealed = pages.are_sealed(path) if path.stat().st_size else pages_sealed
-            db = Database(path, keyring.derive(pages.LABEL) if sealed else None)
+            sealed = sqlcipher.are_sealed(path) if path.stat().st_size else pages_sealed
+            db = Database(path, keyring.derive(sqlcipher.LABEL) if sealed else None)
             try:
                 store = cls(db, keyring)
                 schema.prepare(db, keyring, store._state)
@@ -137,48 +139,10 @@ class Store:
                 raise
         return store
 
-    @classmethod
-    def rewrite(cls, home: Path, keyring: Keyring, *, pages_sealed: bool) -> int | None:
-        """Write a store anew with its pages sealed, or plain; cut off in the middle, it is as it was.
-
-        No other program may have it open.
-
-        Returns:
-            How many records and blobs are in it, all of which were looked at; None where its pages are so already.
-
-        Raises:
-            StoreError: It is damaged, is open elsewhere, or can't be written; nothing was changed.
-        """
-        path, key = home / FILE, keyring.derive(pages.LABEL)
-        fresh = path.with_name(f".{path.name}.new")
-        cls.open(home, keyring).close()  # it is this home's, and up to date
-        with locked(home / LOCK):
-            if pages.are_sealed(path) == pages_sealed:
-                return None
-            _remove(home, fresh.name)  # of one that was killed; a log of it would be read as that of the new file
-            new_file(fresh)
-            try:
-                pages.rewrite(path, fresh, key, sealed=pages_sealed)
-                # The last one that closes it takes its log in. Of another file, that log would be read as this one's.
-                if path.with_name(f"{path.name}-wal").exists():
-                    raise StoreError(f"The store {path} is open elsewhere.", "End that program first.")
-                db = Database(fresh, key if pages_sealed else None)
-                try:
-                    count = cls(db, keyring).verify()
-                finally:
-                    db.close()
-                sync_file(fresh)
-            except BaseException:
-                _remove(home, fresh.name)
-                raise
-            fresh.replace(path)
-            sync_folder(home)
-        return count
-
     @property
     def pages(self) -> str:
         """What seals the file's pages; empty where nothing does."""
-        return pages.version() if self._db.sealed else ""
+        return sqlcipher.version() if self._db.sealed else ""
 
     def put(self, kind: str, id: str, value: JSON, *, subject: str = PERSON, there: bool = False) -> None:
         """Write a record, in place of the one there was.
@@ -244,12 +208,22 @@ class Store:
         """
         with self._db.lock:
             while True:
-                scope = self._scopes.known(kind, subject)
+                scope = self._scopes.ready.get((kind, subject)) or self._scopes.known(kind, subject)
                 if scope is not None:
                     token = scope.token(id)
                     row = self._db.point(_POINT, (token,))
-                    if row is not None:  # as `_open`, one call less
-                        body = self._body(scope, token, row)
+                    if row is not None:
+                        # As `_open`, whose calls are written out here: of a point read each takes its part of the time.
+                        seq, scope_id, rev, sealed = row
+                        try:
+                            if scope_id != scope.id:
+                                scope = self._scopes.of_row(scope, scope_id)
+                            place = scope.aad + token + _PLACE.pack(seq, rev)
+                            body = scope.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+                        except _UNOPENED:
+                            raise crypto.unopened() from None
+                        except _OTHER_TYPES:
+                            raise self._changed() from None
                         return _from_json(body.decode("utf-8", "surrogatepass"))[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
@@ -582,9 +556,9 @@ class Store:
             # A record is small, so that slices cost less than a view of it.
             place = scope.aad + token + _PLACE.pack(seq, rev)
             return scope.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
-        except crypto.UNOPENED:
+        except _UNOPENED:
             raise crypto.unopened() from None
-        except (TypeError, StructError):  # SQLite holds any type in any column
+        except _OTHER_TYPES:
             raise self._changed() from None
 
     def _live(self, scope_id: int) -> Scope:
@@ -595,9 +569,3 @@ class Store:
 
     def _changed(self) -> StoreError:
         return StoreError(f"The store {self._db.path} was changed outside.", "Restore the latest backup.")
-
-
-def _remove(folder: Path, name: str) -> None:
-    """Remove a database and what SQLite puts beside it."""
-    for left in folder.glob(f"{name}*"):
-        left.unlink()

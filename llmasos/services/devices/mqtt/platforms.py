@@ -229,6 +229,8 @@ def _climate(building: Building, part: Part) -> Shape:
 
     def orders(turn: bool | None, wanted: Mapping[str, Value], now: Told) -> list[Order]:
         found: list[Order] = []
+        if not (power or mode) and (turn is False or (turn and not wanted)):
+            raise Unusable("it can only be set, not switched on and off")
         if turn is False:
             return [building.order(power, off) if power else building.order(mode, filled(mode_template, "off"))]
         if turn and power:
