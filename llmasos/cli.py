@@ -147,6 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--foreground", action="store_true", help="stay here until a signal or 'llmasos down'")
     up.add_argument("--unit", action="store_true", help="print a systemd user unit instead")
     command("down", "end the system in the background")
+    serve = command("serve", "an OpenAI-compatible server for other programs, until Ctrl-C")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine alone)")
+    serve.add_argument("--port", type=int, default=8317, metavar="N", help="the port (8317); 0 takes a free one")
+    serve.add_argument("--key-file", type=Path, metavar="FILE", help="holds the key that clients must have")
     readings = command("readings", "what you explained or confirmed: which sentences mean what")
     readings.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
     readings.add_argument("number", nargs="?", default="", help="which one to remove")
@@ -360,6 +364,12 @@ def _dispatch(args: argparse.Namespace) -> int:
         return run_init(settings)
     if args.command in ("up", "down"):
         return _background(settings, args)
+    if args.command == "serve":
+        from llmasos.server.run import Place, run_serve
+        from llmasos.shell import keys
+
+        place = Place(args.host, args.port, args.key_file)
+        return asyncio.run(run_serve(settings, place, ask=keys.asker(), announce=keys.announce))
     if args.command == "interpret":
         return _interpret(settings, args)
     sentence = SHORT.get(args.command or "", args.sentence)

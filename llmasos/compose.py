@@ -60,6 +60,7 @@ from llmasos.services.interpreter.interpreter import ADAPTER, Interpreter
 from llmasos.services.interpreter.kept import KeptReadings, words_of
 from llmasos.services.jobs import Jobs
 from llmasos.services.language import Language, Speaker
+from llmasos.services.language.served import Served
 from llmasos.services.memory import Memory
 from llmasos.services.memory.retrieval import CALIBRATED
 from llmasos.services.models.service import Models
@@ -158,6 +159,7 @@ class Machine:
     speech: EngineSlot
     interpreting: EngineSlot
     embedder: Embedder
+    speaker: Speaker
     keyring: Keyring
     bell: Bell
     history: SealedLog
@@ -191,6 +193,10 @@ class Machine:
         session = Session(person, workspace, front, resumes=resumes, program=at)
         self.files.watch(session)
         return process, session
+
+    def served(self) -> Served:
+        """What a server asks the model through, as a process of its own."""
+        return Served(self.kernel, self.speaker, self.embedder, self.person)
 
     async def listen(self, hear: Hear, *, person: str = "") -> Callable[[], None]:
         """Hear of reminders from now on, first of those that came while nobody listened; returns what ends that.
@@ -448,8 +454,8 @@ async def compose(
 
         return Machine(
             settings, person, kernel, requests, interpreter, kept, characters, schedule, calendars, brokers, jobs,
-            files, memory, hosts["plugin"], launcher, speech, interpreting, embedder, keyring, bell, history, problems,
-            closing.pop_all(),
+            files, memory, hosts["plugin"], launcher, speech, interpreting, embedder, speaker, keyring, bell, history,
+            problems, closing.pop_all(),
         )  # fmt: skip
     raise AssertionError("unreachable")
 

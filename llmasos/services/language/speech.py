@@ -11,8 +11,8 @@ kept conversation, one that was swapped out and a restored one go on alike.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from llmasos.core.base.errors import CutOff, EngineError, SyscallError
@@ -26,6 +26,7 @@ from llmasos.core.kernel.process import Process, ProcessTable, State
 from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
+from llmasos.services.language.verbatim import Verbatim, moderated
 from llmasos.services.safety import Moderation, SecondOpinion
 
 SAMPLING = Sampling(
@@ -181,14 +182,98 @@ class Speaker:
         head, tail = split(self._template, messages, stable)
         tail += engine.tokenize(voice.opening)
         need = len(head) + len(tail) + voice.sampling.max_tokens + 16
+        async with (
+            self._speaking(process, engine, head, need, keep=voice.keep) as base,
+            aclosing(self._attempts(process, engine, base, tail, voice)) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
+
+    async def verbatim(
+        self,
+        process: Process,
+        messages: Sequence[Message],
+        sampling: Sampling = SAMPLING,
+        *,
+        stop: Sequence[str] = (),
+        form: str = "",
+        model: str = "",
+    ) -> AsyncGenerator[Verbatim, None]:
+        """A reply to a program: the model's own words, nothing tidied and no message left out.
+
+        Moderation alone comes between, at the level of the policy. What was said before the last message stays live
+        in the process, for the next turn of the same conversation.
+
+        Args:
+            process: Owns the computation.
+            messages: The conversation.
+            sampling: How tokens are drawn; `max_tokens` is cut to what the context has room for.
+            stop: Strings that end the reply.
+            form: A grammar that the reply keeps to; empty for none.
+            model: Another model than the speaker's, by name; nothing of it is kept live.
+
+        Raises:
+            SyscallError: E2BIG, the conversation is too long; EINVAL, the model's template or engine refuses it or the
+                form; and as in `stream`.
+            EngineError: The engine failed.
+            ModelError: There is no model.
+        """
+        check_going(process, process.name)
+        if self._pool and model:
+            async with self._pool.use(model):
+                others = self._other(model).verbatim(process, messages, sampling, stop=stop, form=form)
+                try:
+                    async with aclosing(others) as said:
+                        async for part in said:
+                            yield part
+                finally:
+                    await self._other(model)._pager.release(process)
+            return
+        engine = await self._slot.get()
+        if self._template is None:
+            self._template = template_of(engine)
+        try:
+            head, tail = split(self._template, messages, len(messages) - 1)
+            constraint = engine.constrain(form) if form else None
+        except EngineError as error:
+            raise SyscallError("EINVAL", error.what, error.remedy) from None
+        read = len(head) + len(tail)
+        room = int(engine.n_ctx * USABLE) - read - 16
+        if room < 1:
+            fits = read + room - 1
+            raise SyscallError("E2BIG", f"The conversation has {read:,} tokens; {fits:,} fit.", "Leave out its oldest.")
+        seed = sampling.seed
+        if seed is None:
+            seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
+        sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
+        earlier = process.sequence
+        before = earlier.usage.prefilled if earlier else 0
+        async with self._speaking(process, engine, head, read + sampling.max_tokens + 16, keep=True) as base:
+            computed = base.usage.prefilled - (before if base is earlier else 0)
+            live = await self._fork(process, engine, base)
+            started = live.usage.prefilled
+            judge = self._second_opinion.of(engine, process.pid)
+            reply = self.moderation.reply(process.owner, process.name, judge)
+            try:
+                pieces = engine.generate(live, tail, sampling=sampling, constraint=constraint, stop=stop)
+                async with aclosing(moderated(pieces, reply, self.moderation)) as said:  # type: ignore[arg-type]
+                    async for part in said:
+                        cached = read - computed - (live.usage.prefilled - started)
+                        yield replace(part, read=read, cached=max(0, cached))
+            finally:
+                await self._back(process, engine, base, live)
+
+    @asynccontextmanager
+    async def _speaking(
+        self, process: Process, engine: Engine, head: list[int], need: int, *, keep: bool
+    ) -> AsyncIterator[LiveSequence]:
+        """The process's sequence with these tokens, and so many cells held, while the body runs."""
+        capacity = int(engine.n_ctx * USABLE)
         async with self._admission.admit(process, need, capacity, engine.lanes):
             try:
                 # Wherever the idle ones are: beside them there is room in each lane for what runs.
                 await self._pager.settle(capacity - self._admission.reserved, process.pid)
-                base = await self._base(process, engine, head)
-                async with aclosing(self._attempts(process, engine, base, tail, voice)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                yield await self._base(process, engine, head)
             except EngineError:
                 if process.alive:
                     raise
@@ -196,7 +281,7 @@ class Speaker:
             finally:
                 if process.alive:
                     _move(process, State.WAITING)
-                    if not voice.keep:
+                    if not keep:
                         await self._pager.release(process)
 
     def _other(self, model: str) -> Speaker:

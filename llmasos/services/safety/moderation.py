@@ -40,6 +40,11 @@ class Moderation:
         self._level = level
         self._held = held
 
+    @property
+    def off(self) -> bool:
+        """Whether nothing is held back."""
+        return self._level() == "off"
+
     def reply(self, person: str, who: str, judge: Judge | None = None) -> Reply:
         """The step for one reply.
 

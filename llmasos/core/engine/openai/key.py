@@ -40,7 +40,7 @@ class Key:
         said, source = environment.get(VARIABLE, "").strip(), VARIABLE
         if not said and file:
             path = expanded(file)
-            said, source = _kept(path), str(path)
+            said, source = kept(path), str(path)
         if said and not _KEY.fullmatch(said):
             raise ModelError(f"What {source} holds is no key: it has spaces or line ends in it.", "Correct it.")
         return Key(said, source) if said else Key()
@@ -50,14 +50,23 @@ class Key:
         return text.replace(self.value, "…") if self.value else text
 
 
-def _kept(path: Path) -> str:
+def kept(path: Path, named: str = "openai_key_file") -> str:
+    """What a key file holds.
+
+    Args:
+        path: The file.
+        named: The setting or option that names it, for messages.
+
+    Raises:
+        ModelError: It can't be read, others can read it too, or it is too long for a key.
+    """
     try:
         # Not blocking: a pipe has nobody at its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise ModelError(f"The key file {path} is no file.", "Correct openai_key_file.")
+                raise ModelError(f"The key file {path} is no file.", f"Correct {named}.")
             if stat.S_IMODE(found.st_mode) & 0o077:
                 mode = f"{stat.S_IMODE(found.st_mode):o}"
                 raise ModelError(
@@ -67,7 +76,7 @@ def _kept(path: Path) -> str:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise ModelError(f"The key file {path} can't be read: {error.strerror}.", "Correct openai_key_file.") from None
+        raise ModelError(f"The key file {path} can't be read: {error.strerror}.", f"Correct {named}.") from None
     if len(held) > _LARGEST:
-        raise ModelError(f"The key file {path} is too long for a key.", "Correct openai_key_file.")
+        raise ModelError(f"The key file {path} is too long for a key.", f"Correct {named}.")
     return held.decode("utf-8", "replace").strip()
