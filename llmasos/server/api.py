@@ -18,7 +18,7 @@ from llmasos.server import answers, asking, trouble
 from llmasos.server.access import Access
 from llmasos.server.answers import Completion
 from llmasos.server.trouble import Trouble, invalid
-from llmasos.server.wire import Head, Reply, Service
+from llmasos.server.wire import Gone, Head, Reply, Service
 from llmasos.services.language.served import Served
 
 log = logging.getLogger(__name__)
@@ -61,18 +61,22 @@ class Api(Service):
 
     async def answer(self, head: Head, body: bytes, reply: Reply) -> None:
         """Answer a request that was let in."""
-        started = time.perf_counter()
+        started, status = time.perf_counter(), 0
         try:
             await self._answer(head, body, reply)
-        except (Trouble, ProcessKilled, LlmasosError, OSError, RecursionError, ValueError, TypeError) as error:
+            status = reply.status
+        except Gone:
+            raise
+        except (ProcessKilled, Exception) as error:  # noqa: BLE001  who asked is told, and other requests go on
             told = _told(error)
+            status = told.status
             if not reply.status:
                 raise told from None
             # It has begun: what is wrong comes as an event, and no [DONE].
             await reply.event(json.dumps(told.body(), ensure_ascii=False))
             await reply.end()
         finally:
-            log.info("%s %s: %d, %.3f s", head.method, head.path, reply.status, time.perf_counter() - started)
+            log.info("%s %s: %s, %.3f s", head.method, head.path, status or "left", time.perf_counter() - started)
 
     async def _answer(self, head: Head, body: bytes, reply: Reply) -> None:
         if head.path == HEALTH:
@@ -135,7 +139,11 @@ class _Chunks(Nobody):
 
     async def write(self, chunk: Mapping[str, Any]) -> None:
         """One chunk."""
-        await self._reply.event(json.dumps(chunk, ensure_ascii=False))
+        try:
+            await self._reply.event(json.dumps(chunk, ensure_ascii=False))
+        except Gone:
+            # The call that speaks has no error: nobody wants it any more.
+            raise asyncio.CancelledError from None
 
 
 def _value(result: Result) -> Mapping[str, Any]:

@@ -178,6 +178,8 @@ class Connection:
             work.cancel()
             leaves.cancel()
             await asyncio.wait({work, leaves})
+        if work.cancelled():
+            raise Gone
         work.result()
 
     async def _left(self) -> None:

@@ -201,8 +201,8 @@ class Speaker:
     ) -> AsyncGenerator[Verbatim, None]:
         """A reply to a program: the model's own words, nothing tidied and no message left out.
 
-        Moderation alone comes between, at the level of the policy. What was said before the last message stays live
-        in the process, for the next turn of the same conversation.
+        Moderation alone comes between, at the level of the policy. What was read stays live in the process, for the
+        next turn of the same conversation.
 
         Args:
             process: Owns the computation.
@@ -233,10 +233,12 @@ class Speaker:
         if self._template is None:
             self._template = template_of(engine)
         try:
-            head, tail = split(self._template, messages, len(messages) - 1)
+            head, tail = split(self._template, messages, len(messages))
             constraint = engine.constrain(form) if form else None
         except EngineError as error:
             raise SyscallError("EINVAL", error.what, error.remedy) from None
+        if not tail:  # of a template that doesn't begin the reply: something must be read to go on from
+            head, tail = head[:-1], head[-1:]
         read = len(head) + len(tail)
         room = int(engine.n_ctx * USABLE) - read - 16
         if room < 1:
