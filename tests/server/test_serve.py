@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import pytest
 
 from llmasos.compose import Machine, compose
 from llmasos.core.base.settings import Settings
@@ -109,6 +110,16 @@ def test_the_real_model_over_http(real_machine: Machine, real_runner: asyncio.Ru
             assert (json_reply.choices[0].message.content or "").startswith("{")
 
     real_runner.run(asks())
+
+
+async def test_the_client_in_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    async with scripted(home, ["Less light, less green."]) as server:
+        there = code.replace("http://127.0.0.1:8317/v1", server.url)
+        assert there != code
+        await asyncio.to_thread(exec, there, {})
+    assert "Less light, less green." in capsys.readouterr().out
 
 
 async def test_llmasos_over_llmasos(home: Path, tmp_path: Path, workspace: Path) -> None:
