@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmasos.core.base.foreign import parse_json
+from llmasos.core.engine.embed_nano import LONGEST
 from llmasos.server.trouble import Trouble, invalid
 from llmasos.services.language.context import Message
 from llmasos.services.language.served import Asked
@@ -23,8 +24,6 @@ SCHEMA = 16 << 10
 MESSAGES = 1_000
 INPUTS = 256
 """Texts that are embedded at once."""
-INPUT = 32 << 10
-"""Characters of one of them."""
 _HALF = re.compile("[\ud800-\udfff]")
 """Half a character: JSON can hold one, UTF-8 can't."""
 _ROLES: Mapping[str, Literal["system", "user", "assistant"]] = {
@@ -154,8 +153,8 @@ def embeddings(body: bytes) -> Embeddings:
     for text in texts:
         if not text.strip() or "\0" in text:
             raise invalid("input", "A text of the input is empty, or holds a NUL character.")
-        if len(text) > INPUT:
-            raise invalid("input", f"A text of the input has {len(text):,} characters; {INPUT:,} fit.")
+        if len(text) > LONGEST:
+            raise invalid("input", f"A text of the input has {len(text):,} characters; {LONGEST:,} fit.")
     return Embeddings(said.model, texts, said.encoding_format == "base64", said.dimensions)
 
 

@@ -19,12 +19,12 @@ from llmasos.core.kernel.session import Nobody
 from llmasos.server.access import Access, listen, names_for, read_key
 from llmasos.server.api import Api
 from llmasos.server.catalogue import ALIAS, speakers
-from llmasos.server.wire import HEAD, Connection
+from llmasos.server.trouble import BUSY_SECONDS, Trouble
+from llmasos.server.wire import HEAD, Connection, Head, Service
 
 HOST, PORT = "127.0.0.1", 8317
-CONNECTIONS = 256
-"""Clients at a time."""
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+CONNECTIONS = 512
+"""Clients at a time; more than requests that may wait for the model, which has its own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class Place:
     key_file: Path | None = None
 
 
+class _Full(Service):
+    """Sends everybody away."""
+
+    def check(self, head: Head) -> None:
+        """Too many are here."""
+        what = f"{CONNECTIONS} clients are connected already. Try again later."
+        raise Trouble(429, what, "rate_limit_exceeded", retry_after=BUSY_SECONDS, closes=True)
+
+
 @contextlib.asynccontextmanager
 async def serving(machine: Machine, listening: socket.socket, access: Access) -> AsyncIterator[asyncio.Event]:
     """A server for a machine as long as the block lasts; the event is set where its process is ended."""
@@ -52,13 +61,10 @@ async def serving(machine: Machine, listening: socket.socket, access: Access) ->
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        if len(open_now) >= CONNECTIONS:
-            writer.write(_FULL)
-            writer.close()
-            return
+        full = len(open_now) >= CONNECTIONS
         open_now.add(task)
         try:
-            await Connection(reader, writer, api).run()
+            await Connection(reader, writer, _Full() if full else api).run()
         except asyncio.CancelledError:
             pass  # the server ends; asyncio would report a task that was cancelled as a defect
         finally:

@@ -36,6 +36,7 @@ class Trouble(Exception):
         param: The field of the request that it is about.
         retry_after: Seconds after which it may be tried again; 0 says nothing.
         allow: The methods that there are, where this one isn't.
+        closes: Whether the connection ends with it.
     """
 
     status: int
@@ -44,6 +45,7 @@ class Trouble(Exception):
     param: str = ""
     retry_after: int = 0
     allow: str = ""
+    closes: bool = False
 
     def body(self) -> Mapping[str, Any]:
         """The error as OpenAI writes it."""

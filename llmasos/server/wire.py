@@ -215,7 +215,7 @@ class Connection:
         """Say why; a client that is still sending gets a moment to read it."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE) or reply.status:
             raise Gone
-        unread = self._http.their_state is not h11.DONE
+        unread = trouble.closes or self._http.their_state is not h11.DONE
         await reply.json(trouble.body(), trouble.status, trouble.headers, last=unread)
         if unread:
             with contextlib.suppress(TimeoutError):

@@ -255,3 +255,49 @@ async def test_what_moderation_holds_back_is_marked(home: Path) -> None:
         said = await client.chat.completions.create(model="llmasos", messages=ASKED)
     assert said.choices[0].finish_reason == "content_filter"
     assert "idiot" not in (said.choices[0].message.content or "")
+
+
+@pytest.mark.parametrize("texts", ["", "   ", ["a", ""], [], "a" * 4001, ["a"] * 257, [1, 2], "nul\0"])
+async def test_texts_that_have_no_vector(server: Running, texts: Any) -> None:
+    async with server.client() as client:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.embeddings.create(model=server.machine.embedder.name, input=texts)
+        assert refused.value.param and refused.value.param.startswith("input")
+
+
+async def test_a_killed_server_serves_no_more(server: Running) -> None:
+    processes = server.machine.kernel.processes
+    process = next(p for p in processes if p.name == "server")
+    await processes.kill(process.pid)
+    async with server.client() as client:
+        with pytest.raises(openai.InternalServerError, match="llmasos serve"):
+            await client.chat.completions.create(model="llmasos", messages=ASKED)
+
+
+async def test_the_oldest_conversations_end(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmasos.services.language.served.IDLE", 2)
+    processes = server.machine.kernel.processes
+    async with server.client() as client:
+        for number in range(4):
+            said: Any = [{"role": "user", "content": f"Number {number}"}]
+            await client.chat.completions.create(model="llmasos", messages=said)
+    assert len([p for p in processes if p.name == "chat"]) == 2
+    assert server.engines.speaker.stats()["sequences"] <= 2
+
+
+async def test_a_further_model_is_opened_by_its_name(home: Path) -> None:
+    (home / "models").mkdir(parents=True, mode=0o700)
+    (home / "models" / "other.gguf").write_bytes(b"GGUF")
+    async with scripted(home) as server, server.client() as client:
+        assert "other" in [model.id async for model in client.models.list()]
+        said = await client.chat.completions.create(model="other", messages=ASKED)
+        assert said.model == "other" and said.choices[0].message.content == "Leaves turn red in autumn."
+        assert not server.engines.speaker.requests
+        assert not [p for p in server.machine.kernel.processes if p.name == "chat"]
+
+
+async def test_a_sign_of_a_crisis_is_answered_with_help(home: Path) -> None:
+    async with scripted(home, policy="child") as server, server.client() as client:
+        said: Any = [{"role": "user", "content": "I want to kill myself."}]
+        done = await client.chat.completions.create(model="llmasos", messages=said)
+        assert not server.engines.speaker.requests and done.choices[0].message.content

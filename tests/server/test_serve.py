@@ -101,6 +101,13 @@ def test_the_real_model_over_http(real_machine: Machine, real_runner: asyncio.Ru
             # All that was read for the first answer is there; that answer and the new question are computed.
             assert whole.usage
             assert (usage.prompt_tokens_details.cached_tokens or 0) >= whole.usage.prompt_tokens - 4
+            process = next(p for p in real_machine.kernel.processes if p.name == "chat" and p.sequence)
+            assert await real_machine.speaker._pager.put_out(process) and process.swapped_bytes
+            said: Any = {"role": "assistant", "content": second.choices[0].message.content}
+            last: Any = [*more, said, {"role": "user", "content": "And of Spain?"}]
+            third = (await client.chat.completions.create(messages=last, **plain)).usage
+            assert third and third.prompt_tokens_details and process.page_ins == 1
+            assert (third.prompt_tokens_details.cached_tokens or 0) >= usage.prompt_tokens - 4
             form: Any = {"type": "json_object"}
             json_reply = await client.chat.completions.create(
                 model="llmasos", messages=QUESTION, response_format=form, temperature=0, max_tokens=60

@@ -180,18 +180,33 @@ async def test_a_reset_leaves_nothing_behind(home: Path) -> None:
         assert server.engines.speaker.stats()["sequences"] == 0
 
 
-async def test_a_busy_model_says_when_to_come_again(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmasos.core.base.errors import SyscallError
-    from llmasos.services.language.speech import Speaker
+async def test_a_busy_model_says_when_to_come_again(home: Path) -> None:
+    async with scripted(home, ["on and " * 200], policy="developer") as server:
+        admission = server.machine.speaker._admission
+        admission._places, admission._queue = 1, 1
+        async with server.client() as client:
 
-    def busy(*_: object, **__: object) -> Any:
-        raise SyscallError("EBUSY", "The model is busy: 256 requests wait already.", "Try again later.")
+            async def one(number: int) -> str:
+                said: Any = [{"role": "user", "content": f"Number {number}"}]
+                try:
+                    await client.chat.completions.create(model="llmasos", messages=said)
+                except openai.RateLimitError as refused:
+                    assert refused.type == "rate_limit_error"
+                    return str(refused.response.headers["retry-after"])
+                return "done"
 
-    monkeypatch.setattr(Speaker, "verbatim", busy)
-    async with server.client() as client:
-        with pytest.raises(openai.RateLimitError) as refused:
-            await client.chat.completions.create(model="llmasos", messages=HELLO)
-    assert refused.value.response.headers["retry-after"] == "2"
+            assert sorted(await asyncio.gather(*map(one, range(4)))) == ["2", "2", "done", "done"]
+
+
+async def test_more_clients_than_there_is_room_for(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmasos.server.run.CONNECTIONS", 1)
+    get = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(get)
+    assert await reader.readuntil(b"}")
+    back = await server.raw(get)
+    assert status(back) == 429 and b"retry-after" in back and b"connection: close" in back
+    writer.close()
 
 
 async def test_nothing_of_a_prompt_is_logged(

@@ -183,7 +183,7 @@ class Speaker:
         tail += engine.tokenize(voice.opening)
         need = len(head) + len(tail) + voice.sampling.max_tokens + 16
         async with (
-            self._speaking(process, engine, head, need, keep=voice.keep) as base,
+            self._speaking(process, engine, head, need, keep=voice.keep) as (base, _),
             aclosing(self._attempts(process, engine, base, tail, voice)) as pieces,
         ):
             async for piece in pieces:
@@ -248,10 +248,8 @@ class Speaker:
         if seed is None:
             seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
-        earlier = process.sequence
-        before = earlier.usage.prefilled if earlier else 0
-        async with self._speaking(process, engine, head, read + sampling.max_tokens + 16, keep=True) as base:
-            computed = base.usage.prefilled - (before if base is earlier else 0)
+        need = read + sampling.max_tokens + 16
+        async with self._speaking(process, engine, head, need, keep=True) as (base, known):
             live = await self._fork(process, engine, base)
             started = live.usage.prefilled
             judge = self._second_opinion.of(engine, process.pid)
@@ -260,7 +258,7 @@ class Speaker:
                 pieces = engine.generate(live, tail, sampling=sampling, constraint=constraint, stop=stop)
                 async with aclosing(moderated(pieces, reply, self.moderation)) as said:  # type: ignore[arg-type]
                     async for part in said:
-                        cached = read - computed - (live.usage.prefilled - started)
+                        cached = known + len(tail) - (live.usage.prefilled - started)
                         yield replace(part, read=read, cached=max(0, cached))
             finally:
                 await self._back(process, engine, base, live)
@@ -268,8 +266,8 @@ class Speaker:
     @asynccontextmanager
     async def _speaking(
         self, process: Process, engine: Engine, head: list[int], need: int, *, keep: bool
-    ) -> AsyncIterator[LiveSequence]:
-        """The process's sequence with these tokens, and so many cells held, while the body runs."""
+    ) -> AsyncIterator[tuple[LiveSequence, int]]:
+        """As `_base`, with so many cells held, while the body runs."""
         capacity = int(engine.n_ctx * USABLE)
         async with self._admission.admit(process, need, capacity, engine.lanes):
             try:
@@ -321,8 +319,8 @@ class Speaker:
             if hygiene.said or voice.opening or not process.alive:
                 return
 
-    async def _base(self, process: Process, engine: Engine, head: list[int]) -> LiveSequence:
-        """The process's sequence with exactly these tokens; what is live of them is used."""
+    async def _base(self, process: Process, engine: Engine, head: list[int]) -> tuple[LiveSequence, int]:
+        """The process's sequence with exactly these tokens, and how many of them needn't be computed."""
         if not process.alive:  # killed while it waited
             raise EngineError(f"Process {process.pid} has ended.")
         live = await self._pager.bring_in(process, engine)
@@ -334,13 +332,14 @@ class Speaker:
             self.processes.attach(process, engine, live)
         self._pager.used(process)
         _move(process, State.READY)
+        before = live.usage.prefilled
         try:
             if len(head) > len(live.tokens):
                 await engine.prefill(live, head[len(live.tokens) :])
         finally:
             if old:  # of an engine that has died meanwhile, perhaps
                 await old[0].close(old[1])
-        return live
+        return live, len(head) - (live.usage.prefilled - before)
 
     async def _open(self, engine: Engine, owner: int) -> LiveSequence:
         while True:
