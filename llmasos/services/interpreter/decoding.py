@@ -29,6 +29,9 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 """What stands before a question and isn't part of it."""
+_WORDS = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
+_UNASKED = 3
+"""Words behind a question that make it end too early; Chinese characters count as words."""
 OPTIONAL = 0.55
 """An optional argument of a foreign function that was begun with less probability is left out."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "《": "》", "`": "`"}
@@ -152,7 +155,22 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
         # Only a text cut at the token limit gets here: a value that never ended.
         log.info("cut off: %r", text[-80:])
         raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
-    return tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
+    program = tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
+    return (_with_whole_question(program[0], words),) if len(program) == 1 else program
+
+
+def _with_whole_question(call: Call, words: Sentence) -> Call:
+    """The only call, its question up to the end of the sentence where the model stopped in the middle.
+
+    Of 1,842 questions written by hand four end before three words that aren't part of them ("in your opinion").
+    """
+    asked = call.args.get("question")
+    if call.syscall != "assistant.answer" or not isinstance(asked, str) or words.gap or words.appended:
+        return call
+    before, found, after = words.said.partition(asked)
+    if not found or len(_WORDS.findall(after)) < _UNASKED:
+        return call
+    return replace(call, args={**call.args, "question": words.said[len(before) :].strip().rstrip(".?!。？！…~～ ")})
 
 
 def without_unsure(program: Program, tools: Sequence[Tool], doubts: Sequence[Doubt], threshold: float) -> Program:

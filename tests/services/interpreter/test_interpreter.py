@@ -262,3 +262,18 @@ def test_a_question_is_offered_nothing_that_changes_anything(said, offered):
     interpreter, _ = reader("none\n")
     names = {tool["name"] for tool in interpreter._catalogue(sentence.read(said))}
     assert "files.find" in names and ("files.write" in names) is offered
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "question"),
+    [
+        ("set an alarm, snooze it, hate it: that's my mornings", "set an alarm", None),
+        ("早上好像总是睡不醒，这是为什么呢？", "早上好像总是睡不醒", "早上好像总是睡不醒，这是为什么呢"),
+        ("are dogs smarter than pigs, you reckon", "are dogs smarter than pigs", "are dogs smarter than pigs"),
+    ],
+)
+async def test_a_question_goes_on_to_the_end_of_the_sentence(said, written, question):
+    interpreter, _ = reader(f"assistant.answer\n question: {written}\n")
+    tool = {"name": "assistant.answer", "inputSchema": {"properties": {"question": {"type": "string"}}}}
+    reading = await interpreter.interpret(said, tools=[tool], only_tools=True)
+    assert reading.program == (Call("assistant.answer", {"question": question or said}),)
