@@ -19,28 +19,15 @@ from llmasos.core.base.types import Call
 from llmasos.core.engine.sources import ScriptedEngines
 from llmasos.core.kernel.intents import FILE, Intents
 from llmasos.core.kernel.process import Process, State
-from llmasos.core.kernel.session import Answer, Consent, Nobody
 from llmasos.core.kernel.store import Store
 from llmasos.services.files import seal
 from llmasos.services.memory import service as memory
 from tests.seat import Person, Seat, reader
+from tests.system.planting import Ponders
 
 CANARY = "Zaubernuss4711"
 FACT = f"the {CANARY} is under the mat"
 SENTENCE = f"please keep in mind that {FACT}"
-
-
-class Ponders(Nobody):
-    """Is asked, and doesn't answer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = asyncio.Event()
-
-    async def consent(self, question: Consent) -> Answer | None:
-        self.asked.set()
-        await asyncio.Event().wait()
-        return None
 
 
 def opened(seat: Seat) -> dict[str, str]:
