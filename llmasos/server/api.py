@@ -18,7 +18,7 @@ from llmasos.server import answers, asking, trouble
 from llmasos.server.access import Access
 from llmasos.server.answers import Completion
 from llmasos.server.trouble import Trouble, invalid
-from llmasos.server.wire import Gone, Head, Reply, Service
+from llmasos.server.wire import Gone, Head, Reply
 from llmasos.services.language.served import Served
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _ENDED = Trouble(500, "The process of this request was ended by the person whose
 _DEFECT = Trouble(500, "The request failed here; this is a defect of the server.", "failed")
 
 
-class Api(Service):
+class Api:
     """Answers requests.
 
     Args:

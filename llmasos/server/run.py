@@ -20,7 +20,7 @@ from llmasos.server.access import Access, listen, names_for, read_key
 from llmasos.server.api import Api
 from llmasos.server.catalogue import ALIAS, speakers
 from llmasos.server.trouble import BUSY_SECONDS, Trouble
-from llmasos.server.wire import HEAD, Connection, Head, Service
+from llmasos.server.wire import HEAD, Connection, Head, Reply
 
 HOST, PORT = "127.0.0.1", 8317
 CONNECTIONS = 512
@@ -42,13 +42,17 @@ class Place:
     key_file: Path | None = None
 
 
-class _Full(Service):
+class _Full:
     """Sends everybody away."""
 
     def check(self, head: Head) -> None:
         """Too many are here."""
         what = f"{CONNECTIONS} clients are connected already. Try again later."
         raise Trouble(429, what, "rate_limit_exceeded", retry_after=BUSY_SECONDS, closes=True)
+
+    async def answer(self, head: Head, body: bytes, reply: Reply) -> None:
+        """Nothing else is ever said."""
+        self.check(head)
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 
@@ -72,7 +72,7 @@ class Reply:
         await self._send(h11.EndOfMessage())
 
 
-class Service:
+class Service(Protocol):
     """What answers requests."""
 
     def check(self, head: Head) -> None:
@@ -81,7 +81,6 @@ class Service:
         Raises:
             Trouble: It is refused.
         """
-        raise NotImplementedError
 
     async def answer(self, head: Head, body: bytes, reply: Reply) -> None:
         """Answer one.
@@ -89,7 +88,6 @@ class Service:
         Raises:
             Trouble: It can't be done; nothing was answered yet.
         """
-        raise NotImplementedError
 
 
 class Gone(Exception):
