@@ -284,7 +284,7 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed, or all are in use.
         """
-        lane = self._places.home(sequence)
+        lane = await self._places.brought(sequence)
         copy = self._places.enrol(LiveSequence(next(self._numbers), owner=owner))
         if lane is None:
             copy.tokens.extend(sequence.tokens)
@@ -318,6 +318,18 @@ class LlamaEngine:
             await self._places.restored(sequence, saved)
         return sequence
 
+    async def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first tokens.
+
+        Raises:
+            EngineError: The sequence is closed or busy.
+        """
+        lane = self._places.home(sequence)
+        if lane is None:
+            del sequence.tokens[length:]
+        else:
+            await call(lane, lambda: lane.cut(sequence, length))
+
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice, or after the engine is gone, is fine."""
         closing = self._places.dismiss(sequence)
@@ -325,6 +337,14 @@ class LlamaEngine:
             # Shielded: a cancelled task must still free what it holds.
             with contextlib.suppress(EngineError):  # the engine stopped meanwhile, and everything is free
                 await outcome(closing)
+
+    def promise(self, owner: int, cells: int, prompt: Sequence[int] = ()) -> int | None:
+        """Promise cells in one lane; how many are left there then, None where no lane has them just now."""
+        return self._places.promise(owner, cells, prompt)
+
+    def release(self, owner: int) -> None:
+        """End a promise."""
+        self._places.release(owner)
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. Each lane's thread asks it about the sequences there."""
