@@ -51,8 +51,9 @@ _living: weakref.WeakSet[LlamaEngine] = weakref.WeakSet()
 class LlamaEngine:
     """Lanes on a loaded model: each has a thread, a context and its share of the cells, and a sequence lives in one.
 
-    Several engines can share a model, each with its own adapter. A sequence lives where its owner was promised cells, or
-    where its first request was put (places.py). What a lane has computed for other prompts (prefix.py) it alone knows.
+    Several engines can share a model, each with its own adapter. A sequence lives where its owner was promised cells,
+    or where its first request was put (places.py). What a lane has computed for other prompts (prefix.py) it alone
+    knows.
 
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
