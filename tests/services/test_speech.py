@@ -1,7 +1,7 @@
 """The speaker: whose computation it is, what stays live, what a kill, a stop and a full engine do."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from llmasos.core.base.errors import EngineError, SyscallError
 from llmasos.core.engine.base import Sampling
 from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.process import State
+from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message, fit
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.speech import Voice
@@ -76,6 +77,27 @@ async def test_another_beginning_starts_anew(desk: Desk) -> None:
     await desk.speaker.say(process, (Message("system", "Be brief."), TALK[1]), KEPT, stable=1)
     assert "Be kind" not in desk.engine.requests[-1]
     assert desk.engine.stats()["sequences"] == 1
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+async def test_what_it_has_finds_its_cells_too(desk: Desk, tmp_path: Path, swapped: bool) -> None:
+    """It is brought in whole before it is cut to what goes on."""
+    desk.speaker._pager._swap = Swap(tmp_path / "swap", memory=1 << 20, disk=0)
+    process, asked = child(desk), list[int]()
+    await desk.speaker.say(process, (Message("system", "Be kind. " * 99), TALK[1]), KEPT, stable=1)
+    assert process.sequence
+    has, promise = len(process.sequence.tokens), desk.engine.promise
+    if swapped:
+        assert await desk.speaker._pager.put_out(process)
+
+    def asks(owner: int, cells: int, prompt: Sequence[int]) -> int | None:
+        asked.append(cells)
+        return promise(owner, cells, prompt)
+
+    desk.engine.promise = asks
+    await desk.speaker.say(process, TALK, KEPT, stable=1)
+    assert len(asked) == 1 and asked[0] >= has
+    assert "Be kind. Be" not in desk.engine.requests[-1]
 
 
 async def test_markers_in_what_was_said_are_text(desk: Desk) -> None:

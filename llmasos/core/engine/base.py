@@ -159,7 +159,12 @@ class LiveSequence:
     tokens: list[int] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     owner: int = 0
-    """The pid it belongs to, for accounts; 0 for the engine's own."""
+    """The pid it belongs to, for accounts and promises; 0 for the engine's own."""
+
+    def common(self, tokens: Sequence[int]) -> int:
+        """How many tokens it and others begin with alike."""
+        pairs = enumerate(zip(self.tokens, tokens, strict=False))
+        return next((at for at, (one, other) in pairs if one != other), min(len(self.tokens), len(tokens)))
 
 
 class RunQueue(Protocol):
@@ -274,8 +279,34 @@ class Engine(Protocol):
             EngineError: There is no room.
         """
 
+    async def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first `length` tokens.
+
+        Raises:
+            EngineError: It is closed or busy.
+        """
+
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice is fine."""
+
+    def promise(self, owner: int, cells: int, prompt: Sequence[int] = ()) -> int | None:
+        """Promise an owner's sequences cells together: in one pool, where they go with their next request.
+
+        Cells that other owners' idle sequences hold are promised too: whoever asks keeps those to what is left. A
+        request whose owner was promised nothing takes what is free, waits for others', and is the first to fail.
+
+        Args:
+            owner: Whose sequences.
+            cells: How many; all of a pool where there are fewer.
+            prompt: What is read first, if that is known: a pool that has computed its beginning is preferred.
+
+        Returns:
+            Cells of that pool that are promised to nobody; None where the promise can't be kept just now, or one is
+            being kept. An engine that has died promises anything: the next request says so.
+        """
+
+    def release(self, owner: int) -> None:
+        """End a promise; what its sequences hold they keep. Twice is fine."""
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. It is asked from the engine's own threads, one a lane, about the sequences there."""

@@ -20,6 +20,7 @@ from llmasos.core.engine.busy import BusyTime
 from llmasos.core.engine.context import N_BATCH, N_OUTPUTS, Context, Rows
 from llmasos.core.engine.fifo import Fifo
 from llmasos.core.engine.prefix import PrefixTree, begin_alike
+from llmasos.core.engine.promises import Promises
 from llmasos.core.engine.sequences import Sequences, Slot
 from llmasos.core.engine.work import FEW, Part, Post, Work
 
@@ -29,8 +30,9 @@ log = logging.getLogger(__name__)
 SHARED_CHUNK = 64
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
 
-PATIENCE = 0.2
-"""Seconds that a request which lacks cells waits for somebody to free some, once nobody else goes on."""
+PATIENCE, PROMISED = 0.2, 30.0
+"""Seconds that a request which lacks cells waits for somebody to free some, once nobody else goes on: one that takes
+more than its owner was promised, and one whose cells are still being cleared."""
 
 _IDLE = 0.02
 """Seconds until a queue that chose nothing is asked again, should nobody call `wake`."""
@@ -80,6 +82,7 @@ class Batcher:
         self.post = Post()
         self.sequences: Sequences
         self.prefixes: PrefixTree
+        self.promises: Promises
         self.working = False
         """Whether it computes step after step; not while there is nothing to do, or nobody may run."""
         self.steps = 0
@@ -185,6 +188,7 @@ class Batcher:
         n_open, n_kept, n_scratch = self._sizes
         self.sequences = Sequences(context, n_open=n_open, n_kept=n_kept, n_scratch=n_scratch)
         self.prefixes = PrefixTree(self.sequences)
+        self.promises = Promises(context.n_ctx)
         ready.set_result(None)
         try:
             while self._serve_calls():
@@ -281,15 +285,24 @@ class Batcher:
         return planned
 
     def _give_way(self, lacking: Sequence[Work]) -> None:
-        """Who lacks cells waits for those of others who go on; where nobody does for some time, the last one fails."""
+        """Who lacks cells waits for those of others who go on; where nobody does for some time, one fails.
+
+        It is the last one that takes more than its owner was promised. What was promised is there, or being cleared.
+        """
         now = time.monotonic()
         if not lacking:
             self._stuck = math.inf
         elif self._stuck > now:
             self._stuck = now
-        elif now - self._stuck >= PATIENCE:
-            self._fail(lacking[-1], self._full())
-            self._stuck = math.inf
+        else:
+            beyond = [work for work in lacking if not self._was_promised(work.live.owner)]
+            if now - self._stuck >= (PATIENCE if beyond else PROMISED):
+                self._fail((beyond or lacking)[-1], self._full())
+                self._stuck = math.inf
+
+    def _was_promised(self, owner: int) -> bool:
+        """Whether an owner holds less than it was promised."""
+        return self.sequences.cells_open(owner) < self.promises.of(owner)
 
     def _part(self, work: Work, room: int, *, alone: bool = False) -> Part | None:
         while (part := work.plan(room, alone=alone)) is None:

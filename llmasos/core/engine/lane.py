@@ -42,8 +42,9 @@ class Lane:
 
     @property
     def requests(self) -> int:
-        """How many run here, those that are on their way among them."""
-        return len(self._expected)
+        """How many run here, those that are on their way among them; who was promised cells counts as one."""
+        promises = self.batcher.promises
+        return len(promises.items()) + sum(live.owner not in promises for live, _ in self._expected.values())
 
     @contextmanager
     def expecting(self, request: object, sequence: LiveSequence, length: int) -> Iterator[None]:
@@ -64,14 +65,22 @@ class Lane:
         """Whether a request of this sequence runs."""
         return any(live is sequence for live, _ in list(self._expected.values()))
 
+    def houses(self, owner: int) -> bool:
+        """Whether a sequence of an owner lives here."""
+        return any(live.owner == owner for slot in self.batcher.sequences.open if (live := slot.live))
+
     def room(self) -> int:
-        """Cells for something new: neither held by open sequences nor needed by what runs. Kept prefixes make way."""
-        sequences = self.batcher.sequences
-        promised = 0
+        """Cells for something new: neither held by open sequences, promised, nor needed by what runs.
+
+        Kept prefixes make way.
+        """
+        sequences, promises = self.batcher.sequences, self.batcher.promises
+        awaited = sum(max(0, cells - sequences.cells_open(owner)) for owner, cells in promises.items())
         for live, length in list(self._expected.values()):
-            slot = sequences.by_id.get(live.id)
-            promised += max(0, length - (slot.computed if slot else 0))
-        return sequences.table.count - sequences.cells_open() - promised
+            if live.owner not in promises:
+                slot = sequences.by_id.get(live.id)
+                awaited += max(0, length - (slot.computed if slot else 0))
+        return sequences.table.count - sequences.cells_open() - awaited
 
     # In the lane's thread.
 
@@ -93,15 +102,23 @@ class Lane:
         self.batcher.sequences.share(source, target, source.computed)
         copy.tokens.extend(sequence.tokens)
 
+    def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first tokens.
+
+        Raises:
+            EngineError: It is busy.
+        """
+        slot = self._idle(sequence)
+        self.batcher.sequences.cut(slot, min(slot.computed, length))
+        del sequence.tokens[length:]
+
     def save(self, sequence: LiveSequence) -> bytes:
         """A sequence's state.
 
         Raises:
             EngineError: It is busy, or llama.cpp failed.
         """
-        slot = self.slot(sequence)
-        if slot.work:
-            raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
+        slot = self._idle(sequence)
         front = saved_state.front(sequence, slot.computed, self._fingerprint)
         context = self.batcher.sequences.context
         size = context.state_size(slot.id) if slot.computed else 0
@@ -139,6 +156,12 @@ class Lane:
     def keep(self, sequence: LiveSequence, count: int) -> None:
         """Keep what a sequence begins with."""
         self.batcher.prefixes.keep(self.slot(sequence), count)
+
+    def _idle(self, sequence: LiveSequence) -> Slot:
+        slot = self.slot(sequence)
+        if slot.work:
+            raise EngineError(f"The sequence {sequence.id} is serving a request.", "Wait for it.")
+        return slot
 
     def _load(self, slot: Slot, saved: saved_state.Saved) -> None:
         sequences = self.batcher.sequences

@@ -12,6 +12,7 @@ import numpy as np
 from llmasos.core.base.errors import EngineError, StateError
 from llmasos.core.engine.base import LiveSequence, Usage
 from llmasos.core.engine.cells import Cells, CellTable
+from llmasos.core.engine.promises import Promises
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Ledger:
         self._model = model
         self._limit = n_seq
         self._table = CellTable(n_ctx)
+        self.promises = Promises(n_ctx)
         self._places: dict[int, Place] = {}
         self._next = 1
         self.stopped = False

@@ -51,9 +51,9 @@ _living: weakref.WeakSet[LlamaEngine] = weakref.WeakSet()
 class LlamaEngine:
     """Lanes on a loaded model: each has a thread, a context and its share of the cells, and a sequence lives in one.
 
-    Several engines can share a model, each with its own adapter. Where a sequence lives is decided by its first request
-    (places.py), and sometimes again by a later one. What a lane has computed for other prompts
-    (prefix.py) it alone knows.
+    Several engines can share a model, each with its own adapter. A sequence lives where its owner was promised cells,
+    or where its first request was put (places.py). What a lane has computed for other prompts (prefix.py) it alone
+    knows.
 
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
@@ -284,7 +284,7 @@ class LlamaEngine:
         Raises:
             EngineError: The sequence is closed, or all are in use.
         """
-        lane = self._places.home(sequence)
+        lane = await self._places.brought(sequence)
         copy = self._places.enrol(LiveSequence(next(self._numbers), owner=owner))
         if lane is None:
             copy.tokens.extend(sequence.tokens)
@@ -318,6 +318,18 @@ class LlamaEngine:
             await self._places.restored(sequence, saved)
         return sequence
 
+    async def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first tokens.
+
+        Raises:
+            EngineError: The sequence is closed or busy.
+        """
+        lane = self._places.home(sequence)
+        if lane is None:
+            del sequence.tokens[length:]
+        else:
+            await call(lane, lambda: lane.cut(sequence, length))
+
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice, or after the engine is gone, is fine."""
         closing = self._places.dismiss(sequence)
@@ -325,6 +337,14 @@ class LlamaEngine:
             # Shielded: a cancelled task must still free what it holds.
             with contextlib.suppress(EngineError):  # the engine stopped meanwhile, and everything is free
                 await outcome(closing)
+
+    def promise(self, owner: int, cells: int, prompt: Sequence[int] = ()) -> int | None:
+        """Promise cells in one lane; how many are left there then, None where no lane has them just now."""
+        return self._places.promise(owner, cells, prompt)
+
+    def release(self, owner: int) -> None:
+        """End a promise."""
+        self._places.release(owner)
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. Each lane's thread asks it about the sequences there."""

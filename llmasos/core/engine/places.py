@@ -64,10 +64,42 @@ class Places:
         lane = self.homes[sequence.id]
         return lane if lane and lane.alive else None
 
-    async def lane_of(self, sequence: LiveSequence, prompt: Sequence[int], more: int = 0) -> Lane:
-        """The lane for a request.
+    def promise(self, owner: int, cells: int, prompt: Sequence[int]) -> int | None:
+        """Promise an owner cells in one lane, from now on the only one for its sequences; see the contract."""
+        living = [lane for lane in self._lanes if lane.alive]
+        if not living:
+            return 0
+        if self._promised(owner):
+            return None
+        for lane in self._order(0, list(prompt), owner):
+            left = lane.batcher.promises.give(owner, cells)
+            if left is not None:
+                return left
+        return None
 
-        A sequence moves where its lane lacks the cells, or runs two requests more than another which has them.
+    def release(self, owner: int) -> None:
+        """End a promise; one that isn't there is fine."""
+        for lane in self._lanes:
+            lane.batcher.promises.end(owner)
+
+    def _promised(self, owner: int) -> Lane | None:
+        """The lane where an owner was promised cells."""
+        return next((lane for lane in self._lanes if lane.alive and owner in lane.batcher.promises), None)
+
+    async def brought(self, sequence: LiveSequence) -> Lane | None:
+        """As `home`, once the sequence is where its owner was promised cells.
+
+        Raises:
+            EngineError: It is closed, or no lane lives.
+        """
+        lane, promised = self.home(sequence), self._promised(sequence.owner)
+        if lane and promised and lane is not promised and not lane.serves(sequence):
+            await self._move(sequence, lane, promised)
+            return promised
+        return lane
+
+    async def lane_of(self, sequence: LiveSequence, prompt: Sequence[int], more: int = 0) -> Lane:
+        """The lane for a request: where its owner was promised cells, or where it lives, or the best for something new.
 
         Args:
             sequence: Whose.
@@ -77,27 +109,24 @@ class Places:
         Raises:
             EngineError: The sequence is closed, or no lane lives.
         """
-        lane = self.home(sequence)
-        need = len(sequence.tokens) + len(prompt) + more
+        lane = await self.brought(sequence)
         if lane is None:
-            lane = self.homes[sequence.id] = self._order(need, [*sequence.tokens, *prompt])[0]
-        elif len(self._lanes) > 1 and not lane.serves(sequence):
-            best = self._order(need)[0]
-            pressed = lane.requests > best.requests + 1 or lane.room() < len(prompt) + more
-            if best is not lane and pressed and best.room() >= need:
-                await self._move(sequence, lane, best)
-                lane = best
+            read = [*sequence.tokens, *prompt]
+            lane = self._promised(sequence.owner) or self._order(len(read) + more, read)[0]
+            self.homes[sequence.id] = lane
         return lane
 
-    def _order(self, need: int, prompt: list[int] | None = None) -> list[Lane]:
+    def _order(self, need: int, prompt: list[int] | None = None, owner: int = 0) -> list[Lane]:
         """The lanes that live, the best for something new first.
 
-        That is one which has the cells; of those the one where the fewest requests run; then the one that knows more of
-        the prompt's beginning, so that a prefix is never waited for; then the emptiest.
+        That is one which has the cells; of those the one where the fewest requests run, or one more where it lives
+        already; then the one that knows more of the prompt's beginning, so that a prefix is never waited for; then the
+        emptiest.
 
         Args:
             need: Cells.
             prompt: What it reads.
+            owner: Whose it is, where it may live somewhere already.
         """
         lanes = self.serving()
         if len(lanes) == 1:
@@ -107,7 +136,8 @@ class Places:
         def key(lane: Lane) -> tuple[bool, int, int, int, int]:
             room = lane.room()
             known = lane.batcher.prefixes.longest(prompt) if prompt else 0
-            return room < need, lane.requests, -known, homes.count(lane), -room
+            lives = bool(owner) and lane.houses(owner)
+            return room < need, lane.requests - lives, -known, homes.count(lane), -room
 
         return sorted(lanes, key=key)
 
@@ -133,7 +163,8 @@ class Places:
         if not len(saved.kv):
             return
         failure: EngineError | None = None
-        for lane in self._order(saved.computed):
+        promised = self._promised(sequence.owner)
+        for lane in [promised] if promised else self._order(saved.computed):
             self.homes[sequence.id] = lane
             try:
                 await call(lane, lambda lane=lane: lane.take(sequence, saved))  # type: ignore[misc]

@@ -221,10 +221,28 @@ class ScriptedEngine:
         """
         return self._ledger.restore(state, owner)
 
+    async def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first tokens.
+
+        Raises:
+            EngineError: The sequence is closed or busy.
+        """
+        place = self._ledger.enter(sequence)
+        self._ledger.cut(place, length)
+        place.busy = False
+
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice is fine."""
         if self._ledger.close(sequence):
             self._turns.drop(sequence, EngineError(f"The sequence {sequence.id} was closed."))
+
+    def promise(self, owner: int, cells: int, prompt: Sequence[int] = ()) -> int | None:
+        """Promise cells; how many are left then, None where that can't be just now."""
+        return self._ledger.promises.give(owner, cells)
+
+    def release(self, owner: int) -> None:
+        """End a promise."""
+        self._ledger.promises.end(owner)
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs."""

@@ -97,7 +97,8 @@ class Sequences:
         target.cells = source.cells[:count].copy()
         self.context.copy(source.id, target.id, count)
 
-    def cells_open(self) -> int:
-        """Cells that open sequences hold, shared ones once."""
-        held = [slot.cells for slot in self.open if len(slot.cells)]
+    def cells_open(self, owner: int | None = None) -> int:
+        """Cells that open sequences hold, all or an owner's, shared ones once; any thread may ask."""
+        lives = [(slot.cells, slot.live) for slot in self.open]
+        held = [cells for cells, live in lives if len(cells) and (owner is None or (live and live.owner == owner))]
         return len(np.unique(np.concatenate(held))) if held else 0

@@ -94,9 +94,11 @@ class Pager:
         except EngineError as error:
             log.warning("a context is computed anew: %s", error)
         finally:
-            del self._going[process.pid]
-            gone.set()
-            await engine.close(sequence)
+            try:
+                await engine.close(sequence)
+            finally:
+                del self._going[process.pid]
+                gone.set()
         return True
 
     async def make_room(self, sparing: int) -> bool:
@@ -107,7 +109,7 @@ class Pager:
         return False
 
     async def settle(self, room: int, sparing: int) -> None:
-        """Put out what is idle beyond what may stay live.
+        """Put out what is idle beyond what may stay live; what others put out just now is gone too then.
 
         Args:
             room: Tokens that there is room for beside what runs.
@@ -117,9 +119,11 @@ class Pager:
         tokens = sum(len(p.sequence.tokens) for p in idle if p.sequence)
         for process in idle:
             if tokens <= min(self._resident, room):
-                return
+                break
             tokens -= len(process.sequence.tokens) if process.sequence else 0
             await self.put_out(process)
+        for going in list(self._going.values()):
+            await going.wait()
 
     async def release(self, process: Process) -> None:
         """Let a process's context go for good."""

@@ -35,7 +35,7 @@ SAMPLING = Sampling(
 PROMPT = 1536
 """Tokens of a prompt at most, where the model could read more: every token kept costs every later step."""
 USABLE = 0.95
-"""Share of the engine's cells that speakers and idle conversations may hold; the rest is for kept prefixes."""
+"""Share of an engine's context that one speaker may use; the rest is for kept prefixes and second opinions."""
 PLACES = 16
 """Speakers at a time. More share each step of the model with more others, and all wait longer."""
 CUT = "…"
@@ -267,12 +267,13 @@ class Speaker:
     async def _speaking(
         self, process: Process, engine: Engine, head: list[int], need: int, *, keep: bool
     ) -> AsyncIterator[tuple[LiveSequence, int]]:
-        """As `_base`, with so many cells held, while the body runs."""
-        capacity = int(engine.n_ctx * USABLE)
-        async with self._admission.admit(process, need, capacity, engine.lanes):
+        """As `_base`, with so many cells promised, while the body runs."""
+        # What it has is brought in whole, even where less of it goes on.
+        has = len(process.sequence.tokens) if process.sequence else process.swapped_bytes // engine.bytes_per_token
+        async with self._admission.admit(process, engine, max(need, has), head) as left:
             try:
-                # Wherever the idle ones are: beside them there is room in each lane for what runs.
-                await self._pager.settle(capacity - self._admission.reserved, process.pid)
+                # Wherever the idle ones are: what was promised is free of them then.
+                await self._pager.settle(left, process.pid)
                 yield await self._base(process, engine, head)
             except EngineError:
                 if process.alive:
@@ -324,21 +325,17 @@ class Speaker:
         if not process.alive:  # killed while it waited
             raise EngineError(f"Process {process.pid} has ended.")
         live = await self._pager.bring_in(process, engine)
-        old = None
-        if live is None or live.tokens != head[: len(live.tokens)]:
-            # What it has is let go after the new one is computed, which takes over what both begin with.
-            old = self.processes.detach(process)
+        if live is None:
+            await self._pager.release(process)  # it may have something of an engine that has died
             live = await self._open(engine, process.pid)
             self.processes.attach(process, engine, live)
         self._pager.used(process)
         _move(process, State.READY)
-        before = live.usage.prefilled
-        try:
-            if len(head) > len(live.tokens):
-                await engine.prefill(live, head[len(live.tokens) :])
-        finally:
-            if old:  # of an engine that has died meanwhile, perhaps
-                await old[0].close(old[1])
+        before, common = live.usage.prefilled, live.common(head)
+        if common < len(live.tokens):
+            await engine.cut(live, common)
+        if common < len(head):
+            await engine.prefill(live, head[common:])
         return live, len(head) - (live.usage.prefilled - before)
 
     async def _open(self, engine: Engine, owner: int) -> LiveSequence:

@@ -174,6 +174,37 @@ async def test_restored_goes_on_as_if_nothing_had_been(engine: Engine) -> None:
     assert tokens(await told(engine, second, engine.tokenize(" And"), sampling=SHORT)) == expected
 
 
+async def test_what_is_cut_is_as_if_it_had_never_been(engine: Engine) -> None:
+    prompt = chat(engine, "Tell me about the sea and the moon.")
+    sequence, alone = await engine.open(), await engine.open()
+    await told(engine, sequence, prompt, sampling=SHORT)
+    await engine.cut(sequence, len(prompt))
+    assert sequence.tokens == prompt
+    assert engine.stats()["cells_used"] == len(prompt)
+    expected = tokens(await told(engine, alone, prompt, sampling=SHORT))
+    assert tokens(await told(engine, sequence, [], sampling=SHORT)) == expected
+    stream = engine.generate(sequence, engine.tokenize(" And"), sampling=Sampling(max_tokens=100))
+    await anext(stream)
+    with pytest.raises(EngineError, match="serving"):
+        await engine.cut(sequence, 0)
+    await stream.aclose()  # type: ignore[attr-defined]
+    await engine.close(sequence)
+    with pytest.raises(EngineError, match="closed"):
+        await engine.cut(sequence, 0)
+
+
+async def test_no_more_is_promised_than_there_is(engine: Engine) -> None:
+    pools, half = engine.lanes, engine.n_ctx // 2 + 1
+    left = [engine.promise(owner, half) for owner in range(1, pools + 1)]
+    assert left == [engine.n_ctx - half] * pools
+    assert engine.promise(9, half) is None
+    assert engine.promise(1, 1) is None, "one at a time"
+    assert engine.promise(9, half - 2) in (0, 1)
+    for owner in (*range(1, 10), 1):
+        engine.release(owner)
+    assert engine.promise(1, 10 * engine.n_ctx) == 0
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "empty"])
 async def test_damaged_states_are_refused(engine: Engine, damage: str) -> None:
     sequence = await engine.open()

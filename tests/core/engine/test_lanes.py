@@ -133,34 +133,72 @@ async def test_a_fork_shares_the_cells_of_its_lane(two: LlamaEngine) -> None:
     assert await told(two, empty, chat(two, "Hello."), sampling=SHORT)
 
 
-async def test_what_lacks_cells_moves_and_goes_on_as_if_nothing_had_been(two: LlamaEngine) -> None:
-    long = [100 + n % 50 for n in range(CELLS - 100)]
-    base = await two.open()
-    await two.prefill(base, long)
-    expected = await two.fork(base)
-    said = tokens(await told(two, expected, [7], sampling=SHORT))
-    await two.close(expected)
-    copy = await two.fork(base)
-    # The lane holds the base, and what the copy adds to it isn't there any more once another has it.
-    other = await two.fork(base)
-    await two.prefill(other, [200] * 90)
+async def test_what_was_promised_cells_elsewhere_is_brought_there(two: LlamaEngine) -> None:
+    base = await two.open(owner=5)
+    await two.prefill(base, [100 + n % 50 for n in range(CELLS - 100)])
+    copy = await two.fork(base, owner=6)
+    said = tokens(await told(two, copy, [7], sampling=SHORT))
+    await two.close(copy)
+    assert two.promise(7, 300) is not None
+    assert two.promise(8, 300) is not None
+    assert two.promise(5, 450) is None, "others were promised too much of either lane"
+    two.release(7)
+    assert two.promise(5, 450) == CELLS - 450
+    copy = await two.fork(base, owner=5)
+    assert [lane_of(two, sequence) for sequence in (base, copy)] == [1, 1]
     assert tokens(await told(two, copy, [7], sampling=SHORT)) == said
-    assert lane_of(two, copy) != lane_of(two, base)
-    assert copy.usage.prefilled == 1, "it was brought, not computed again"
-    assert sizes(two) == [2, 1]
+    assert (base.usage.prefilled, copy.usage.prefilled) == (CELLS - 100, 1), "it was brought, not computed again"
+    assert sizes(two) == [0, 2]
 
 
-async def test_what_stands_in_line_moves_where_less_runs(two: LlamaEngine) -> None:
-    (base,) = await read(two, 1)
-    forks = [await two.fork(base) for _ in range(3)]
-    few = Sampling(temperature=0, max_tokens=60)
-    streams = [two.generate(fork, [9], sampling=few, constraint=two.constrain(ENDLESS)) for fork in forks]
-    for stream in streams:
-        await anext(stream)
-    assert [lane_of(two, fork) for fork in forks] == [0, 0, 1]
-    assert forks[2].usage.prefilled == 1, "it was brought, not computed again"
-    for stream in streams:
-        await stream.aclose()  # type: ignore[attr-defined]
+async def test_promises_spread_and_stay_where_somebody_lives(two: LlamaEngine) -> None:
+    card = [7] * 40
+    lives = await two.open(owner=1)
+    await two.prefill(lives, card)
+    places = two._places
+    homes = []
+    for owner in (2, 1, 3, 4):
+        assert two.promise(owner, 100, card) is not None
+        lane = places._promised(owner)
+        assert lane
+        homes.append(two._lanes.index(lane))
+    assert homes == [0, 0, 1, 1], "where the card is known; where it lives, with one more; where fewer run"
+    assert [lane.requests for lane in two._lanes] == [2, 2]
+    for owner in range(1, 5):
+        two.release(owner)
+    assert [lane.requests for lane in two._lanes] == [0, 0]
+
+
+async def test_who_was_promised_cells_does_not_fail_for_others(llama: LlamaEngine) -> None:
+    taken = await llama.open(owner=1)
+    await llama.prefill(taken, [100] * 400)
+    assert llama.promise(2, N_CTX - 100) == 100
+    promised, greedy = await llama.open(owner=2), await llama.open(owner=3)
+    await llama.prefill(greedy, [101] * 300)
+    first = asyncio.create_task(llama.prefill(greedy, [101] * 330))
+    await asyncio.sleep(0)
+    reading = asyncio.create_task(llama.prefill(promised, [102] * (N_CTX - 100)))
+    with pytest.raises(EngineError, match="full"):  # although the other one came last
+        await first
+    assert not reading.done()
+    await llama.close(greedy)
+    await llama.close(taken)
+    await reading
+
+
+async def test_a_promise_ends_with_its_lane(two: LlamaEngine) -> None:
+    sequence = await two.open(owner=5)
+    assert two.promise(5, CELLS) == 0
+    assert two.promise(6, CELLS) == 0
+    assert two.promise(7, 1) is None
+    await two.prefill(sequence, [100] * 40)
+    two._lanes[lane_of(two, sequence)].batcher.stop()
+    two.release(6)
+    await two.prefill(sequence, [101] * 40)
+    assert lane_of(two, sequence) == 1
+    assert len(sequence.tokens) == 80
+    two.release(5)
+    assert two.promise(7, CELLS) == 0
 
 
 async def test_a_state_is_restored_where_there_is_room(two: LlamaEngine) -> None:
@@ -259,6 +297,7 @@ async def test_when_the_last_lane_has_died_the_engine_is_gone(
     for call in (two.open(), two.fork(sequences[0]), two.save(sequences[0]), two.keep_prefix([1, 2, 3])):
         with pytest.raises(EngineError, match="has stopped"):
             await call
+    assert [two.promise(owner, CELLS) for owner in range(3)] == [0, 0, 0], "nobody waits for it"
     await two.close(sequences[0])
 
 

@@ -26,6 +26,7 @@ from test_contract import (  # noqa: F401
     test_generate_streams_and_ends_once,
     test_is_an_engine,
     test_markers_are_read_only_on_demand,
+    test_no_more_is_promised_than_there_is,
     test_nonsense_is_refused,
     test_one_request_at_a_time,
     test_restored_goes_on_as_if_nothing_had_been,
@@ -37,6 +38,7 @@ from test_contract import (  # noqa: F401
     test_the_sequence_holds_prompt_and_answer,
     test_together_as_alone,
     test_tokens_keep_the_text,
+    test_what_is_cut_is_as_if_it_had_never_been,
     text,
     told,
 )

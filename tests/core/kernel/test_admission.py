@@ -9,6 +9,7 @@ import pytest
 
 from llmasos.core.base.clock import MockClock
 from llmasos.core.base.errors import SyscallError
+from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.core.kernel.admission import Admission
 from llmasos.core.kernel.process import PriorityClass, ProcessTable
 
@@ -19,9 +20,9 @@ CELLS = 100
 class Crowd:
     """Requests that hold their place until they are let go."""
 
-    def __init__(self, admission: Admission, pools: int = 1) -> None:
+    def __init__(self, admission: Admission) -> None:
         self.admission = admission
-        self.pools = pools
+        self.engine = ScriptedEngine(n_ctx=CELLS)
         self.inside: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -33,7 +34,7 @@ class Crowd:
 
     async def _hold(self, name: str, need: int, priority: PriorityClass) -> None:
         process = TABLE.spawn(TABLE.init, name=name, program="test", priority=priority)
-        async with self.admission.admit(process, need, CELLS, self.pools):
+        async with self.admission.admit(process, self.engine, need):
             self.inside.append(name)
             await self.gates[name].wait()
 
@@ -87,7 +88,7 @@ async def test_small_ones_do_not_slip_past_a_large_one_for_ever() -> None:
     assert crowd.inside == ["a", "large", "small"]
 
 
-async def test_what_is_larger_than_all_runs_alone() -> None:
+async def test_what_is_larger_than_all_gets_all() -> None:
     crowd = Crowd(Admission(places=9))
     await crowd.ask("a")
     await crowd.ask("huge", need=500)
@@ -128,31 +129,28 @@ async def test_who_is_cancelled_takes_nobodys_place(moment: str) -> None:
     await settled()
     assert crowd.inside[-1] == "c"
     await crowd.go("c")
-    assert (crowd.admission.running, crowd.admission.reserved, crowd.admission.waiting) == (0, 0, 0)
+    assert (crowd.admission.running, crowd.admission.waiting) == (0, 0)
+    assert crowd.engine.promise(1, CELLS) == 0, "all cells are there"
 
 
 async def test_an_error_inside_frees_the_place() -> None:
-    admission = Admission(places=1)
+    admission, engine = Admission(places=1), ScriptedEngine(n_ctx=CELLS)
     process = TABLE.spawn(TABLE.init, name="a", program="test")
     with pytest.raises(ValueError, match="inside"):
-        async with admission.admit(process, 10, CELLS):
+        async with admission.admit(process, engine, 10):
             raise ValueError("inside")
-    assert (admission.running, admission.reserved) == (0, 0)
+    assert (admission.running, engine.promise(1, CELLS)) == (0, 0)
 
 
-async def test_each_pool_holds_its_own() -> None:
-    crowd = Crowd(Admission(places=9), pools=2)
-    for name in "abc":
-        await crowd.ask(name, need=60)
-    assert crowd.inside == ["a", "b"], "80 are free, but 40 in each"
-    assert crowd.admission.reserved == 60
-    await crowd.go("a")
-    assert crowd.inside == ["a", "b", "c"]
-    crowd.tasks["c"].cancel()
-    await settled()
-    await crowd.ask("d", need=100)
-    assert crowd.inside == ["a", "b", "c", "d"]
-    assert crowd.admission.reserved == 100
-    await crowd.go("d")
-    await crowd.go("b")
-    assert crowd.admission.reserved == 0
+async def test_one_process_is_let_in_once_at_a_time() -> None:
+    admission, engine, process = (
+        Admission(places=9),
+        ScriptedEngine(n_ctx=CELLS),
+        TABLE.spawn(None, name="a", program="t"),
+    )
+    async with admission.admit(process, engine, 10) as left:
+        assert left == CELLS - 10
+        second = asyncio.create_task(admission.admit(process, engine, 20).__aenter__())
+        await settled()
+        assert admission.waiting == 1
+    assert await second == CELLS - 20

@@ -131,6 +131,16 @@ async def test_who_needs_it_while_it_goes_out_waits_for_that(desk: Desk) -> None
     assert desk.engine.stats()["sequences"] == 1
 
 
+async def test_settled_is_when_what_others_put_out_is_gone_too(desk: Desk) -> None:
+    process = await desk.spawn("a")
+    going = asyncio.create_task(desk.pager.put_out(process))
+    await asyncio.sleep(0)
+    assert desk.cells == 100
+    await desk.pager.settle(0, sparing=0)
+    assert desk.cells == 0
+    assert await going
+
+
 async def test_killed_while_it_goes_out_leaves_nothing(desk: Desk) -> None:
     process = await desk.spawn("a")
     going = asyncio.create_task(desk.pager.put_out(process))

@@ -231,6 +231,16 @@ class OpenAIEngine:
         """
         return self._ledger.restore(state, owner)
 
+    async def cut(self, sequence: LiveSequence, length: int) -> None:
+        """Forget what a sequence holds behind its first tokens.
+
+        Raises:
+            EngineError: The sequence is closed or busy.
+        """
+        place = self._ledger.enter(sequence)
+        self._ledger.cut(place, length)
+        place.busy = False
+
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence; a request that is under way ends, and its connection."""
         if self._ledger.close(sequence):
@@ -239,6 +249,14 @@ class OpenAIEngine:
                 patience.end()
             for turns in (self._starts, self._turns):
                 turns.drop(sequence, _closed(sequence))
+
+    def promise(self, owner: int, cells: int, prompt: Sequence[int] = ()) -> int | None:
+        """Promise cells; how many are left then, None where that can't be just now."""
+        return self._ledger.promises.give(owner, cells)
+
+    def release(self, owner: int) -> None:
+        """End a promise."""
+        self._ledger.promises.end(owner)
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask who may ask the server, and whose words may be taken."""

@@ -1,0 +1,134 @@
+"""Speakers on a real model with two small lanes: what is let in finds its cells, whatever the others do."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+import pytest
+from talk_desk import Desk, open_desk
+
+from llmasos.core.base.errors import SyscallError
+from llmasos.core.base.settings import Settings
+from llmasos.core.engine.base import Sampling
+from llmasos.core.engine.llama import LlamaEngine
+from llmasos.core.engine.sources import LlamaEngines
+from llmasos.core.kernel.process import Process, State
+from llmasos.core.kernel.swap import Swap
+from llmasos.services.language.context import Message
+
+CELLS = 512
+"""Of each lane."""
+ENDLESS = "start: /[a-z ]{900}/"
+WORDS = ["river", "stone", "bread", "night", "lamp", "road", "harbour", "salt", "wind", "glass"]
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[LlamaEngine]:
+    whole = await LlamaEngines(Settings.load(home=tmp_path / "settings"), None).speech()
+    assert isinstance(whole, LlamaEngine)
+    made = await LlamaEngine.create(whole.model, n_ctx=2 * CELLS, n_seq=8, lanes=2)
+    yield made
+    await made.shutdown()
+    await whole.shutdown()
+
+
+def story(engine: LlamaEngine, seed: int, length: int) -> str:
+    """Words of about so many tokens."""
+    chance = random.Random(seed)
+    said = ""
+    while len(engine.tokenize(said)) < length:
+        said += f" {chance.choice(WORDS)}"
+    return said
+
+
+def child(desk: Desk, name: str) -> Process:
+    return desk.kernel.processes.spawn(desk.shell, name=name, program="words")
+
+
+async def speak(desk: Desk, process: Process, lines: Sequence[str], tokens: int) -> int:
+    """Speak for exactly so many tokens; how many came."""
+    messages = [Message("system", lines[0])]
+    messages += [Message("assistant" if n % 2 else "user", line) for n, line in enumerate(lines[1:])]
+    sampling = Sampling(temperature=0, max_tokens=tokens, log_probs=False)
+    written = 0
+    async with aclosing(desk.speaker.verbatim(process, messages, sampling, form=ENDLESS)) as parts:
+        async for part in parts:
+            written = part.written
+    return written
+
+
+async def test_two_of_one_lane_that_grow_at_once(engine: LlamaEngine, tmp_path: Path) -> None:
+    cards = [story(engine, n, 30) for n in range(3)]
+    with open_desk(tmp_path, engine=engine) as desk:
+        first, between, second = (child(desk, name) for name in ("first", "between", "second"))
+        for process, card in zip((first, between, second), cards, strict=True):
+            await speak(desk, process, [card, "Begin."], 1)
+        await desk.speaker._pager.release(between)
+        more = "Go on." + story(engine, 9, 180)
+        grown = [[card, "Begin.", "a", more] for card in (cards[0], cards[2])]
+        said = await asyncio.gather(
+            *(speak(desk, process, lines, 140) for process, lines in zip((first, second), grown, strict=True))
+        )
+        assert said == [140, 140]
+
+
+async def test_another_beginning_needs_no_cells_beside_the_old_one(engine: LlamaEngine, tmp_path: Path) -> None:
+    with open_desk(tmp_path, engine=engine) as desk:
+        process, other = child(desk, "talker"), child(desk, "other")
+        await speak(desk, process, [story(engine, 1, 290), "Begin."], 1)
+        elsewhere = asyncio.create_task(speak(desk, other, [story(engine, 2, 48), "Go."], 100))
+        async with asyncio.timeout(60):
+            while engine.stats()["sequences"] < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert process.sequence, "it has something still"
+        assert await speak(desk, process, [story(engine, 3, 350), "Begin."], 20) == 20
+        assert await elsewhere == 100
+        assert engine.stats()["sequences"] <= 2
+
+
+async def test_nobody_fails_in_a_crowd(engine: LlamaEngine, tmp_path: Path) -> None:
+    """Conversations grow, are trimmed, go to swap and come back; some are killed or cancelled meanwhile."""
+    chance = random.Random(3)
+    with open_desk(tmp_path, engine=engine) as desk:
+        desk.speaker._pager._swap = Swap(tmp_path / "swap", memory=64 << 20, disk=0)
+        desk.speaker._pager._resident = 600
+
+        async def talk(number: int) -> list[int]:
+            process = child(desk, f"talker {number}")
+            lines = [story(engine, number, 120), "Begin."]
+            said = []
+            for turn in range(4):
+                said.append(await speak(desk, process, lines, 24))
+                lines += ["Yes.", story(engine, 10 * number + turn, chance.randrange(20, 120))]
+                if len(engine.tokenize("".join(lines))) > 360:
+                    lines = [lines[0], lines[-1]]
+            return said
+
+        async def disturb(number: int) -> None:
+            process = child(desk, f"other {number}")
+            task = asyncio.create_task(speak(desk, process, [story(engine, 99 + number, 200), "Begin."], 60))
+            await asyncio.sleep(chance.uniform(0, 3))
+            if number % 2:
+                await desk.kernel.processes.kill(process.pid)
+            else:
+                task.cancel()
+            with suppress(asyncio.CancelledError, SyscallError):
+                await task
+
+        talks = [asyncio.create_task(talk(number)) for number in range(6)]
+        others = [asyncio.create_task(disturb(number)) for number in range(4)]
+        said = await asyncio.gather(*talks)
+        await asyncio.gather(*others)
+        assert said == [[24] * 4] * 6
+        admission = desk.speaker._admission
+        assert (admission.running, admission.waiting) == (0, 0)
+        for process in list(desk.kernel.processes):
+            if process.alive and process.program == "words":
+                assert process.state in (State.WAITING, State.SWAPPED)
+                await desk.kernel.processes.kill(process.pid)
+        assert engine.stats()["sequences"] == 0
+        assert all(lane.requests == 0 and lane.room() == CELLS for lane in engine._lanes)
