@@ -1,7 +1,7 @@
 """ASI01, Agent Goal Hijack: what a text says changes nothing of what was asked for, and chooses no target unasked.
 
 Besides: the same over AgentDojo's 949 pairs is `llmasos bench policy` (tests/benchmarks/test_policy_seam.py has a sample),
-what plugins and fetched pages choose is in tests/services/test_installed_plugins.py.
+what plugins and fetched pages choose is in tests/services/test_plugin_children.py.
 """
 
 from __future__ import annotations

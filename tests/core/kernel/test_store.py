@@ -295,6 +295,40 @@ def test_a_read_notices_a_swap_too(home: Path, column: str) -> None:
             read(store)
 
 
+# The point read is written out apart from `scan` and `verify`, so that each of them is asked.
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "seq = 99", "rev = rev + 1", "rev = 'x'", "rev = NULL", "rev = 0.5", "rev = -1", "scope = scope + 99",
+        "scope = 'x'", "sealed = zeroblob(length(sealed))", "sealed = substr(sealed, 1, 5)", "sealed = 'text'",
+        "sealed = 7", "sealed = x''", "sealed = CAST(sealed || x'00' AS BLOB)",
+    ],
+)  # fmt: skip
+def test_a_read_notices_any_change_of_its_row(home: Path, attack: str) -> None:
+    with reopen(home) as store:
+        store.put("task", "1", "a value")
+    with raw(home) as db:
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'records'")
+    with raw(home) as db:
+        assert db.execute(f"UPDATE records SET {attack}").rowcount == 1
+    for read in (lambda store: store.get("task", "1"), lambda store: list(store.scan("task"))):
+        with reopen(home) as store, pytest.raises(StoreError):
+            # A scan looks for the scope's rows, and so finds none of another scope.
+            assert read(store) == [] and "scope" in attack
+            store.verify()
+
+
+@pytest.mark.parametrize("token", ["CAST(token || x'00' AS BLOB)", "substr(token, 1, 15)", "CAST(token AS TEXT)"])
+def test_a_name_of_another_length_is_noticed(home: Path, token: str) -> None:
+    with reopen(home) as store:
+        store.put("task", "1", "a value")
+    with raw(home) as db:
+        db.execute(f"UPDATE records SET token = {token}")
+    with reopen(home) as store, pytest.raises(StoreError):
+        list(store.scan("task"))
+
+
 def test_an_old_form_of_a_record_does_not_fit(home: Path) -> None:
     with reopen(home) as store:
         store.put("task", "1", "old")

@@ -54,20 +54,22 @@ class Database:
     Attributes:
         lock: Held by whoever talks to the connection, and for the whole of a transaction.
         depth: Transactions open now, one in the other; written only with the lock held.
+        cursor: One that is made once, for reads of one row, with the lock held.
+        errors: What the connection raises; `readable` makes of it what a person can read.
     """
 
     def __init__(self, path: Path, key: bytes | None = None) -> None:
         self.path = path
         self._key = key
-        self._errors = _ERRORS if key is None else (*_ERRORS, sqlcipher.module(path).Error)
+        self.errors = _ERRORS if key is None else (*_ERRORS, sqlcipher.module(path).Error)
         self.lock = threading.RLock()
         self.depth = 0
         self._named = 0  # the inode of the log whose name is on the disk
         try:
             self._connection = self._connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        except self._errors as error:
-            raise self._readable(error) from error
-        self._cursor = self._connection.cursor()
+        except self.errors as error:
+            raise self.readable(error) from error
+        self.cursor = self._connection.cursor()
         try:
             for setting in SETTINGS:
                 self.all(setting)
@@ -84,37 +86,37 @@ class Database:
         """Run a statement; returns the number of rows it changed."""
         try:
             return self._connection.execute(sql, values).rowcount
-        except self._errors as error:
-            raise self._readable(error) from error
+        except self.errors as error:
+            raise self.readable(error) from error
 
     def one(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """The first row, or None."""
         try:
             return self._connection.execute(sql, values).fetchone()
-        except self._errors as error:
-            raise self._readable(error) from error
+        except self.errors as error:
+            raise self.readable(error) from error
 
     def point(self, sql: str, values: Sequence[Any]) -> Any:
         """The one row of a key, or None: by a cursor that is made once; with the lock held."""
         try:
             # With the last row the statement is over, so that it holds no old state of the file.
-            return self._cursor.execute(sql, values).fetchone()
-        except self._errors as error:
-            raise self._readable(error) from error
+            return self.cursor.execute(sql, values).fetchone()
+        except self.errors as error:
+            raise self.readable(error) from error
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows."""
         try:
             return self._connection.execute(sql, values).fetchall()
-        except self._errors as error:
-            raise self._readable(error) from error
+        except self.errors as error:
+            raise self.readable(error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """All rows, one after the other; nothing may be written meanwhile."""
         try:
             yield from self._connection.execute(sql, values)
-        except self._errors as error:
-            raise self._readable(error) from error
+        except self.errors as error:
+            raise self.readable(error) from error
 
     def sync(self) -> None:
         """Make what is committed survive power loss too: the log that SQLite writes first is synced."""
@@ -159,8 +161,8 @@ class Database:
                     self._connection.backup(target)
                 finally:
                     target.close()
-            except self._errors as error:
-                raise self._readable(error) from error
+            except self.errors as error:
+                raise self.readable(error) from error
         sync_file(fresh)
         fresh.replace(path)
         sync_folder(path.parent)
@@ -170,10 +172,8 @@ class Database:
         with self.lock:
             self._connection.close()
 
-    def _connect(self, path: Path, **options: Any) -> sqlite3.Connection:
-        return sqlite3.connect(path, **options) if self._key is None else sqlcipher.connect(path, self._key, **options)
-
-    def _readable(self, error: Exception) -> StoreError:
+    def readable(self, error: Exception) -> StoreError:
+        """What is told of one of `errors`: what happened, and what to do."""
         if isinstance(error, UnicodeDecodeError):
             return StoreError(
                 f"The store {self.path} can't be used: it holds text that is none.", REMEDIES["SQLITE_CORRUPT"]
@@ -182,6 +182,9 @@ class Database:
         name = str(getattr(error, "sqlite_errorname", ""))
         remedy = next((text for code, text in REMEDIES.items() if name.startswith(code)), "")
         return StoreError(f"The store {self.path} can't be used: {error}.", remedy)
+
+    def _connect(self, path: Path, **options: Any) -> sqlite3.Connection:
+        return sqlite3.connect(path, **options) if self._key is None else sqlcipher.connect(path, self._key, **options)
 
 
 def new_file(path: Path) -> None:

@@ -7,6 +7,7 @@ when its subject is shredded.
 
 from __future__ import annotations
 
+from functools import partial
 from struct import Struct
 
 from llmasos.core.base.errors import StoreError
@@ -26,9 +27,12 @@ class Scope:
         version: Of the subject's key.
         cipher: Seals with that key.
         aad: Format, store, subject, key version and kind: the first part of every record's associated data.
+        decrypt: The cipher's, for the point read.
+        place: The associated data of a record whole, in one call: from its name, its place in order and its revision.
+            Only of a name that `token` made: one of another length, as a changed file may hold, would be cut or filled.
     """
 
-    __slots__ = ("aad", "cipher", "id", "subject", "token", "version")
+    __slots__ = ("aad", "cipher", "decrypt", "id", "place", "subject", "token", "version")
 
     def __init__(self, id: int, store_id: bytes, kind: bytes, dek: Dek) -> None:
         self.id = id
@@ -39,6 +43,8 @@ class Scope:
         self.token = crypto.Tagger(crypto.derive(dek.first, "idx"), kind).tag_text
         """How a name of this scope is written in the file."""
         self.aad = b"llmasos/rec/1" + store_id + dek.token + _VERSION.pack(dek.version) + kind
+        self.decrypt = self.cipher.decrypt
+        self.place = partial(Struct(f">{len(self.aad)}s{crypto.TAG_BYTES}sQQ").pack, self.aad)
 
 
 class Scopes:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from json.scanner import make_scanner
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
@@ -46,7 +47,8 @@ _OTHER_TYPES = TypeError, StructError
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_from_json = json.JSONDecoder().raw_decode
+# What JSONDecoder.raw_decode calls, whose only care is text that is no JSON: what opens was sealed here.
+_from_json = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed knows one class for both
 
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
@@ -100,6 +102,7 @@ class Store:
         self._scopes = Scopes(db, keyring, self._state)
         self._blobs = Blobs(db, self._scopes, self._state)
         self._next_seq = 0
+        self._point = db.cursor.execute
 
     @classmethod
     def open(cls, home: Path, keyring: Keyring, *, pages_sealed: bool = False) -> Store:
@@ -206,25 +209,27 @@ class Store:
         Raises:
             StoreError: The record was changed outside.
         """
+        # All is written out here that `Database.point` and `_open` do: of a point read each call takes its part.
         with self._db.lock:
             while True:
                 scope = self._scopes.ready.get((kind, subject)) or self._scopes.known(kind, subject)
                 if scope is not None:
                     token = scope.token(id)
-                    row = self._db.point(_POINT, (token,))
+                    try:
+                        row = next(self._point(_POINT, (token,)), None)
+                    except self._db.errors as error:
+                        raise self._db.readable(error) from error
                     if row is not None:
-                        # As `_open`, whose calls are written out here: of a point read each takes its part of the time.
                         seq, scope_id, rev, sealed = row
                         try:
                             if scope_id != scope.id:
                                 scope = self._scopes.of_row(scope, scope_id)
-                            place = scope.aad + token + _PLACE.pack(seq, rev)
-                            body = scope.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+                            body = scope.decrypt(sealed[:_NONCE], sealed[_NONCE:], scope.place(token, seq, rev))
                         except _UNOPENED:
                             raise crypto.unopened() from None
                         except _OTHER_TYPES:
                             raise self._changed() from None
-                        return _from_json(body.decode("utf-8", "surrogatepass"))[0][3]
+                        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -546,7 +551,7 @@ class Store:
     def _open(self, scope: Scope, token: bytes, *row: Any) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
         body = self._body(scope, token, row)
-        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
+        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
 
     def _body(self, scope: Scope, token: bytes, row: tuple[int, int, int, bytes]) -> bytes:
         seq, scope_id, rev, sealed = row
