@@ -19,7 +19,7 @@ from benchmarks.row import row
 from llmasos.core.engine import models, quantize
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.engine.perplexity import SAMPLE, perplexity
-from llmasos.core.engine.sources import FURTHER_CELLS, FURTHER_SEQUENCES
+from llmasos.core.engine.sources import FURTHER_CELLS, SPEECH_SEQUENCES
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.models.classify import classify
 from llmasos.services.system import resident_mb
@@ -68,7 +68,7 @@ async def _adapters(source: Path) -> list[dict[str, Any]]:
     try:
         for _ in range(5):
             # Each has the interpreter's adapter, of rank 32: what weighs is how many there are, not what they learned.
-            made = await LlamaEngine.create(model, n_ctx=FURTHER_CELLS, n_seq=FURTHER_SEQUENCES, adapter=ADAPTER)
+            made = await LlamaEngine.create(model, n_ctx=FURTHER_CELLS, n_seq=SPEECH_SEQUENCES, adapter=ADAPTER)
             engines.append(made)
             await _timed(made)
             memory.append(resident_mb())

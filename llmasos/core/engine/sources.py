@@ -28,7 +28,7 @@ LANES = 2
 LANE_CELLS = 1792
 """Of a lane beside others: the longest prompt and its reply fit in (1,536 and 200 tokens). Two take no more memory than
 SPEECH_CELLS in one: a second context costs 18 MB beside its cells."""
-FURTHER_CELLS, FURTHER_SEQUENCES = 1536, 8
+FURTHER_CELLS = 1536
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
 
@@ -135,7 +135,7 @@ class LlamaEngines:
         cells = lanes * LANE_CELLS
         if lanes == 1 or said != DEFAULT:  # larger models write longer replies, and have a larger budget of memory
             cells = max(cells, SPEECH_CELLS)
-        return await self._speaking(said, cells, SPEECH_SEQUENCES, lanes)
+        return await self._speaking(said, cells, lanes)
 
     async def named(self, said: str) -> Engine:
         """Another model, or one with an adapter: `smollm2+visitors`; the weights of one file are loaded once.
@@ -143,9 +143,9 @@ class LlamaEngines:
         Raises:
             ModelError: As for `speech`; or there is no such adapter, or it is of another model.
         """
-        return await self._speaking(said, FURTHER_CELLS, FURTHER_SEQUENCES)
+        return await self._speaking(said, FURTHER_CELLS)
 
-    async def _speaking(self, said: str, cells: int, sequences: int, lanes: int = 1) -> Engine:
+    async def _speaking(self, said: str, cells: int, lanes: int = 1) -> Engine:
         if is_remote(said):
             # Imported here: only who talks with a server pays for HTTP and TLS. It isn't asked yet: whether it is there
             # is seen, and told, with each request.
@@ -159,7 +159,7 @@ class LlamaEngines:
             LlamaEngine,
             model,
             n_ctx=cells,
-            n_seq=sequences,
+            n_seq=SPEECH_SEQUENCES,
             threads=self._settings.threads,
             lanes=lanes,
             brisk=self._settings.threads == 0,
