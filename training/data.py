@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmasos.services.interpreter.definitions import asked_first
 from training import seal_tools, toolsets
 from training.augment import Values, joined, shown, varied
 from training.example import Example, Turn, turn_of
@@ -49,7 +48,6 @@ class Mixture:
         variants: Variations of each plugin.
         public_share: How much of the public set.
         plugin_share: How much of the plugin files that aren't in `whole`.
-        asked_first: Share of a plugin's requests that stand before the definitions too; each needs them for itself.
     """
 
     passes: int = 4
@@ -59,7 +57,6 @@ class Mixture:
     variants: int = 1
     public_share: float = 0.5
     plugin_share: float = 1.0
-    asked_first: float = 0.0
 
 
 def sentences(folder: Path = SENTENCES, *, dev: bool = False) -> Iterator[tuple[str, Turn]]:
@@ -119,13 +116,7 @@ def tools_pass(turns: Sequence[Turn], folder: Path, recipe: Mixture, order: rand
         only = order.random() < ONLY
         made = toolsets.example(tools, requests, order.sample(everything, 4), order, only=only, others=names)
         extra = [order.choice(plain)] if not only and order.random() < 0.6 else []
-        first = [turn for turn in made.turns if order.random() < recipe.asked_first]
-        for turn in first:
-            definitions = asked_first(turn.sentence, made.definitions)
-            yield Example([turn], definitions, source="asked first")
-        rest = [turn for turn in [*made.turns, *extra] if turn not in first]
-        if rest:
-            yield Example(rest, made.definitions, source="tools")
+        yield Example([*made.turns, *extra], made.definitions, source="tools")
 
 
 def build(recipe: Mixture, public: Path | None, folder: Path = SENTENCES) -> list[list[Example]]:
@@ -169,12 +160,11 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=1, help="variations of each plugin in a pass")
     parser.add_argument("--public-share", type=float, default=0.5, help="how much of the public set a pass has")
     parser.add_argument("--plugin-share", type=float, default=1.0, help="how much of the other plugin files a pass has")
-    parser.add_argument("--asked-first", type=float, default=0.0, help="how much of plugins' requests is read twice")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.base or default_base())
     mixture = Mixture(
         options.passes, options.seed, tuple(options.whole), options.share, options.variants,
-        options.public_share, options.plugin_share, options.asked_first,
+        options.public_share, options.plugin_share,
     )  # fmt: skip
     counts: Counter[str] = Counter()
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,7 @@
      event?: string - Which training or match
 
 One block a function; `?` marks what may be left out. A first line `only:` says that there are no other functions, the
-catalogue included. A line `asked: ...` before all of it says what they are needed for. Used alike by training and by
-the interpreter.
+catalogue included. Used alike by training and by the interpreter.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 ONLY = "only:"
-ASKED = "asked: "
 
 _LIMIT = 160
 """Characters of a description that are shown; long ones cost prefill and help little."""
@@ -31,19 +29,6 @@ def render(tools: Iterable[Mapping[str, Any]], *, only: bool = False) -> str:
     """
     lines = [line for tool in tools for line in _lines(tool)]
     return "\n".join([ONLY, *lines] if only else lines)
-
-
-def asked_first(sentence: str, definitions: str) -> str:
-    """Definitions behind the sentence that they are read for.
-
-    A model that reads from left to right has read definitions before it knows what to look for in them; this way it
-    knows, and what it computed of them is good for this one sentence only.
-
-    Args:
-        sentence: One line; it follows behind the definitions once more.
-        definitions: As `render` gives them.
-    """
-    return f"{ASKED}{sentence}\n{definitions}"
 
 
 def schema_of(tool: Mapping[str, Any]) -> dict[str, Any]:
