@@ -58,6 +58,8 @@ def test_frames() -> None:
         "What do I want to become?", "When do I sing in the choir?", "What don't I eat?", "How do I earn my money?", "Who taught me chess?",
         "When will my sofa be delivered?", "What can my parrot say?", "Where can my second key be found?", "What is the name of the man I married?",
         "How do I get to my lessons?", "What do we call our baby?", "At what time of the week do I buy groceries?", "我妈妈怎么了？",
+        "When will I see the doctor?", "Which subject will I be tested in?", "On which day will I get married?",
+        "Where will I be working next month?",
     ],
 )  # fmt: skip
 def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
@@ -73,7 +75,8 @@ def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
         "How do I get to the station?", "Which way do I go?", "What do I do now?", "What do I do if it rains?", "Where do I buy stamps?",
         "When do we leave?", "What are we waiting for?", "Who will win, my team or yours?", "What happens if I open the door?",
         "What do I owe you?", "What do people say about me?", "Who is that man looking at me?", "Why am I always so tired?", "我们去哪里？",
-        "我该怎么办？", "你喜欢什么？",
+        "Will you come to my party?", "What will you bring to my party?", "When will you visit me?", "What will I do now?",
+        "What will happen to me?", "How will I ever finish this?", "Who will help me?", "Will I win?", "我该怎么办？", "你喜欢什么？",
     ],
 )  # fmt: skip
 def test_questions_for_something_else(line: str) -> None:

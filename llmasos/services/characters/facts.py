@@ -66,7 +66,7 @@ _ASKS = re.compile(
     # Of what is theirs: "where in the room is my lamp", "when will my sofa come", "what can my parrot say".
     rf"{_WH}(?:(?!\b(?:you|your|i|we)\b).)*?\b(?:my|mine|our)\b"
     # Of what they do, did and are: "which herb don't I like", "in what city was I born", "what do we call our baby".
-    rf"|{_WH}{_TO}\b(?:do|did|have|had|am|was|can't|don't|didn't|haven't|won't) i\b"
+    rf"|{_WH}{_TO}\b(?:do|did|have|had|am|was|will|can't|don't|didn't|haven't|won't) i\b"
     rf"|{_WH}{_TO}\b(?:(?:did|have|had|were) we\b|(?:do|are) we\b.*\bour\b)"
     # Of what belongs to something they do: "the name of the man I met", "the colour of what I wear".
     rf"|{_WH}{_TO}\b(?:the (?:\w+ ){{1,3}}|(?:is|are|did i put) what )i (?!{_SUPPOSED})\w+"
@@ -89,6 +89,8 @@ _ADVICE = re.compile(
     r"|\b(?:way|road|door|one|ones) do i\b|\bdo i (?:need|get|have to|ask) (?:for|if|when)\b"
     r"|\bwhere do i (?:buy|find|get|start|begin)\b|\bdo i (?:owe|look|sound|seem)\b.*\b(?:you|like|in)\b"
     r"|\b(?:where|why) am i\b|\bif (?:i|we|you)\b|\bwhat if\b|\bwho will\b"
+    # "When will I see the doctor" was told; what will become of one, or how one will manage, nobody has.
+    r"|\bwill i (?:ever|do|say|become|need|have to|end up|be able)\b|\bwhat will (?:happen|become)\b"
     r"|\b(?:what|who) (?:is|are|was) (?:that|this|these|those)\b"
     r"|\bhelp me\b|\btell me (?:a|about (?:your|the))\b|\b(?:am|were|was) i (?:right|wrong|late)\b"
     r"|\bof (?:my|our) (?:idea|plan|day|story|poem)\b",
