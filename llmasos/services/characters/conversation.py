@@ -21,6 +21,7 @@ from llmasos.services.characters.knowing import covers, knows
 from llmasos.services.characters.lorebook import DEEPEST
 from llmasos.services.characters.macros import Moment
 from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
+from llmasos.services.characters.making import ByRule, Making
 from llmasos.services.characters.relations import asks_of_promises, relations
 from llmasos.services.characters.thinking import Thinking
 from llmasos.services.characters.weighing import answering
@@ -96,23 +97,28 @@ class Conversations:
                 await before(log.next_number)
             number = log.next_number
             await log.append(at=self._now(), speaker=person, text=line, witnesses=present, sources=sources)
-            said = ""
+            said, making = "", Making()
             try:
                 async with aclosing(self.reply(character, company, number)) as pieces:
                     async for piece in pieces:
                         said += piece
                         yield piece
+                        making.add(piece)
             finally:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
-                    await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
+                    await log.append(
+                        at=self._now(), speaker=character.id, text=said.strip(), witnesses=present,
+                        sources=sorted(making.sources), made_by=making.maker,
+                    )  # fmt: skip
                     self.thinking.noticed(character, line, self._clock.now())
 
     async def reply(self, character: Character, company: Company, number: int) -> AsyncGenerator[str, None]:
         """What a character says to something it heard, piece by piece; nothing is kept.
 
         Only what everybody present has witnessed can be in the prompt. A piece that is a `Notice` is the system's: in
-        place of what was held back, or, alone, to a person in a crisis, whom no character answers.
+        place of what was held back, or, alone, to a person in a crisis, whom no character answers. One that is `ByRule`
+        was made by a rule; all others are the model's.
 
         Args:
             character: Who speaks.
@@ -136,7 +142,7 @@ class Conversations:
             yield aid
             return
         if asks_if_human(line):
-            yield truth(character.card.called, line)
+            yield ByRule(truth(character.card.called, line), _written(character))
             return
         process = self.process(character)
         engine = await self._speaker.engine_of(process)
@@ -167,6 +173,10 @@ class Conversations:
         )
         own = [without(event.text) for event in seen if event.speaker == character.id]
         if prompt.answer:
+        if isinstance(prompt.answer, ByRule):
+            quoted = log.get(prompt.quoted)
+            yield ByRule(prompt.answer, (*_written(character), *(quoted.sources if quoted else ())))
+            return
             yield prompt.answer
             return
         voice = Voice(
@@ -190,7 +200,7 @@ class Conversations:
                 words = True
                 yield piece
         if not words:
-            yield "我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that."
+            yield ByRule("我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that.")
 
     async def _answering(
         self, process: Process, engine: Engine, line: str, told: Sequence[Hit], *, tiny: bool
@@ -299,6 +309,11 @@ def _sampling(character: Character, *, tiny: bool) -> Sampling:
     said = character.voice
     return replace(
         SAMPLING,
+def _written(character: Character) -> list[str]:
+    """Whose words its card is, where they aren't a person's."""
+    return [label for label in character.card.written_by.split(", ") if label]
+
+
         temperature=said.get("temperature", 0.55 if tiny else 0.7),
         top_p=said.get("top_p", SAMPLING.top_p),
         repeat_penalty=1.08,

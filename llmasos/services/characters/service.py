@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff, SyscallError
-from llmasos.core.base.values import Source, done, items, record, text
+from llmasos.core.base.values import done, items, record, text
 from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
@@ -22,6 +22,7 @@ from llmasos.services.characters.card import Card
 from llmasos.services.characters.cast import Cast, Character, new_id
 from llmasos.services.characters.conversation import Conversations
 from llmasos.services.characters.erasure import erase_traces
+from llmasos.services.characters.making import Making
 from llmasos.services.characters.prompt import foreign, speaks_chinese
 from llmasos.services.characters.relations import relations, told
 from llmasos.services.characters.remembering import Remembering
@@ -32,7 +33,6 @@ from llmasos.services.language.models import CONFIGURE, ability
 from llmasos.services.language.speech import Speaker
 from llmasos.services.memory.retrieval import Embedder
 from llmasos.services.safety import Notice
-from llmasos.services.safety.notice import without
 from llmasos.services.safety.service import note as held_back
 
 Name = Annotated[str, Kind("character")]
@@ -149,6 +149,7 @@ class Characters(CharacterApi, Remembering, Undo):
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
         said = cut = ""
+        making = Making()
         notices: list[Notice] = []
         sources = kept(caller.call, "message")
         turn = self.conversations.turn(character, caller.session.person, message, before, sources)
@@ -156,6 +157,7 @@ class Characters(CharacterApi, Remembering, Undo):
             async with aclosing(turn) as pieces:
                 async for piece in pieces:
                     said += piece
+                    making.add(piece)
                     if isinstance(piece, Notice):
                         notices.append(piece)
                     await caller.session.front.words(piece)
@@ -168,13 +170,16 @@ class Characters(CharacterApi, Remembering, Undo):
         language = ""
         if (
             not cut
+            and making.maker == "model"
             and (speaks_chinese(character.card, message) or foreign(character.card))
             and ability((await self._speaker.engine()).name).english_only
         ):
             language = f"The model in use writes English only. {CONFIGURE}"
         note = " ".join(filter(None, (held_back(caller, notices), cut, language)))
-        source: Source = "character" if without(said) or not said.strip() else "system"
-        return text(said.strip(), source=source, ref=character.name, title=character.name, note=note)
+        return text(
+            said.strip(), source=making.source, ref=character.name, title=character.name, note=note,
+            sources=making.sources,
+        )  # fmt: skip
 
     @syscall("character.list", effect="read")
     async def list(self, caller: Caller) -> dict[str, Any]:
@@ -240,7 +245,8 @@ class Characters(CharacterApi, Remembering, Undo):
             "thinks": "\n".join(one.text for one in thoughts[:3]) or None,
             "remembers": "\n".join(f"{self._called(e.speaker, person)}: {e.text}" for e in seen[-SHOWN:]) or None,
         }
-        made = {"character"} if any(event.speaker == character.id for event in seen) else set[str]()
+        made = {"character"} if any(event.speaker == character.id and event.is_models for event in seen) else set[str]()
+        made |= {source for event in seen[-SHOWN:] for source in event.sources}
         made |= {"model"} if any(thought.written_by == "model" for thought in thoughts[:3]) else set[str]()
         sources = made | set(card.written_by.split(", ")) - {""}
         return record(character.name, fields, ref=character.name, sources=sources)
