@@ -239,6 +239,7 @@ class Characters(CharacterApi, Remembering, Undo):
             "goals": "; ".join(card.goals) or None,
             "lore": _entries(len(card.book.entries)) if card.book.entries else None,
             "model": self._model_of(character.id) or None,
+            "portrait": f"PNG, {-(-self.cast.portrait_size(character) // 1024):,} KiB" if character.portrait else None,
             "voice": ", ".join(f"{name} {value:g}" for name, value in character.voice.items()) or None,
             "memories": len(log),
             "knows": "\n".join(told(one, self._called(one.who, person)) for one in known.values()) or None,
@@ -296,12 +297,16 @@ class Characters(CharacterApi, Remembering, Undo):
             raise SyscallError(
                 "EINVAL", f"{loaded.shown} is the card of {card.name}, not a lorebook.", "Import it without a name."
             )
+        portrait = loaded.portrait
         if known:
-            if known.card.to_json() == card.to_json():
+            if known.card.to_json() != card.to_json():
+                return await self._revise(caller, "character.import", known, card, note=loaded.note, portrait=portrait)
+            if not portrait or self.cast.has_portrait(known, portrait):
                 return done(f"{known.name} is there already.", ref=known.name)
-            return await self._revise(caller, "character.import", known, card, note=loaded.note)
+            message = f"{known.name} is there already, and looks as in {loaded.shown} now."
+            return await self._revise(caller, "character.import", known, None, message=message, portrait=portrait)
         message = f"{card.name} came in from {loaded.shown}."
-        return await self._add(caller, "character.import", card, message, note=loaded.note)
+        return await self._add(caller, "character.import", card, message, note=loaded.note, portrait=portrait)
 
     async def _learn(self, caller: Caller, loaded: exchange.Loaded, name: str | None) -> dict[str, Any]:
         """A character gets the entries of a lorebook."""
@@ -330,7 +335,7 @@ class Characters(CharacterApi, Remembering, Undo):
             把阿岚导出到 alan.json
         """
         character = await naming.named(caller, self.cast, name)
-        return await exchange.save(caller, path, character.card, self._private)
+        return await exchange.save(caller, path, character.card, self._private, self.cast.portrait(character))
 
     @syscall("character.rest", effect="read", spoken=False)
     async def rest(self, caller: Caller, name: Name) -> dict[str, Any]:
@@ -372,10 +377,11 @@ class Characters(CharacterApi, Remembering, Undo):
         voice: Mapping[str, float] | None = None,
         *,
         note: str = "",
+        portrait: bytes = b"",
     ) -> dict[str, Any]:
         id = new_id()
         caller.prepare(inverse_name, {"id": id, "version": 0})
-        self.cast.add(caller.session.person, card, id=id, voice=voice)
+        self.cast.add(caller.session.person, card, id=id, voice=voice, portrait=portrait)
         return done(message, ref=card.name, note=_noted(note, _refused(card)))
 
     async def _revise(
@@ -388,16 +394,22 @@ class Characters(CharacterApi, Remembering, Undo):
         *,
         message: str = "",
         note: str = "",
+        portrait: bytes = b"",
     ) -> dict[str, Any]:
-        """A new version of the card, another voice, or both; None leaves what there is."""
+        """A new version of the card, another voice or portrait, or several of these; None leaves what there is."""
         version = len(known.versions) + (card is not None)
-        payload = {"id": known.id, "version": version, "voice": known.voice, "only_voice": card is None}
+        payload: dict[str, Any] = {
+            "id": known.id, "version": version, "voice": known.voice, "only_voice": card is None,
+            **({"portrait": known.portrait} if portrait else {}),
+        }  # fmt: skip
         caller.prepare(inverse_name, payload)
         if voice is not None:
             self.cast.give_voice(known, voice)
         if card is None:
-            return done(f"Changed how {known.name} draws its words.", ref=known.name)
-        self.cast.revise(known, card)
+            if portrait:
+                self.cast.give_portrait(known, portrait)
+            return done(message or f"Changed how {known.name} draws its words.", ref=known.name)
+        self.cast.revise(known, card, portrait)
         said = message or f"Changed {known.name}'s card (version {len(known.versions) + 1})."
         return done(said, ref=known.name, note=_noted("It remembers what it knew.", note, _refused(card)))
 
