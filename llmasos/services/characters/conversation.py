@@ -12,6 +12,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.engine.base import Engine, Sampling
 from llmasos.core.kernel.process import Lasting, Process
+from llmasos.services.characters import fitting
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.facts import asks_what_was_told
@@ -20,8 +21,8 @@ from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.knowing import covers, knows
 from llmasos.services.characters.lorebook import DEEPEST
 from llmasos.services.characters.macros import Moment
-from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
 from llmasos.services.characters.making import ByRule, Making
+from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
 from llmasos.services.characters.relations import asks_of_promises, relations
 from llmasos.services.characters.thinking import Thinking
 from llmasos.services.characters.weighing import answering
@@ -102,8 +103,8 @@ class Conversations:
                 async with aclosing(self.reply(character, company, number)) as pieces:
                     async for piece in pieces:
                         said += piece
-                        yield piece
                         making.add(piece)
+                        yield piece
             finally:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
@@ -172,11 +173,11 @@ class Conversations:
             moment=Moment(character.id, self._clock.now()),
         )
         own = [without(event.text) for event in seen if event.speaker == character.id]
-        if prompt.answer:
         if isinstance(prompt.answer, ByRule):
             quoted = log.get(prompt.quoted)
             yield ByRule(prompt.answer, (*_written(character), *(quoted.sources if quoted else ())))
             return
+        if prompt.answer:
             yield prompt.answer
             return
         voice = Voice(
@@ -206,9 +207,13 @@ class Conversations:
         self, process: Process, engine: Engine, line: str, told: Sequence[Hit], *, tiny: bool
     ) -> list[Hit]:
         """What of all that was told answers a question, best first."""
-        # A larger model reads the memories itself; the tiny one that is asked here knows English.
-        weighs = tiny and not has_chinese(line) and all(hit.above is not None for hit in told)
-        weighed = await answering(engine, process.pid, line, told) if weighs else None
+        weighed: list[Hit] | None = None
+        if all(hit.above is not None for hit in told):
+            # A larger model reads the memories itself; the tiny one that is asked here knows English.
+            if has_chinese(line):
+                weighed = fitting.answering(line, told)
+            elif tiny:
+                weighed = await answering(engine, process.pid, line, told)
         return [hit for hit in told if knows(line, hit)] if weighed is None else weighed
 
     def _aside(
@@ -304,16 +309,16 @@ class Conversations:
         return self._clock.now().isoformat(timespec="seconds")
 
 
-def _sampling(character: Character, *, tiny: bool) -> Sampling:
-    """How a character draws its words: as its person said, else as suits the model."""
-    said = character.voice
-    return replace(
-        SAMPLING,
 def _written(character: Character) -> list[str]:
     """Whose words its card is, where they aren't a person's."""
     return [label for label in character.card.written_by.split(", ") if label]
 
 
+def _sampling(character: Character, *, tiny: bool) -> Sampling:
+    """How a character draws its words: as its person said, else as suits the model."""
+    said = character.voice
+    return replace(
+        SAMPLING,
         temperature=said.get("temperature", 0.55 if tiny else 0.7),
         top_p=said.get("top_p", SAMPLING.top_p),
         repeat_penalty=1.08,

@@ -54,7 +54,9 @@ _TOLD_CHINESE = Template("{who}告诉过你：{quotes}")
 _ASKS_NAME = re.compile(
     r"\b(?:what(?:'s| is) your name|who are you|your name\?)|你(?:叫什么|是谁|的名字是什么)", re.IGNORECASE
 )
-_ASKS_OWN_NAME = re.compile(r"\bmy name\b|\bwho am i\b|\bwhat am i called\b|我(?:叫什么|是谁|的名字)", re.IGNORECASE)
+_ASKS_OWN_NAME = re.compile(
+    r"\bmy name\b|\bwho am i\s*(?:[?!.,]|$)|\bwhat am i called\b|我(?:叫什么|是谁(?![的家教])|的名字)", re.IGNORECASE
+)
 
 _COMPANY = Template("{rules} {others} {are} in the room too.")
 _COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
@@ -138,9 +140,9 @@ class Prompt:
     stable: int
     answer: str
     recalled: tuple[int, ...]
-
-
     quoted: int = 0
+
+
 def compile_prompt(
     card: Card,
     company: Company,
