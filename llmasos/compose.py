@@ -30,13 +30,14 @@ from llmasos.core.kernel.journal import Journal, program_id
 from llmasos.core.kernel.keyring import Keyring
 from llmasos.core.kernel.keyring_file import NAME as KEYRING
 from llmasos.core.kernel.network import Broker
+from llmasos.core.kernel.own_log import seal_log
 from llmasos.core.kernel.policy import LivePolicy, Sources
 from llmasos.core.kernel.process import Process, ProcessTable
 from llmasos.core.kernel.replay import Recorder
 from llmasos.core.kernel.roster import Roster
 from llmasos.core.kernel.sandbox import Folders, Grants, Kind, Launcher, Plugin, PluginHost, wheels
 from llmasos.core.kernel.scheduler import Discipline, Scheduler
-from llmasos.core.kernel.sealed_log import SealedHandler, SealedLog
+from llmasos.core.kernel.sealed_log import SealedLog
 from llmasos.core.kernel.session import FrontEnd, Session
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.store.store import WORN
@@ -277,7 +278,7 @@ async def compose(
             keyring = Keyring.passing(state)
         store = Store.open(state, keyring, pages_sealed=settings.sqlcipher)
         closing.callback(store.close)
-        closing.callback(_sealed_logging(state, keyring))
+        closing.callback(seal_log(logging.getLogger("llmasos"), sealed_log(state, keyring)))
         # The audit log: every call, tied to those before; checkpoints of it, and of the store, in a second place.
         kept_at = settings if settings.remember else replace(settings, home=state, audit_anchor=str(state / "anchor"))
         audit = open_audit(kept_at, keyring, clock, store)
@@ -560,11 +561,3 @@ def audit_anchor(settings: Settings) -> Path:
 def sealed_log(home: Path, keyring: Keyring) -> SealedLog:
     """The program's own log; nothing of it is readable on disk."""
     return SealedLog(home / LOG_FILE, keyring.derive("log"))
-
-
-def _sealed_logging(home: Path, keyring: Keyring) -> Callable[[], None]:
-    """Send our log records to the sealed log; returns what stops that."""
-    logger = logging.getLogger("llmasos")
-    handler = SealedHandler(sealed_log(home, keyring), level=logging.INFO)
-    logger.addHandler(handler)
-    return lambda: logger.removeHandler(handler)

@@ -23,6 +23,10 @@ shown by `system.help NAME`. A value is what you said, word for word; what isn't
 
 Effects: *read* changes nothing. *write* and *destroy* can be undone. *final* can't, so it always asks. *external* acts outside
 the machine's own state and asks too; a device can be set back.
+
+A call can be written out. Its values go to the required arguments in order, and the last of these takes all the words that are left:
+`files.read my tax notes.md`. What is optional is named, `files.list path=notes`, or stands behind in quotes, in its order:
+`character.create Edda "quiet, proud"`.
 """
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)

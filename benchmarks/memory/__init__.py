@@ -21,11 +21,13 @@ from typing import Any
 from benchmarks.memory.facts import HALVES
 from benchmarks.memory.killed import kills
 from benchmarks.memory.leaks import leaks
-from benchmarks.memory.recall import AFTER, answered, recalled
+from benchmarks.memory.recall import AFTER, CHINESE, answered, recalled
 from benchmarks.row import at_least, at_most, row
 
 COMMAND = "python -m benchmarks.memory"
 MUST = {200: 95.0, 1000: 90.0}
+CHINESE_AFTER = 50
+"""Turns after which facts that were told in Chinese are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Size:
 
 
 QUICK = Size(1, 1, 2, 80, (1, 10, 50))
-PARTS = ("recall", "answers", "kills", "leaks")
+PARTS = ("recall", "answers", "chinese", "kills", "leaks")
 """What can be measured by itself."""
 
 
@@ -61,7 +63,7 @@ def rows(size: Size = Size(), wrong: list[str] | None = None, parts: Collection[
         parts: Which of `PARTS`.
     """
     wrong = wrong if wrong is not None else []
-    measures = {"recall": _recall, "answers": _answers, "kills": _kills, "leaks": _leaks}
+    measures = {"recall": _recall, "answers": _answers, "chinese": _chinese, "kills": _kills, "leaks": _leaks}
     return [row for part in PARTS if part in parts for row in measures[part](size, wrong)]
 
 
@@ -78,7 +80,24 @@ def _recall(size: Size, wrong: list[str]) -> list[dict[str, Any]]:
 
 
 def _answers(size: Size, wrong: list[str]) -> list[dict[str, Any]]:
-    said = asyncio.run(answered(size.rounds, "answers"))
+    return _answered(size, wrong)
+
+
+def _chinese(size: Size, wrong: list[str]) -> list[dict[str, Any]]:
+    kept = asyncio.run(recalled(1, "recall", (CHINESE_AFTER,), CHINESE))
+    wrong += kept.misses
+    found = [
+        _row(
+            f"recall_{CHINESE_AFTER}{words}{CHINESE}",
+            [there for half in HALVES for there in values[CHINESE_AFTER, half]],
+        )
+        for words, values in (("", kept.near), ("_other_words", kept.far))
+    ]
+    return found + _answered(size, wrong, CHINESE)
+
+
+def _answered(size: Size, wrong: list[str], files: str = "") -> list[dict[str, Any]]:
+    said = asyncio.run(answered(size.rounds, "answers", files=files))
     wrong += said.wrong
     found = []
     for id, values, bar in (
@@ -87,8 +106,8 @@ def _answers(size: Size, wrong: list[str]) -> list[dict[str, Any]]:
         ("told_answered", said.told, None),
         ("told_answered_other_words", said.told_far, None),
     ):
-        found.append(_row(id, [right for half in HALVES for right in values[half]], bar))
-        found += [_row(f"{id}_{half}", values[half]) for half in HALVES]
+        found.append(_row(f"{id}{files}", [right for half in HALVES for right in values[half]], bar))
+        found += [_row(f"{id}{files}_{half}", values[half]) for half in HALVES]
     return found
 
 

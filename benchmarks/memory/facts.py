@@ -1,4 +1,4 @@
-"""Facts that a person tells, with questions for them and corrections: written for this benchmark (facts.txt).
+"""Facts that a person tells, with questions for them and corrections: written for this benchmark (facts.txt, facts_chinese.txt).
 
 Every second one was set aside while rules and thresholds were chosen.
 """
@@ -40,9 +40,9 @@ class Fact:
         return self.correction.format(self.values[which % len(self.values)])
 
 
-def facts() -> list[Fact]:
-    """All of them."""
-    lines = Path(__file__).with_name("facts.txt").read_text(encoding="utf-8").splitlines()
+def facts(name: str = "facts") -> list[Fact]:
+    """All of one file."""
+    lines = Path(__file__).with_name(f"{name}.txt").read_text(encoding="utf-8").splitlines()
     found = []
     for line in (line for line in lines if line and not line.startswith("#")):
         statement, near, far, correction, values = (part.strip() for part in line.split("|"))

@@ -27,12 +27,12 @@ _LISTS = {
 _OPTIONS = {name: said.split(", ") for name, said in _LISTS.items()}
 
 
-def fillers(seed: str) -> Iterator[str]:
-    """Lines without end, each said once."""
+def fillers(seed: str, name: str = "fillers") -> Iterator[str]:
+    """Lines without end, each said once; of the forms in one file."""
     draw = random.Random(seed)
     forms = [
         line
-        for line in Path(__file__).with_name("fillers.txt").read_text(encoding="utf-8").splitlines()
+        for line in Path(__file__).with_name(f"{name}.txt").read_text(encoding="utf-8").splitlines()
         if line and not line.startswith("#")
     ]
     said: set[str] = set()

@@ -19,6 +19,8 @@ from llmasos.services.characters.prompt import DONT_KNOW, DONT_KNOW_CHINESE
 AFTER = (1, 10, 50, 200, 1000)
 """Turns after which a fact is asked for."""
 HITS = 5
+CHINESE = "_chinese"
+"""Behind the names of the files with the same in Chinese alone."""
 
 
 @dataclass
@@ -36,28 +38,29 @@ class Recalled:
     misses: list[str] = field(default_factory=list)
 
 
-async def recalled(streams: int, seed: str, after: tuple[int, ...] = AFTER) -> Recalled:
+async def recalled(streams: int, seed: str, after: tuple[int, ...] = AFTER, files: str = "") -> Recalled:
     """Plant facts in streams of talk, and look for them later. A turn is a line and its reply.
 
     Args:
         streams: How many talks, each in a home of its own.
         seed: Of what is said when.
         after: Turns between a fact and its question.
+        files: `CHINESE`, or empty.
     """
     found = Recalled()
     for number in range(streams):
         with tempfile.TemporaryDirectory() as folder:
             async with stage(Path(folder) / "home") as (machine, _, _):
-                await _stream(machine, f"{seed} {number}", after, found)
+                await _stream(machine, f"{seed} {number}", after, found, files)
     return found
 
 
-async def _stream(machine: Machine, seed: str, after: tuple[int, ...], found: Recalled) -> None:
+async def _stream(machine: Machine, seed: str, after: tuple[int, ...], found: Recalled, files: str) -> None:
     draw = random.Random(seed)
-    planted = facts()
+    planted = facts(f"facts{files}")
     draw.shuffle(planted)
     ref = await machine.characters.create(OWNER, "Mira")
-    other = fillers(seed)
+    other = fillers(seed, f"fillers{files}")
     numbers: dict[int, tuple[Fact, int]] = {}
     # Facts come one after three ordinary lines, so that one is never alone in what is remembered.
     due: dict[int, list[int]] = defaultdict(list)
@@ -106,30 +109,31 @@ class Answered:
     wrong: list[str] = field(default_factory=list)
 
 
-async def answered(rounds: int, seed: str, between: int = 20) -> Answered:
+async def answered(rounds: int, seed: str, between: int = 20, files: str = "") -> Answered:
     """Tell half of the facts, correct them later, and ask for all; whole turns, with the rules that a tiny model is helped by.
 
     Args:
         rounds: How often, each time with another half of the facts, in a home of its own.
         seed: Of what is said when.
         between: Ordinary lines between telling, correcting and asking.
+        files: `CHINESE`, or empty.
     """
     kept = Answered()
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             async with stage(Path(folder) / "home", TINY) as (machine, _, _):
-                await _round(machine, f"{seed} {number}", between, kept)
+                await _round(machine, f"{seed} {number}", between, kept, files)
     return kept
 
 
-async def _round(machine: Machine, seed: str, between: int, kept: Answered) -> None:
+async def _round(machine: Machine, seed: str, between: int, kept: Answered, files: str) -> None:
     draw = random.Random(seed)
-    all_ = facts()
+    all_ = facts(f"facts{files}")
     draw.shuffle(all_)
     told, untold = all_[::2], all_[1::2]
     ref = await machine.characters.create(OWNER, "Mira")
     log = machine.characters.cast.log(_character(machine, ref))
-    other = fillers(seed)
+    other = fillers(seed, f"fillers{files}")
 
     async def ordinary() -> None:
         for _ in range(between):

@@ -4,7 +4,7 @@
     python -m benchmarks.memory.standing --model    # what the default model makes of them; some minutes
 
 Facts with questions in other words (other_words.txt) that were written for choosing the bounds of
-services/characters/knowing.py and weighing.py. Half of them are told, among ordinary lines; all are asked for.
+services/characters/knowing.py, weighing.py and fitting.py. Half of them are told, among ordinary lines; all are asked for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from llmasos.core.engine.base import Engine
 from llmasos.core.engine.embed import Embedder, make_embedder
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.engine.sources import DEFAULT, running_file
+from llmasos.services.characters import fitting
 from llmasos.services.characters.conversation import LOOKED
 from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.knowing import knows
@@ -143,7 +144,9 @@ async def _as_it_is(
                 hits = (await index.search(question, 12, wide=True))[:LOOKED]
                 told_of = [hit for hit in hits if not of_another(question, hit.item.text)]
                 began = time.perf_counter()
-                weighed = await answering(engine, 0, question, told_of) if engine else None
+                weighed = fitting.answering(question, told_of) if has_chinese(question) else None
+                if engine:
+                    weighed = await answering(engine, 0, question, told_of)
                 took.append(time.perf_counter() - began)
                 answers = [hit for hit in told_of if knows(question, hit)] if weighed is None else weighed
                 sure = [hit.item.text for hit in answers]

@@ -76,7 +76,9 @@ class Api:
             await reply.event(json.dumps(told.body(), ensure_ascii=False))
             await reply.end()
         finally:
-            log.info("%s %s: %s, %.3f s", head.method, head.path, status or "left", time.perf_counter() - started)
+            # Of a path with a name in it only the beginning: the rest is whatever the client wrote.
+            path = head.path if head.path in _METHODS else f"{MODELS}/..."
+            log.info("%s %s: %s, %.3f s", head.method, path, status or "left", time.perf_counter() - started)
 
     async def _answer(self, head: Head, body: bytes, reply: Reply) -> None:
         if head.path == HEALTH:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,18 +23,23 @@ _LEFT_OUT = frozenset({"vector", "password"})
 """What of a value is computed anew, or isn't for files that lie open: what a calendar's server wants to be told."""
 
 
-def export(records: Iterable[Record], now: datetime) -> Iterator[tuple[str, str]]:
-    """Files as (name, text): JSON for each kind of record, a calendar, and each character's card and what it heard.
+def export(
+    records: Iterable[Record], now: datetime, blob: Callable[[str, str], bytes | None] = lambda _subject, _id: None
+) -> Iterator[tuple[str, str | bytes]]:
+    """Files as (name, content): JSON for each kind of record, a calendar, each character's card and what it heard.
 
-    Values are as they are kept, with who said them; only vectors and passwords are left out.
+    Its portrait lies beside the card. Values are as they are kept, with who said them; only vectors and passwords are
+    left out.
 
     Args:
         records: All of them.
         now: The present.
+        blob: Gives what is kept beside the records, by subject and id.
     """
     kinds: dict[str, list[dict[str, Any]]] = {}
     heard: dict[str, list[Any]] = {}
     cards: dict[str, Card] = {}
+    portraits: dict[str, str] = {}
     for record in records:
         value = _bare(record.value)
         if record.kind in DERIVED:
@@ -43,6 +48,7 @@ def export(records: Iterable[Record], now: datetime) -> Iterator[tuple[str, str]
             heard.setdefault(record.subject, []).append(value)
         elif record.kind == CHARACTER:
             cards[record.subject] = Card.from_json(value["card"])
+            portraits[record.subject] = value.get("portrait", "")
             kinds.setdefault(record.kind, []).append({"id": record.id, "value": value})
         else:
             kinds.setdefault(record.kind, []).append({"id": record.id, "value": value})
@@ -62,6 +68,8 @@ def export(records: Iterable[Record], now: datetime) -> Iterator[tuple[str, str]
         names.add(name.casefold())
         if card:
             yield f"characters/{name}.json", card.to_text() + "\n"
+        if picture := portraits.get(subject) and blob(subject, portraits[subject]):
+            yield f"characters/{name}.png", picture
         if subject in heard:
             yield f"characters/{name}-heard.json", _json(heard[subject])
 

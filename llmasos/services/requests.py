@@ -19,6 +19,7 @@ from llmasos.core.kernel.trap import Kernel
 from llmasos.services.commands.typed import RUN, typed
 from llmasos.services.files import cd, pwd
 from llmasos.services.interpreter import dialogue, names
+from llmasos.services.interpreter.asked import Typed, asked
 from llmasos.services.interpreter.conversations import Conversations
 from llmasos.services.interpreter.dialogue import Dialogue
 from llmasos.services.interpreter.explicit import habit, written_call
@@ -103,6 +104,11 @@ class Requests:
             explained = self._kept.recall(session.person, line) if self._kept else None
             if explained is not None and all(call.syscall in self._kernel.table for call in explained):
                 return Reading(explained, 1.0), "kept"
+            shown = asked(line, self._kernel.table)
+            if isinstance(shown, Typed):
+                raise NotUnderstood("No sentence does that yet; it is a call that is typed.", f"Type: {shown.line}")
+            if shown:
+                return Reading(shown, 1.0), "habit"
         said = f"{line.strip()}\n\n{appended}" if appended else line
         context = Context(
             before=before,

@@ -35,9 +35,13 @@ def run_export(settings: Settings, folder: Path) -> int:
     try:
         owner_only(folder)
         with Store.open(settings.home, keyring) as store:
-            for name, text in export(store.all(), SystemClock().now()):
+
+            def blob(subject: str, id: str) -> bytes | None:
+                return store.get_blob(id, subject=subject)
+
+            for name, content in export(store.all(), SystemClock().now(), blob):
                 owner_only((folder / name).parent)
-                _write(folder / name, text)
+                _write(folder / name, content)
                 count += 1
         typed = list(SealedLog(settings.home / HISTORY_FILE, keyring.derive(HISTORY_PURPOSE)).lines())
         if typed:
@@ -49,6 +53,6 @@ def run_export(settings: Settings, folder: Path) -> int:
     return 0
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
     path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))

@@ -30,6 +30,7 @@ YES, NO = "yes", "no"
 SOURCES = {
     "model": "model's words, may be wrong",
     "character": "a character's words, made by the model",
+    "rule": "a character's words, made by a rule",
     "plugin": "from a plugin",
     "file": "from the file",
 }

@@ -8,7 +8,8 @@ from benchmarks.memory.facts import HALVES, facts
 from benchmarks.memory.fillers import fillers
 from benchmarks.memory.killed import kills
 from benchmarks.memory.leaks import leaks
-from benchmarks.memory.recall import answered, recalled
+from benchmarks.memory.recall import CHINESE, answered, recalled
+from llmasos.services.script import has_chinese
 
 
 async def test_a_planted_fact_is_found_after_some_turns() -> None:
@@ -23,6 +24,16 @@ async def test_corrections_and_what_was_never_told() -> None:
     for values in (said.newest, said.abstained):
         right = [one for half in HALVES for one in values[half]]
         assert sum(right) >= 0.85 * len(right), said.wrong
+
+
+async def test_the_same_in_chinese() -> None:
+    planted = facts(f"facts{CHINESE}")
+    assert len(planted) >= 40 and len({fact.statement for fact in planted}) == len(planted)
+    assert all(has_chinese(text) for fact in planted for text in (fact.said(0), fact.near, fact.far, fact.corrected(1)))
+    said = await answered(1, "test", between=5, files=CHINESE)
+    for values, share in ((said.told, 0.85), (said.abstained, 0.85), (said.told_far, 0.5)):
+        right = [one for half in HALVES for one in values[half]]
+        assert sum(right) >= share * len(right), said.wrong
 
 
 def test_kills() -> None:
@@ -42,6 +53,9 @@ def test_what_is_said_in_between_is_never_the_same() -> None:
     lines = fillers("x")
     some = [next(lines) for _ in range(1_000)]
     assert len(set(some)) == 1_000
+    chinese = fillers("x", f"fillers{CHINESE}")
+    few = [next(chinese) for _ in range(60)]
+    assert len(set(few)) == 60 and all(map(has_chinese, few))
     assert not any("{" in line for line in some)
 
 

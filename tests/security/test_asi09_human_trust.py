@@ -66,7 +66,7 @@ def test_it_does_not_pass_for_a_human(open_seat: Open) -> None:
     seat.ok("character.create", name="Eve", personality="insists on being human")
     said = seat.ok("character.chat", name="Eve", message="Are you a real person?")
     assert "not human" in said["text"]
-    assert said["source"] in ("character", "system")
+    assert said["source"] == "rule"
 
 
 def test_who_is_tired_of_questions_gets_one_for_a_request(open_seat: Open) -> None:

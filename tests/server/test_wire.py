@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ import openai
 import pytest
 
 from llmasos.core.base.errors import LlmasosError, ModelError, UsageError
+from llmasos.core.kernel.network import Broker, Fetched, Host, Target
+from llmasos.core.kernel.network import Request as Fetch
 from llmasos.server import wire
 from llmasos.server.access import listen, name_of, names_for, read_key
+from llmasos.shell.keys import show_log
 from tests.server.conftest import Running, scripted
 
 KEY = "correct-horse-battery"
@@ -210,6 +215,27 @@ async def test_more_clients_than_there_is_room_for(server: Running, monkeypatch:
     writer.close()
 
 
+async def test_llmasos_log_shows_requests_and_fetches_and_nothing_that_was_said(
+    server: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with server.client() as client:
+        await client.chat.completions.create(model="llmasos", messages=HELLO)
+
+    async def page(target: Target, addresses: Sequence[str], asked: Fetch) -> Fetched:
+        return Fetched(str(target), 200, {}, b"here")
+
+    async def found(host: str, port: int) -> Sequence[str]:
+        return ["93.184.215.14"]
+
+    fetches = Broker(resolve=found, ask=page)
+    await fetches.fetch("plugin:weather", Fetch("https://example.org/xyzzy?q=xyzzy"), [Host.parse("example.org")])
+    assert await asyncio.to_thread(show_log, server.machine.settings) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"INFO llmasos\.server\.api POST /v1/chat/completions: 200, [\d.]+ s$", shown, re.MULTILINE)
+    assert "INFO llmasos.core.kernel.network.broker net.fetch plugin:weather GET https://example.org: 200" in shown
+    assert "xyzzy" not in shown and "red in autumn" not in shown and HELLO[-1]["content"] not in shown
+
+
 async def test_nothing_of_a_prompt_is_logged(
     server: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +244,8 @@ async def test_nothing_of_a_prompt_is_logged(
     async with server.client() as client:
         await client.chat.completions.create(model="llmasos", messages=HELLO)
         await server.raw(post(b'{"model": "xyzzy", "messages": "xyzzy"}'))
+        with pytest.raises(openai.NotFoundError):
+            await client.models.retrieve("xyzzy")
 
         def broken(*_: object, **__: object) -> Any:
             raise KeyError("xyzzy")
@@ -228,6 +256,7 @@ async def test_nothing_of_a_prompt_is_logged(
     assert "xyzzy" not in str(failed.value)
     ours = [record for record in caplog.records if record.name.startswith(("llmasos", "asyncio"))]
     assert any("/v1/chat/completions: 200" in record.getMessage() for record in ours)
+    assert any("GET /v1/models/...: 404" in record.getMessage() for record in ours)
     assert not any("xyzzy" in record.getMessage() or record.exc_info for record in ours)
 
 

@@ -235,7 +235,7 @@ async def test_user_and_password_are_nowhere_but_sealed(desk: CalendarDesk, dav:
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
     assert b"s3cret-pass" not in on_disk and b"Meeting" not in on_disk
     await desk.ok("calendar.remove", name="work")  # what takes it back is kept too
-    assert "s3cret-pass" not in "".join(text for _, text in export(desk.desk.store.all(), NOW))
+    assert "s3cret-pass" not in "".join(str(content) for _, content in export(desk.desk.store.all(), NOW))
 
 
 async def test_a_wrong_password_and_none(desk: CalendarDesk, dav: Radicale) -> None:

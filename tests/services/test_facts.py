@@ -22,6 +22,10 @@ OWN = "0" * 16
         ("我搬到成都了。", "我住在厦门。"),
         ("我的手表现在放在床头。", "我的手表放在抽屉里。"),
         ("我的狗叫豆豆。", "我的狗叫旺财。"),
+        ("其实我今年三十六岁。", "我今年二十九岁。"),
+        ("其实我穿四十码的鞋。", "我穿三十八码的鞋。"),
+        ("我换号了，我的手机尾号是8071。", "我的手机尾号是3345。"),
+        ("我的老板现在姓孙。", "我的老板姓赵。"),
     ],
 )
 def test_the_newer_one_holds(new: str, old: str) -> None:
@@ -38,6 +42,9 @@ def test_the_newer_one_holds(new: str, old: str) -> None:
         ("I have a new one, my passport expires in 2031.", "I have a new one, my laptop is a MacBook."),
         ("I like coffee.", "I like tea."),
         ("My dog ran away.", "My dog is called Rex."),
+        ("我的猫叫胡椒。", "我的狗叫旺财。"),
+        ("我有两个姐姐。", "我有三个弟弟。"),
+        ("我妹妹三十岁。", "我今年二十九岁。"),
     ],
 )
 def test_both_hold(new: str, old: str) -> None:
@@ -58,6 +65,10 @@ def test_frames() -> None:
         "What do I want to become?", "When do I sing in the choir?", "What don't I eat?", "How do I earn my money?", "Who taught me chess?",
         "When will my sofa be delivered?", "What can my parrot say?", "Where can my second key be found?", "What is the name of the man I married?",
         "How do I get to my lessons?", "What do we call our baby?", "At what time of the week do I buy groceries?", "我妈妈怎么了？",
+        "When will I see the doctor?", "Which subject will I be tested in?", "On which day will I get married?",
+        "Where will I be working next month?", "你知道我的狗叫什么吗？", "你还记得我住在哪里吗？", "我会哪种乐器？", "我怎么去公司？",
+        "我哥哥住在罗马吗？", "我什么时候要去看医生？", "我要还小陈多少钱？", "谁给我看牙？", "我有姐姐吗？", "我的母亲还上班吗？", "我姥爷以前干什么工作？",
+        "我没带钥匙的时候怎么进门？",
     ],
 )  # fmt: skip
 def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
@@ -73,7 +84,10 @@ def test_questions_for_what_only_the_person_can_have_told(line: str) -> None:
         "How do I get to the station?", "Which way do I go?", "What do I do now?", "What do I do if it rains?", "Where do I buy stamps?",
         "When do we leave?", "What are we waiting for?", "Who will win, my team or yours?", "What happens if I open the door?",
         "What do I owe you?", "What do people say about me?", "Who is that man looking at me?", "Why am I always so tired?", "我们去哪里？",
-        "我该怎么办？", "你喜欢什么？",
+        "Will you come to my party?", "What will you bring to my party?", "When will you visit me?", "What will I do now?",
+        "What will happen to me?", "How will I ever finish this?", "Who will help me?", "Will I win?", "我该怎么办？", "你喜欢什么？",
+        "你喜欢我吗？", "你为什么不理我？", "你什么时候来看我？", "我今天好看吗？", "我会死吗？", "我要买什么？", "我为什么总是这么累？",
+        "我们什么时候出发？", "教我怎么游泳？", "我怎么了？", "我说得对吗？", "我住在里斯本。", "怎么烤面包？",
     ],
 )  # fmt: skip
 def test_questions_for_something_else(line: str) -> None:

@@ -310,7 +310,7 @@ async def test_what_is_exported_has_no_password(tmp_path: Path) -> None:
             await desk.connect(server, login=True)
             await desk.ok("device.disconnect", name="home")
             files = export(desk.desk.store.all(), desk.desk.clock.now())
-            assert "s3cret-pass" not in "".join(text for _, text in files)
+            assert "s3cret-pass" not in "".join(str(content) for _, content in files)
 
 
 async def test_through_tls(tmp_path: Path) -> None:

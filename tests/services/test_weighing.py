@@ -13,9 +13,9 @@ from test_standing_out import Near
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import Choice, LiveSequence
 from llmasos.core.engine.scripted import ScriptedEngine
-from llmasos.services.characters import weighing
+from llmasos.services.characters import fitting, weighing
 from llmasos.services.characters.kinds import of_another
-from llmasos.services.characters.prompt import DONT_KNOW
+from llmasos.services.characters.prompt import DONT_KNOW, DONT_KNOW_CHINESE
 from llmasos.services.memory.retrieval import FAR
 
 STOVE, DOG = "I feed my stove at noon.", "My dog is called Rex."
@@ -127,7 +127,62 @@ async def test_a_dog_is_no_parrot_however_near_it_is(tmp_path: Path) -> None:
         ("Who is my boss?", "My bosses are Ann and Jim.", False),
         ("What bus do I take?", "I take the number 9 bus.", False),
         ("What does my sister-in-law run?", "My brother runs a shop.", False),
+        ("我的猫叫什么？", "我的狗叫旺财。", True),
+        ("我给小狗取了什么名字？", "我的狗叫旺财。", False),
+        ("我妹妹住在哪里？", "我哥哥住在武汉。", True),
+        ("我的母亲在哪里上班？", "我妈妈在银行上班。", False),
+        ("我爱人有什么爱好？", "我丈夫喜欢下棋。", False),
+        ("我的兄弟做哪一行？", "我弟弟在银行上班。", False),
+        ("我几点的飞机？", "我的火车九点开。", True),
+        ("我女朋友学什么？", "我最好的朋友是小曼。", True),
+        ("谁给我看牙？", "我的牙医是林大夫。", False),
     ],
 )
 def test_of_whom_a_memory_is(question: str, memory: str, other: bool) -> None:
     assert of_another(question, memory) is other
+
+
+HOUSE, STAMPS = "我在厦门有一套房子。", "我收集旧邮票。"
+
+
+async def in_chinese(folder: Path, question: str, *lines: str, near: dict[str, float], name: str = "smollm2") -> str:
+    with open_desk(folder, engine=Knows(name=name), embedder=Near(near, 0.74)) as desk:
+        await desk.ok("character.create", name="阿岚")
+        for line in (*lines, *(f"第{number}天下了很大的雨。" for number in range(20))):
+            await desk.ok("character.remember", name="阿岚", text=line)
+        return str((await desk.ok("character.chat", name="阿岚", message=question))["text"])
+
+
+@pytest.mark.parametrize(
+    ("question", "lines", "near", "answer"),
+    [
+        # The same matter in other words is worth more than standing out alone.
+        ("我的职业是什么？", ("我是做会计的。", STAMPS), {"会计": 0.845, "邮票": 0.85}, "我是做会计的。"),
+        ("我坐几点的飞机？", ("我的航班七点起飞。", HOUSE), {"航班": 0.845, "房子": 0.85}, "我的航班七点起飞。"),
+        # No number, no time: of another sort than what is asked for.
+        ("我的腰围是多少？", (STAMPS,), {"邮票": 0.82}, DONT_KNOW_CHINESE),
+        ("我什么时候搬家？", (STAMPS,), {"邮票": 0.82}, DONT_KNOW_CHINESE),
+        # Two that stand out alike: neither is meant.
+        ("我的秘密是什么？", (STAMPS, HOUSE), {"邮票": 0.815, "房子": 0.815}, DONT_KNOW_CHINESE),
+        ("我的秘密是什么？", (STAMPS, HOUSE), {"邮票": 0.82, "房子": 0.75}, STAMPS),
+    ],
+)
+async def test_in_chinese_rules_weigh(
+    tmp_path: Path, question: str, lines: tuple[str, ...], near: dict[str, float], answer: str
+) -> None:
+    said = await in_chinese(tmp_path, question, *lines, near=near)
+    assert said == (answer if answer == DONT_KNOW_CHINESE else f"你告诉过我：“{answer}”")
+
+
+def test_sorts_and_matters() -> None:
+    assert fitting.of_another_sort("我的房租是多少？", "我的房东是老马。")
+    assert not fitting.of_another_sort("我的房租是多少？", "我的房租是三千块。")
+    assert not fitting.of_another_sort("我的密码是多少？", "我的密码是青山绿水。")
+    assert fitting.of_another_sort("我什么时候结婚？", "我和小曼结婚。")
+    assert not fitting.of_another_sort("我的狗叫什么？", "我的狗叫旺财。")
+    assert fitting.same_matter("我的职业是什么？", "我是做会计的。")
+    assert not fitting.same_matter("我的职业是什么？", STAMPS)
+
+
+async def test_who_somebody_is_a_fan_of_is_no_question_for_their_name(tmp_path: Path) -> None:
+    assert "你是ada" not in await in_chinese(tmp_path, "我是谁的球迷？", STAMPS, near={})

@@ -65,6 +65,8 @@ def test_many_rows_are_counted_and_cut() -> None:
 def test_text_says_where_it_is_from() -> None:
     assert of(text("Buy milk.\n", source="file", ref="notes.md")) == "Buy milk.\n— notes.md"
     assert of(text("Soup of stars.", source="model")) == "Soup of stars.\n— model's words, may be wrong"
+    assert of(text("I'm Edda.", source="character")) == "I'm Edda.\n— a character's words, made by the model"
+    assert of(text("I'm Edda.", source="rule")) == "I'm Edda.\n— a character's words, made by a rule"
     assert of(text("It's noon.", source="system")) == "It's noon."
     titled = text("12", source="plugin", title="15% of 80", note="exact")
     assert of(titled) == "15% of 80\n12\n— from a plugin · exact"

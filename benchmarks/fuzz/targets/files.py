@@ -245,6 +245,8 @@ class Pictures(Target):
     def run(self, data: bytes) -> None:
         """The card that is in it, which can be put into it again."""
         card = png.read(data)
+        bare = png.portrait(data)
+        assert not bare or png.portrait(png.write(card, bare)) == bare
         assert png.read(png.write(card, data)).to_json() == card.to_json() or _has_nan(card.to_json())
 
 

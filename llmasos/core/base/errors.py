@@ -143,3 +143,8 @@ class ProcessKilled(BaseException):
     def __init__(self, pid: int) -> None:
         super().__init__(f"process {pid} was killed")
         self.pid = pid
+
+
+def error_name(error: BaseException) -> str:
+    """An error as the log names it: its code or its kind, without its words, which may repeat what somebody said."""
+    return error.code if isinstance(error, SyscallError) else type(error).__name__

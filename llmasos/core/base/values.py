@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-Source = Literal["file", "person", "model", "plugin", "system", "character"]
+Source = Literal["file", "person", "model", "plugin", "system", "character", "rule"]
 
 
 class Named(str):
@@ -76,7 +76,8 @@ def text(
 
     Args:
         words: The text.
-        source: Where it comes from; `model` words are marked as such.
+        source: Where it comes from; `model` words are marked as such. What a character says is its `character`'s where
+            a model made it, and a `rule`'s where one did.
         ref: What it is the text of, a path for instance.
         title: What to head it with.
         format: `plain` or `markdown`.

@@ -132,7 +132,7 @@ class CharacterApi:
                 # Several were there when something was said in a room; it was said once.
                 row = {"ref": character.name, "text": words, "score": hit.relevance}
                 event = log.get(hit.item.order)
-                sources = {"character"} if other else set[str]()
+                sources = {"character"} if other and (event is None or event.is_models) else set[str]()
                 sources |= set(event.sources) if event else set()
                 rows.setdefault((hit.item.at, hit.item.text), sourced(row, sources))
         return list(rows.values())

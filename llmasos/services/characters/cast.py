@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Character:
         versions: Earlier cards, oldest first.
         voice: How it draws its words, where its person has said: `seed`, `temperature`, `top_p`, `max_tokens`.
             No part of the card, as that can be a stranger's.
+        portrait: Under which its picture is kept, a blob of the subject; empty where there is none. Earlier ones stay
+            as long as it does, as earlier cards do.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Character:
     created: str
     versions: list[dict[str, Any]] = field(default_factory=list)
     voice: dict[str, float] = field(default_factory=dict)
+    portrait: str = ""
 
     @property
     def name(self) -> str:
@@ -80,19 +84,55 @@ class Cast:
         wanted = name.strip().casefold()
         return next((c for c in reversed(self.of(owner)) if c.name.casefold() == wanted), None)
 
-    def add(self, owner: str, card: Card, *, id: str = "", voice: Mapping[str, float] | None = None) -> Character:
-        """A new character."""
+    def add(
+        self, owner: str, card: Card, *, id: str = "", voice: Mapping[str, float] | None = None, portrait: bytes = b""
+    ) -> Character:
+        """A new character, with the picture of it, if there is one."""
         created = self._clock.now().isoformat(timespec="seconds")
         character = Character(id or new_id(), owner, card, created, voice=dict(voice or {}))
-        self._save(character)
+        with self._store.transaction():
+            self._keep_portrait(character, portrait)
+            self._save(character)
         self._all()[character.id] = character
         return character
 
-    def revise(self, character: Character, card: Card) -> None:
-        """A new version of the card; the memory is kept."""
+    def revise(self, character: Character, card: Card, portrait: bytes = b"") -> None:
+        """A new version of the card; the memory is kept, and the portrait, where there is no other."""
         character.versions.append(character.card.to_json())
         character.card = card
+        with self._store.transaction():
+            self._keep_portrait(character, portrait)
+            self._save(character)
+
+    def portrait(self, character: Character) -> bytes:
+        """A character's picture; empty where it has none."""
+        if not character.portrait:
+            return b""
+        return self._store.get_blob(character.portrait, subject=character.subject) or b""
+
+    def portrait_size(self, character: Character) -> int:
+        """Bytes of it, about; 0 where it has none."""
+        return self._store.blob_size(character.portrait, subject=character.subject) if character.portrait else 0
+
+    def has_portrait(self, character: Character, portrait: bytes) -> bool:
+        """Whether that is its picture."""
+        return character.portrait == _named(portrait)
+
+    def give_portrait(self, character: Character, portrait: bytes) -> None:
+        """From now on it looks so."""
+        with self._store.transaction():
+            self._keep_portrait(character, portrait)
+            self._save(character)
+
+    def restore_portrait(self, character: Character, portrait: str) -> None:
+        """It looks as before: an earlier picture, by its name, or none."""
+        character.portrait = portrait
         self._save(character)
+
+    def _keep_portrait(self, character: Character, portrait: bytes) -> None:
+        if not portrait or self.has_portrait(character, portrait):
+            return
+        character.portrait = self._store.put_blob(portrait, id=_named(portrait), subject=character.subject)
 
     def give_voice(self, character: Character, voice: Mapping[str, float]) -> None:
         """From now on it draws its words so."""
@@ -153,8 +193,9 @@ class Cast:
                 value = record.value
                 card = Card.from_json(value["card"])
                 self._loaded[record.id] = Character(
-                    record.id, value["owner"], card, value["created"], value["versions"], value.get("voice", {})
-                )
+                    record.id, value["owner"], card, value["created"], value["versions"], value.get("voice", {}),
+                    value.get("portrait", ""),
+                )  # fmt: skip
         return self._loaded
 
     def _save(self, character: Character) -> None:
@@ -164,6 +205,7 @@ class Cast:
             "created": character.created,
             "versions": character.versions,
             **({"voice": character.voice} if character.voice else {}),
+            **({"portrait": character.portrait} if character.portrait else {}),
         }
         self._store.put(KIND, character.id, value, subject=character.subject)
 
@@ -171,3 +213,8 @@ class Cast:
 def new_id() -> str:
     """An id that no character had before."""
     return secrets.token_hex(8)
+
+
+def _named(portrait: bytes) -> str:
+    """What a picture is kept under: the same one isn't kept twice."""
+    return f"portrait {hashlib.sha256(portrait).hexdigest()}" if portrait else ""

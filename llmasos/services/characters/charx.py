@@ -54,7 +54,8 @@ class Unpacked:
             return ""
         names = ", ".join(_readable(name) for name in self.left[:SHOWN])
         more = f" and {len(self.left) - SHOWN} more" if len(self.left) > SHOWN else ""
-        return f"Left in the archive: {names}{more} ({self.size / (1 << 20):,.1f} MiB); characters keep no pictures."
+        size = f"{self.size / (1 << 20):,.1f} MiB"
+        return f"Left in the archive: {names}{more} ({size}); only a PNG card's own picture is kept."
 
 
 def read(file: BinaryIO) -> Unpacked:

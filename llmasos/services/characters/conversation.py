@@ -12,6 +12,7 @@ from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
 from llmasos.core.engine.base import Engine, Sampling
 from llmasos.core.kernel.process import Lasting, Process
+from llmasos.services.characters import fitting
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.facts import asks_what_was_told
@@ -20,6 +21,7 @@ from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.knowing import covers, knows
 from llmasos.services.characters.lorebook import DEEPEST
 from llmasos.services.characters.macros import Moment
+from llmasos.services.characters.making import ByRule, Making
 from llmasos.services.characters.prompt import Aside, Company, compile_prompt, speaks_chinese
 from llmasos.services.characters.relations import asks_of_promises, relations
 from llmasos.services.characters.thinking import Thinking
@@ -96,23 +98,28 @@ class Conversations:
                 await before(log.next_number)
             number = log.next_number
             await log.append(at=self._now(), speaker=person, text=line, witnesses=present, sources=sources)
-            said = ""
+            said, making = "", Making()
             try:
                 async with aclosing(self.reply(character, company, number)) as pieces:
                     async for piece in pieces:
                         said += piece
+                        making.add(piece)
                         yield piece
             finally:
                 # Also when it was cut short: what was heard was heard.
                 if said.strip() and self._cast.get(character.id):
-                    await log.append(at=self._now(), speaker=character.id, text=said.strip(), witnesses=present)
+                    await log.append(
+                        at=self._now(), speaker=character.id, text=said.strip(), witnesses=present,
+                        sources=sorted(making.sources), made_by=making.maker,
+                    )  # fmt: skip
                     self.thinking.noticed(character, line, self._clock.now())
 
     async def reply(self, character: Character, company: Company, number: int) -> AsyncGenerator[str, None]:
         """What a character says to something it heard, piece by piece; nothing is kept.
 
         Only what everybody present has witnessed can be in the prompt. A piece that is a `Notice` is the system's: in
-        place of what was held back, or, alone, to a person in a crisis, whom no character answers.
+        place of what was held back, or, alone, to a person in a crisis, whom no character answers. One that is `ByRule`
+        was made by a rule; all others are the model's.
 
         Args:
             character: Who speaks.
@@ -136,7 +143,7 @@ class Conversations:
             yield aid
             return
         if asks_if_human(line):
-            yield truth(character.card.called, line)
+            yield ByRule(truth(character.card.called, line), _written(character))
             return
         process = self.process(character)
         engine = await self._speaker.engine_of(process)
@@ -166,6 +173,10 @@ class Conversations:
             moment=Moment(character.id, self._clock.now()),
         )
         own = [without(event.text) for event in seen if event.speaker == character.id]
+        if isinstance(prompt.answer, ByRule):
+            quoted = log.get(prompt.quoted)
+            yield ByRule(prompt.answer, (*_written(character), *(quoted.sources if quoted else ())))
+            return
         if prompt.answer:
             yield prompt.answer
             return
@@ -190,15 +201,19 @@ class Conversations:
                 words = True
                 yield piece
         if not words:
-            yield "我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that."
+            yield ByRule("我不知道该怎么说。" if has_chinese(line) else "I don't know what to say to that.")
 
     async def _answering(
         self, process: Process, engine: Engine, line: str, told: Sequence[Hit], *, tiny: bool
     ) -> list[Hit]:
         """What of all that was told answers a question, best first."""
-        # A larger model reads the memories itself; the tiny one that is asked here knows English.
-        weighs = tiny and not has_chinese(line) and all(hit.above is not None for hit in told)
-        weighed = await answering(engine, process.pid, line, told) if weighs else None
+        weighed: list[Hit] | None = None
+        if all(hit.above is not None for hit in told):
+            # A larger model reads the memories itself; the tiny one that is asked here knows English.
+            if has_chinese(line):
+                weighed = fitting.answering(line, told)
+            elif tiny:
+                weighed = await answering(engine, process.pid, line, told)
         return [hit for hit in told if knows(line, hit)] if weighed is None else weighed
 
     def _aside(
@@ -292,6 +307,11 @@ class Conversations:
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")
+
+
+def _written(character: Character) -> list[str]:
+    """Whose words its card is, where they aren't a person's."""
+    return [label for label in character.card.written_by.split(", ") if label]
 
 
 def _sampling(character: Character, *, tiny: bool) -> Sampling:

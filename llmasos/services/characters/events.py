@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.facts import Claim, frame
+from llmasos.services.characters.making import Maker
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
 KIND = "character.event"
@@ -52,6 +53,7 @@ class Event:
         vector: The embedding; empty where there is none.
         kind: Whether it was part of a talk.
         sources: Whose words it is, as labels name it, where they aren't the speaker's.
+        made_by: What made it, where a character said it; empty for persons, and for what was kept before that was.
     """
 
     number: int
@@ -62,6 +64,12 @@ class Event:
     vector: str = ""
     kind: Told = "said"
     sources: tuple[str, ...] = ()
+    made_by: Maker | Literal[""] = ""
+
+    @property
+    def is_models(self) -> bool:
+        """Whether a model made it, if a character said it."""
+        return self.made_by in ("", "model")
 
     def known_to(self, names: Iterable[str]) -> bool:
         """Whether all of them were there."""
@@ -109,9 +117,10 @@ class EventLog:
         witnesses: Iterable[str],
         kind: Told = "said",
         sources: Iterable[str] = (),
+        made_by: Maker | Literal[""] = "",
     ) -> Event:
         """Write an event down; it is kept when this returns."""
-        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind, sources)
+        return self.keep(at, speaker, text, witnesses, await self.vector(speaker, text, kind), kind, sources, made_by)
 
     async def vector(self, speaker: str, text: str, kind: Told = "said") -> str:
         """What `keep` needs to find it by its meaning; empty for what isn't looked for."""
@@ -127,9 +136,10 @@ class EventLog:
         vector: str,
         kind: Told = "said",
         sources: Iterable[str] = (),
+        made_by: Maker | Literal[""] = "",
     ) -> Event:
         """As `append`, with the vector made before: for what several write down at once."""
-        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector, kind, tuple(sources))
+        event = Event(self.next_number, at, speaker, text, frozenset(witnesses), vector, kind, tuple(sources), made_by)
         self._store.put(KIND, f"{event.number:08d}", _to(event), subject=self._subject)
         self._enter(event)
         return event
@@ -255,6 +265,7 @@ def _to(event: Event) -> dict[str, Any]:
         "vector": event.vector,
         **({"kind": event.kind} if event.kind != "said" else {}),
         **({"sources": list(event.sources)} if event.sources else {}),
+        **({"made_by": event.made_by} if event.made_by else {}),
     }
 
 
@@ -268,4 +279,5 @@ def _from(value: dict[str, Any]) -> Event:
         value["vector"],
         value.get("kind", "said"),
         tuple(value.get("sources", ())),
+        value.get("made_by", ""),
     )

@@ -24,7 +24,10 @@ from llmasos.services.files.space import Space
 from llmasos.services.files.task import in_thread
 from llmasos.services.files.trouble import in_words
 
-_PACKED: Mapping[str, Callable[[Card], bytes]] = {".png": png.write, ".charx": charx.write}
+_PACKED: Mapping[str, Callable[[Card, bytes], bytes]] = {
+    ".png": png.write,
+    ".charx": lambda card, _: charx.write(card),
+}
 """Forms of a card that aren't text, by the ending of the file."""
 
 
@@ -37,12 +40,14 @@ class Loaded:
         card: A character's card; None where it is a lorebook.
         book: A lorebook, as a card has it; empty where it is a card.
         note: What the person should know besides.
+        portrait: The picture that a card came in, without the card; empty where it came in none.
     """
 
     shown: str
     card: Card | None = None
     book: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    portrait: bytes = b""
 
 
 async def load(caller: Caller, path: str, private: Sequence[Path]) -> Loaded:
@@ -57,7 +62,7 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> Loaded:
     if isinstance(data, charx.Unpacked):
         return Loaded(place.shown, data.card, note=data.note)
     if data.startswith(png.SIGNATURE):
-        return Loaded(place.shown, png.read(data))
+        return Loaded(place.shown, png.read(data), portrait=png.portrait(data))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -73,13 +78,14 @@ async def load(caller: Caller, path: str, private: Sequence[Path]) -> Loaded:
     return Loaded(place.shown, Card.from_json(raw))
 
 
-async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -> dict[str, Any]:
+async def save(caller: Caller, path: str, card: Card, private: Sequence[Path], portrait: bytes = b"") -> dict[str, Any]:
     """Write a card to a new file, in the form that its name says.
 
-    A picture ends in `.png`, an archive in `.charx`; anything else is JSON, V2 in `.v2.json` and V3 else.
+    A picture ends in `.png`, an archive in `.charx`; anything else is JSON, V2 in `.v2.json` and V3 else. The portrait
+    is the picture.
 
     Raises:
-        SyscallError: EEXIST, or the place can't be written.
+        SyscallError: EEXIST, or the place can't be written; E2BIG, the portrait leaves no room for the card.
     """
     space = Space.of(caller.session, private)
     place = export_place(space, path)
@@ -89,7 +95,7 @@ async def save(caller: Caller, path: str, card: Card, private: Sequence[Path]) -
         version = 2 if place.path.name.lower().endswith(".v2.json") else 3
         await changes.write(changes.Room(caller, space), place, card.to_text(version) + "\n", made_by)
     else:
-        data = packed(card)
+        data = packed(card, portrait)
         with in_words(f"write {place.shown}"):
             made = missing_folders(place.parent)
             payload = {"after": imprint.digest(data), "made": [list(folder.parts) for folder in made]}

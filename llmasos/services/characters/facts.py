@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from llmasos.services.memory.words import terms
+from llmasos.services.script import has_chinese
 
 _NAMED = r"(?:called|named|name is|name's|name was)"
 _WHOSE = r"(?:my|our|the|his|her|their|[A-Z][\w-]+'s)"
@@ -27,7 +28,7 @@ _FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bi (?:now |actually )?drive an?\b", "i drive"),
         (r"我(?:现在|已经|其实)?(?:住|搬到|搬去|搬进)", "i live"),
         (r"我(?:现在|其实)?(?:在.{1,12}(?:工作|上班)|的工作)", "i work"),
-        (r"我(?:现在|今年)?\d+岁", "i age"),
+        (r"我(?:现在|今年|已经)*[\d一二三四五六七八九十百两]+岁", "i age"),
         (r"我(?:现在)?(?:叫|的名字)", "i name"),
     )
 )
@@ -43,17 +44,19 @@ _ONE = re.compile(
     r"\b(?:name|birthday|age|address|number|password|code|job|boss|wife|husband|partner|favou?rite|colou?r|size"
     r"|appointment|wedding|flight|train|meeting|exam|interview|doctor|dentist|teacher|car|phone|email|home ?town|home"
     r"|room|desk|keys?|start|deadline|salary|rent|weight|height|team)\b"
-    r"|名字|生日|地址|号码|密码|工作|电话|最喜欢|年龄",
+    r"|名字|生日|地址|号码|密码|工作|电话|最喜欢|年龄|老板|上司|妻子|老婆|丈夫|老公|女朋友|男朋友|尺码|预约|婚礼|航班|飞机|火车"
+    r"|会议|考试|面试|医生|牙医|老师|手机|邮箱|老家|房间|书桌|钥匙|截止|工资|房租|房东|体重|身高|尾号|座位|柜",
     re.IGNORECASE,
 )
 _CORRECTS = re.compile(
     r"\b(?:actually|now|no longer|not any ?more|any ?more|instead|correction|changed|moved|switched|sold|replaced"
     r"|renamed|i was wrong|i made a mistake|i misspoke|turns out|turned out|i meant|not .{1,30} but|rather than"
     r"|since (?:last|this)|new|these days|from now on|in fact|quit|left|used to)\b"
-    r"|现在|其实|不再|改成|改到|改了|换成|换了|搬|不是.{1,10}(?:而)?是|说错|记错",
+    r"|现在|其实|不再|改成|改到|改了|改主意|换成|换了|换[车号班家人手]|换工作|搬|不是.{1,10}(?:而)?是|说错|记错",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(r"\b(i|we|(?:my|our|the|his|her|their) [\w-]+)\b", re.IGNORECASE)
+_NUMERALS_CHINESE = re.compile("[零〇一二三四五六七八九十百千万两]+")
 SHARED = 0.5
 """Share of a fact's words that one must have that says it is no longer so."""
 
@@ -66,7 +69,7 @@ _ASKS = re.compile(
     # Of what is theirs: "where in the room is my lamp", "when will my sofa come", "what can my parrot say".
     rf"{_WH}(?:(?!\b(?:you|your|i|we)\b).)*?\b(?:my|mine|our)\b"
     # Of what they do, did and are: "which herb don't I like", "in what city was I born", "what do we call our baby".
-    rf"|{_WH}{_TO}\b(?:do|did|have|had|am|was|can't|don't|didn't|haven't|won't) i\b"
+    rf"|{_WH}{_TO}\b(?:do|did|have|had|am|was|will|can't|don't|didn't|haven't|won't) i\b"
     rf"|{_WH}{_TO}\b(?:(?:did|have|had|were) we\b|(?:do|are) we\b.*\bour\b)"
     # Of what belongs to something they do: "the name of the man I met", "the colour of what I wear".
     rf"|{_WH}{_TO}\b(?:the (?:\w+ ){{1,3}}|(?:is|are|did i put) what )i (?!{_SUPPOSED})\w+"
@@ -89,6 +92,8 @@ _ADVICE = re.compile(
     r"|\b(?:way|road|door|one|ones) do i\b|\bdo i (?:need|get|have to|ask) (?:for|if|when)\b"
     r"|\bwhere do i (?:buy|find|get|start|begin)\b|\bdo i (?:owe|look|sound|seem)\b.*\b(?:you|like|in)\b"
     r"|\b(?:where|why) am i\b|\bif (?:i|we|you)\b|\bwhat if\b|\bwho will\b"
+    # "When will I see the doctor" was told; what will become of one, or how one will manage, nobody has.
+    r"|\bwill i (?:ever|do|say|become|need|have to|end up|be able)\b|\bwhat will (?:happen|become)\b"
     r"|\b(?:what|who) (?:is|are|was) (?:that|this|these|those)\b"
     r"|\bhelp me\b|\btell me (?:a|about (?:your|the))\b|\b(?:am|were|was) i (?:right|wrong|late)\b"
     r"|\bof (?:my|our) (?:idea|plan|day|story|poem)\b",
@@ -98,8 +103,24 @@ _ADVICE = re.compile(
 _VAGUE = frozenset(
     ("told", "remember", "recall", "talk", "mention", "say", "before", "yesterday", "last", "time", "just", "mean")
 )
-_ASKS_CHINESE = re.compile(r"我.*(?:什么|哪|谁|几|多少|多高|多大|怎么了|吗)|(?:什么|哪|谁|几|多少).*我|(?:记得|知道)我")
-_ADVICE_CHINESE = re.compile(r"我(?:该|应该|能|可以|要|会)|怎么办|怎么做|帮我|你觉得|你说我|我们(?:去|做|要|吃|现在)")
+_WHAT_CHINESE = r"(?:(?<!为)什么(?!意思)|哪|谁|几(?![乎])|多[少大高久远长重快]|何时|何地)"
+_ASKS_CHINESE = re.compile(
+    # Of what is theirs and what they do; nobody else is spoken to.
+    rf"^[^你您]*我[^你您]*{_WHAT_CHINESE}|^[^你您]*{_WHAT_CHINESE}[^你您]*我"
+    r"|我(?:们?家)?[\u3400-\u9fff]{1,6}怎么了"
+    r"|(?:记得|知道|告诉过你|跟你说过)我"
+    # "Do I have a sister?", "does my brother live in Rome?": not "am I pretty?".
+    r"|^我(?:现在|平时|以前)?(?:有没有|有|养|住|喝|吃|喜欢|爱|会|在)[^你您]*吗"
+    r"|^我(?:的|家|们家)[^你您]*(?:叫|是|在|有|住|会|姓|还)[^你您]*吗|^我[^你您]{1,4}(?:叫|住|姓|养)[^你您]*吗"
+    # What everybody does in a way of their own: how else one does something is advice.
+    r"|我(?:平时|每天|一般|通常|以前)?(?:是)?怎么(?:去(?:公司|单位|学校|上班|上学)|上班|上学|回家|喝|挣钱|赚钱|谋生|认识|称呼|过周末)"
+    r"|我[^你您]{0,12}怎么(?:进门|进屋|进去|回家)"
+)
+_ADVICE_CHINESE = re.compile(
+    r"我们?(?:该|应该|能|可以|必须|需要)|我们?要(?:怎么|做|干|说|买|吃|喝|穿|带|选|去(?:哪|什么))|我们?要不要"
+    r"|我们?会(?:不会|怎|变|死|成|赢|输|被|遇|有|是|在|去)|怎么办|怎么做|帮我|教我怎|你觉得|你说我"
+    r"|我们(?:去|做|吃|现在|什么时候(?:走|出发|见))|如果我|要是我|我怎么了|我是什么意思|我说(?:得|的)对|凭什么|干什么(?!工作|活|的|行)"
+)
 
 
 def frame(text: str) -> str:
@@ -139,7 +160,8 @@ class Claim:
         """What a line says."""
         bare = _CORRECTS.sub(" ", text)
         subjects = tuple(match[1].casefold() for match in _SUBJECT.finditer(bare))
-        words = frozenset(terms(bare)) - {"one"}
+        # In Chinese the value would be half of the words: 三十八码 is one more than its unit.
+        words = frozenset(terms(_NUMERALS_CHINESE.sub(" ", bare) if has_chinese(bare) else bare)) - {"one"}
         return cls(frame(text), bare != text, subjects, words)
 
     def supersedes(self, older: Claim) -> bool:

@@ -44,15 +44,34 @@ def read(data: bytes) -> Card:
     raise SyscallError("EINVAL", "There is no character card in this picture.")
 
 
-def write(card: Card, picture: bytes | None = None) -> bytes:
-    """A picture with the card in it: the given one with its card replaced, or one grey dot."""
+def portrait(data: bytes) -> bytes:
+    """A picture without the card in it, for `write` to put one in again; empty where nothing is to be seen.
+
+    Raises:
+        SyscallError: EINVAL or E2BIG, as `read`.
+    """
+    parts = [(kind, body) for kind, body in _chunks(data) if _text(kind, body)[0] not in _KEYS]
+    seen = parts[0][0] == b"IHDR" and any(kind == b"IDAT" for kind, _ in parts)
+    picture = SIGNATURE + b"".join(_chunk(kind, body) for kind, body in parts)
+    return picture if seen and picture != _dot() else b""
+
+
+def write(card: Card, picture: bytes = b"") -> bytes:
+    """A picture with the card in it: the given one with its card replaced, or one grey dot.
+
+    Raises:
+        SyscallError: E2BIG, nobody could read it again.
+    """
     texts = {key: base64.b64encode(card.to_text(version).encode("utf-8")) for key, version in _VERSIONS.items()}
     out = [SIGNATURE]
-    for kind, body in _chunks(picture if picture is not None else _dot()):
+    for kind, body in _chunks(picture or _dot()):
         if kind == b"IEND":
             out += [_chunk(b"tEXt", key.encode() + b"\0" + texts[key]) for key in reversed(_KEYS)]
         if _text(kind, body)[0] not in _KEYS:
             out.append(_chunk(kind, body))
+    if sum(map(len, out)) > LARGEST_PICTURE or len(out) > _CHUNKS:
+        what = f"The portrait and the card of {card.name} are together more than a picture holds"
+        raise SyscallError("E2BIG", f"{what} ({LARGEST_PICTURE:,} bytes).", "Export to a .json or .charx file.")
     return b"".join(out)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from llmasos.services.characters.card import Card
 from llmasos.services.characters.events import Event
 from llmasos.services.characters.macros import TIMELESS, Moment
+from llmasos.services.characters.making import ByRule
 from llmasos.services.language.context import Message
 from llmasos.services.language.template import Template
 from llmasos.services.memory.retrieval import Hit
@@ -53,7 +54,9 @@ _TOLD_CHINESE = Template("{who}告诉过你：{quotes}")
 _ASKS_NAME = re.compile(
     r"\b(?:what(?:'s| is) your name|who are you|your name\?)|你(?:叫什么|是谁|的名字是什么)", re.IGNORECASE
 )
-_ASKS_OWN_NAME = re.compile(r"\bmy name\b|\bwho am i\b|\bwhat am i called\b|我(?:叫什么|是谁|的名字)", re.IGNORECASE)
+_ASKS_OWN_NAME = re.compile(
+    r"\bmy name\b|\bwho am i\s*(?:[?!.,]|$)|\bwhat am i called\b|我(?:叫什么|是谁(?![的家教])|的名字)", re.IGNORECASE
+)
 
 _COMPANY = Template("{rules} {others} {are} in the room too.")
 _COMPANY_CHINESE = Template("{rules}在场的还有{others}。")
@@ -128,7 +131,8 @@ class Prompt:
     Attributes:
         messages: System, latest turns, the new line.
         stable: So many of them stay for the next turn.
-        answer: The whole reply, where a rule knows it; then the model isn't asked.
+        answer: The whole reply, where a rule knows it; then the model isn't asked. What it promised is the model's.
+        quoted: The event that the reply quotes; 0 where it quotes none.
         recalled: Numbers of the events that were recalled.
     """
 
@@ -136,6 +140,7 @@ class Prompt:
     stable: int
     answer: str
     recalled: tuple[int, ...]
+    quoted: int = 0
 
 
 def compile_prompt(
@@ -179,8 +184,8 @@ def compile_prompt(
         said = f"{messages.pop().content}\n{said}"
     messages.append(Message("user", said))
     own = [hit for hit in recalled if hit.item.source == person]
-    answer = _known(card, person, own, line, aside, chinese) if guided else ""
-    return Prompt(tuple(messages), stable, answer, tuple(hit.item.order for hit in recalled))
+    answer, quoted = _known(card, person, own, line, aside, chinese) if guided else ("", 0)
+    return Prompt(tuple(messages), stable, answer, tuple(hit.item.order for hit in recalled), quoted)
 
 
 def _asides(
@@ -319,19 +324,23 @@ def _turns(
     return turns
 
 
-def _known(card: Card, person: str, recalled: Sequence[Hit], line: str, aside: Aside, chinese: bool) -> str:
-    """The whole reply, where a rule knows it: who it is, what it was told, what it promised, what it doesn't know."""
+def _known(card: Card, person: str, recalled: Sequence[Hit], line: str, aside: Aside, chinese: bool) -> tuple[str, int]:
+    """The whole reply, where a rule knows it, and the event that it quotes, if it does.
+
+    It knows who the character is, what it was told, what it promised, what it doesn't know.
+    """
     if _ASKS_NAME.search(line):
         what = f"，{card.role}" if chinese and card.role else f", {_article(card.role)}{card.role}" if card.role else ""
-        return f"我是{card.called}{what}。" if chinese else f"I'm {card.called}{what}."
-    if aside.promised:
+        return ByRule(f"我是{card.called}{what}。" if chinese else f"I'm {card.called}{what}."), 0
+    if aside.promised:  # in the words that the model found for it
         quotes = " ".join(f"“{words}”" if chinese else f'"{words}"' for words in aside.promised)
-        return f"我答应过你：{quotes}" if chinese else f"I told you: {quotes}"
+        return f"我答应过你：{quotes}" if chinese else f"I told you: {quotes}", 0
     if aside.sure and recalled:
-        words = recalled[0].item.text.strip()
-        return f"你告诉过我：“{words}”" if chinese else f'You told me: "{words}"'
+        told = recalled[0].item
+        words = told.text.strip()
+        return ByRule(f"你告诉过我：“{words}”" if chinese else f'You told me: "{words}"'), told.order
     if _ASKS_OWN_NAME.search(line):
-        return f"你是{person}。" if chinese else f"You are {person}."
+        return ByRule(f"你是{person}。" if chinese else f"You are {person}."), 0
     if aside.untold:
-        return DONT_KNOW_CHINESE if chinese else DONT_KNOW
-    return ""
+        return ByRule(DONT_KNOW_CHINESE if chinese else DONT_KNOW), 0
+    return "", 0

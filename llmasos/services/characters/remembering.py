@@ -98,7 +98,8 @@ class Remembering:
             }
             for thought in own[:5]
         ]  # fmt: skip
-        made = {"character"} if any(self.cast.get(event.speaker) for event in found) else set[str]()
+        others = (event for event in found if self.cast.get(event.speaker))
+        made = {"character"} if any(event.is_models for event in others) else set[str]()
         made |= {"model"} if any(thought.written_by == "model" for thought in own) else set[str]()
         empty = f"{character.name} knows nothing about that."
         columns = ["text", "who", "said", *(["source"] if any("source" in row for row in rows) else [])]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff, SyscallError
-from llmasos.core.base.values import Source, done, items, record, text
+from llmasos.core.base.values import done, items, record, text
 from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.session import Session
 from llmasos.core.kernel.store import Store
@@ -22,6 +22,7 @@ from llmasos.services.characters.card import Card
 from llmasos.services.characters.cast import Cast, Character, new_id
 from llmasos.services.characters.conversation import Conversations
 from llmasos.services.characters.erasure import erase_traces
+from llmasos.services.characters.making import Making
 from llmasos.services.characters.prompt import foreign, speaks_chinese
 from llmasos.services.characters.relations import relations, told
 from llmasos.services.characters.remembering import Remembering
@@ -32,7 +33,6 @@ from llmasos.services.language.models import CONFIGURE, ability
 from llmasos.services.language.speech import Speaker
 from llmasos.services.memory.retrieval import Embedder
 from llmasos.services.safety import Notice
-from llmasos.services.safety.notice import without
 from llmasos.services.safety.service import note as held_back
 
 Name = Annotated[str, Kind("character")]
@@ -149,6 +149,7 @@ class Characters(CharacterApi, Remembering, Undo):
             caller.prepare("character.chat", {"id": character.id, "first": first})
 
         said = cut = ""
+        making = Making()
         notices: list[Notice] = []
         sources = kept(caller.call, "message")
         turn = self.conversations.turn(character, caller.session.person, message, before, sources)
@@ -156,6 +157,7 @@ class Characters(CharacterApi, Remembering, Undo):
             async with aclosing(turn) as pieces:
                 async for piece in pieces:
                     said += piece
+                    making.add(piece)
                     if isinstance(piece, Notice):
                         notices.append(piece)
                     await caller.session.front.words(piece)
@@ -168,13 +170,16 @@ class Characters(CharacterApi, Remembering, Undo):
         language = ""
         if (
             not cut
+            and making.maker == "model"
             and (speaks_chinese(character.card, message) or foreign(character.card))
             and ability((await self._speaker.engine()).name).english_only
         ):
             language = f"The model in use writes English only. {CONFIGURE}"
         note = " ".join(filter(None, (held_back(caller, notices), cut, language)))
-        source: Source = "character" if without(said) or not said.strip() else "system"
-        return text(said.strip(), source=source, ref=character.name, title=character.name, note=note)
+        return text(
+            said.strip(), source=making.source, ref=character.name, title=character.name, note=note,
+            sources=making.sources,
+        )  # fmt: skip
 
     @syscall("character.list", effect="read")
     async def list(self, caller: Caller) -> dict[str, Any]:
@@ -234,13 +239,15 @@ class Characters(CharacterApi, Remembering, Undo):
             "goals": "; ".join(card.goals) or None,
             "lore": _entries(len(card.book.entries)) if card.book.entries else None,
             "model": self._model_of(character.id) or None,
+            "portrait": f"PNG, {-(-self.cast.portrait_size(character) // 1024):,} KiB" if character.portrait else None,
             "voice": ", ".join(f"{name} {value:g}" for name, value in character.voice.items()) or None,
             "memories": len(log),
             "knows": "\n".join(told(one, self._called(one.who, person)) for one in known.values()) or None,
             "thinks": "\n".join(one.text for one in thoughts[:3]) or None,
             "remembers": "\n".join(f"{self._called(e.speaker, person)}: {e.text}" for e in seen[-SHOWN:]) or None,
         }
-        made = {"character"} if any(event.speaker == character.id for event in seen) else set[str]()
+        made = {"character"} if any(event.speaker == character.id and event.is_models for event in seen) else set[str]()
+        made |= {source for event in seen[-SHOWN:] for source in event.sources}
         made |= {"model"} if any(thought.written_by == "model" for thought in thoughts[:3]) else set[str]()
         sources = made | set(card.written_by.split(", ")) - {""}
         return record(character.name, fields, ref=character.name, sources=sources)
@@ -290,12 +297,16 @@ class Characters(CharacterApi, Remembering, Undo):
             raise SyscallError(
                 "EINVAL", f"{loaded.shown} is the card of {card.name}, not a lorebook.", "Import it without a name."
             )
+        portrait = loaded.portrait
         if known:
-            if known.card.to_json() == card.to_json():
+            if known.card.to_json() != card.to_json():
+                return await self._revise(caller, "character.import", known, card, note=loaded.note, portrait=portrait)
+            if not portrait or self.cast.has_portrait(known, portrait):
                 return done(f"{known.name} is there already.", ref=known.name)
-            return await self._revise(caller, "character.import", known, card, note=loaded.note)
+            message = f"{known.name} is there already, and looks as in {loaded.shown} now."
+            return await self._revise(caller, "character.import", known, None, message=message, portrait=portrait)
         message = f"{card.name} came in from {loaded.shown}."
-        return await self._add(caller, "character.import", card, message, note=loaded.note)
+        return await self._add(caller, "character.import", card, message, note=loaded.note, portrait=portrait)
 
     async def _learn(self, caller: Caller, loaded: exchange.Loaded, name: str | None) -> dict[str, Any]:
         """A character gets the entries of a lorebook."""
@@ -324,7 +335,7 @@ class Characters(CharacterApi, Remembering, Undo):
             把阿岚导出到 alan.json
         """
         character = await naming.named(caller, self.cast, name)
-        return await exchange.save(caller, path, character.card, self._private)
+        return await exchange.save(caller, path, character.card, self._private, self.cast.portrait(character))
 
     @syscall("character.rest", effect="read", spoken=False)
     async def rest(self, caller: Caller, name: Name) -> dict[str, Any]:
@@ -366,10 +377,11 @@ class Characters(CharacterApi, Remembering, Undo):
         voice: Mapping[str, float] | None = None,
         *,
         note: str = "",
+        portrait: bytes = b"",
     ) -> dict[str, Any]:
         id = new_id()
         caller.prepare(inverse_name, {"id": id, "version": 0})
-        self.cast.add(caller.session.person, card, id=id, voice=voice)
+        self.cast.add(caller.session.person, card, id=id, voice=voice, portrait=portrait)
         return done(message, ref=card.name, note=_noted(note, _refused(card)))
 
     async def _revise(
@@ -382,16 +394,22 @@ class Characters(CharacterApi, Remembering, Undo):
         *,
         message: str = "",
         note: str = "",
+        portrait: bytes = b"",
     ) -> dict[str, Any]:
-        """A new version of the card, another voice, or both; None leaves what there is."""
+        """A new version of the card, another voice or portrait, or several of these; None leaves what there is."""
         version = len(known.versions) + (card is not None)
-        payload = {"id": known.id, "version": version, "voice": known.voice, "only_voice": card is None}
+        payload: dict[str, Any] = {
+            "id": known.id, "version": version, "voice": known.voice, "only_voice": card is None,
+            **({"portrait": known.portrait} if portrait else {}),
+        }  # fmt: skip
         caller.prepare(inverse_name, payload)
         if voice is not None:
             self.cast.give_voice(known, voice)
         if card is None:
-            return done(f"Changed how {known.name} draws its words.", ref=known.name)
-        self.cast.revise(known, card)
+            if portrait:
+                self.cast.give_portrait(known, portrait)
+            return done(message or f"Changed how {known.name} draws its words.", ref=known.name)
+        self.cast.revise(known, card, portrait)
         said = message or f"Changed {known.name}'s card (version {len(known.versions) + 1})."
         return done(said, ref=known.name, note=_noted("It remembers what it knew.", note, _refused(card)))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.errors import LlmasosError, error_name
 from llmasos.core.engine.base import Sampling
 from llmasos.core.kernel.process import Budget, Process
 from llmasos.services.characters.cast import Cast, Character
@@ -112,7 +112,7 @@ class Thinking:
                     thoughts.keep([replace(thought, text=words, written_by="model")], again=True)
             status = 0
         except LlmasosError as error:  # thinking can wait
-            log.info("%s could not think: %s", character.name, error)
+            log.info("process %d could not think: %s", process.pid, error_name(error))
         finally:
             await self._speaker.processes.exit(process, status)
 

@@ -25,8 +25,12 @@ class Undo:
             raise SyscallError("ESTALE", "That character has changed since, so it was left as it is.")
         if "voice" in payload:
             self.cast.give_voice(character, payload["voice"])
-            if payload["only_voice"]:
+            if payload["only_voice"] and "portrait" not in payload:
                 return f"{character.name} draws its words as before."
+        if "portrait" in payload:
+            self.cast.restore_portrait(character, payload["portrait"])
+            if payload["only_voice"]:
+                return f"{character.name} looks as before."
         if payload["version"]:
             self.cast.restore_version(character)
             return f"{character.name} is as before."

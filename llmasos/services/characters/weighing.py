@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from llmasos.core.base.errors import EngineError
+from llmasos.core.base.errors import EngineError, error_name
 from llmasos.core.engine.base import Engine, LiveSequence
 from llmasos.services.memory.retrieval import Hit
 
@@ -54,7 +54,7 @@ async def answering(engine: Engine, owner: int, question: str, hits: Sequence[Hi
         async with asyncio.timeout(PATIENCE):
             shared = await likelier(engine, owner, question, [hit.item.text for hit in hits])
     except (EngineError, TimeoutError) as error:  # all sequences are in use, or the machine is busy
-        log.info("memories weren't weighed: %s", error)
+        log.info("memories weren't weighed: %s", error_name(error))
         return None
     worth = [nats + NEAR * (hit.above or 0.0) for nats, hit in zip(shared, hits, strict=True)]
     order = sorted(range(len(hits)), key=lambda at: -worth[at])

@@ -153,7 +153,7 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
         calls = notation.read(text, is_string, read)
     except ValueError:
         # Only a text cut at the token limit gets here: a value that never ended.
-        log.info("cut off: %r", text[-80:])
+        log.info("a program was cut off after %d characters", len(text))
         raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
     program = tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
     return (_with_whole_question(program[0], words),) if len(program) == 1 else program

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from llmasos.core.base.errors import UsageError
@@ -28,7 +30,9 @@ def written_call(line: str, table: SyscallTable) -> Program | None:
     """The call that a line spells out, or None where it is a sentence.
 
     Values go to the required arguments in order, and the last one takes all the words that are left; what is
-    optional is named, `name=value`, unless nothing is required, or it stands before something that is.
+    optional is named, `name=value`, unless nothing is required, or it stands before something that is. Where the words
+    that are left begin with a quoted value, or with one word and then a quoted value, each quoted value and each run of
+    words between them is an argument of its own, and those that are optional get theirs in order too.
 
     Raises:
         UsageError: It names a syscall, but the values don't fit.
@@ -42,9 +46,9 @@ def written_call(line: str, table: SyscallTable) -> Program | None:
 def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
     names = [a.name for a in row.arguments]
     args: dict[str, Any] = {}
-    positional: list[str] = []
-    for word in split(rest):
-        assignment = _ASSIGNMENT.fullmatch(word)
+    positional: list[_Word] = []
+    for word in _words(rest):
+        assignment = _ASSIGNMENT.fullmatch(word.text)
         if assignment and assignment[1] in names:
             args[assignment[1]] = assignment[2]
         else:
@@ -56,12 +60,25 @@ def _arguments(row: Syscall, rest: str) -> dict[str, Any]:
     if not any(a.required for a in row.arguments):
         free = [name for name in names if name not in args][:1]
     if positional and not free:
-        raise UsageError(f"{row.name} takes no {positional[0]!r}.", f"It looks like: {row.usage}")
-    for place, name in enumerate(free):
-        if place < len(positional):
-            last = place == len(free) - 1
-            args[name] = " ".join(positional[place:]) if last else positional[place]
+        raise UsageError(f"{row.name} takes no {positional[0].text!r}.", f"It looks like: {row.usage}")
+    args |= zip(free[:-1], (word.text for word in positional), strict=False)
+    left = positional[len(free[:-1]) :]
+    if left:
+        takes = [free[-1], *(name for name in names[names.index(free[-1]) + 1 :] if name not in args)]
+        args |= zip(takes, _values(left, len(takes)), strict=False)
     return args
+
+
+def _values(words: Sequence[_Word], most: int) -> list[str]:
+    """The values that words are, one for all of them where quotes don't part them into at most so many."""
+    if any(word.quoted for word in words[:2]):
+        parted = [
+            " ".join(word.text for word in group)
+            for _, group in groupby(words, key=lambda word: id(word) if word.quoted else None)
+        ]
+        if len(parted) <= most:
+            return parted
+    return [" ".join(word.text for word in words)]
 
 
 def split(text: str) -> list[str]:
@@ -69,23 +86,36 @@ def split(text: str) -> list[str]:
 
     An apostrophe in "Ana's" opens no quote.
     """
-    words: list[str] = []
+    return [word.text for word in _words(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word, and whether all of it stands in one pair of quotes."""
+
+    text: str
+    quoted: bool = False
+
+
+def _words(text: str) -> list[_Word]:
+    words: list[_Word] = []
     parts: list[str] = []
-    begun, at = False, 0
+    kinds: list[str] = []
+    at = 0
     while at < len(text):
         piece = _PIECE.match(text, at)
         if piece is None:  # a quote that nothing closes
-            return text.split()
+            return [_Word(word) for word in text.split()]
         at = piece.end()
-        if piece.lastgroup == "blank":
-            if begun:
-                words.append("".join(parts))
-            parts, begun = [], False
-            continue
-        said = piece[piece.lastindex or 0]
-        parts.append(_ESCAPED.sub(r"\1", said) if piece.lastgroup == "double" else said)
-        begun = True
-    return [*words, "".join(parts)] if begun else words
+        kind = piece.lastgroup or ""
+        if kind != "blank":
+            said = piece[kind]
+            parts.append(_ESCAPED.sub(r"\1", said) if kind == "double" else said)
+            kinds.append(kind)
+        if kinds and (kind == "blank" or at == len(text)):
+            words.append(_Word("".join(parts), kinds in (["single"], ["double"])))
+            parts, kinds = [], []
+    return words
 
 
 def habit(line: str, exists: Callable[[str], bool], apps: Collection[str] = ()) -> Program | None:

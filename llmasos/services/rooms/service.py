@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import SyscallError
-from llmasos.core.base.values import Source, done, record, text
+from llmasos.core.base.values import done, record, text
 from llmasos.core.kernel.labels import kept
 from llmasos.core.kernel.store import Store
 from llmasos.core.kernel.syscall import Kind, inverse, syscall
@@ -20,6 +20,7 @@ from llmasos.services.changes import change, take_back
 from llmasos.services.characters import Characters
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.conversation import LINE
+from llmasos.services.characters.making import Making
 from llmasos.services.characters.naming import named
 from llmasos.services.rooms.room import KIND, Room, load
 from llmasos.services.rooms.talk import Piece, Talk
@@ -60,9 +61,10 @@ class RoomService:
         """
         there = self._room(caller, room)
         inside = self._talk.inside(there)
-        said = "\n".join(self._talk.lines(there, SHOWN)) or None
+        lines, sources = self._talk.lines(there, SHOWN)
+        said = "\n".join(lines) or None
         fields = {"here": ", ".join(character.name for character in inside) or "nobody", "said": said}
-        return record(there.name, fields, ref=there.name, sources=["character"] if said else [])
+        return record(there.name, fields, ref=there.name, sources=sources)
 
     @syscall("room.invite", effect="write", spoken=False)
     async def invite(self, caller: Caller, who: Who, room: str = NAME) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class RoomService:
         there = self._room(caller, room)
         async with self._floor[there.id]:
             there = self._begin(caller, there)
-            if len(self._talk.inside(there)) < 2 or not self._talk.lines(there, 1):
+            if len(self._talk.inside(there)) < 2 or not self._talk.lines(there, 1)[0]:
                 raise SyscallError("EINVAL", "There is no talk to go on with.", "Say something to two of them first.")
             return await self._told(caller, there, self._talk.go_on(there, turns))
 
@@ -181,6 +183,7 @@ class RoomService:
     async def _told(self, caller: Caller, room: Room, pieces: AsyncGenerator[Piece, None]) -> dict[str, Any]:
         """What is said until it is done or overtaken, shown as it comes: a line for each who speaks."""
         said = ""
+        making = Making()
         notices: list[Notice] = []
 
         async def tell() -> None:
@@ -191,6 +194,8 @@ class RoomService:
                     words = piece.text
                     if isinstance(words, Notice):
                         notices.append(words)
+                    if piece.speaker:
+                        making.add(words)
                     if piece.speaker != speaker or not piece.speaker:
                         words = (
                             ("\n" if said and not said.endswith("\n") else "")
@@ -204,9 +209,10 @@ class RoomService:
         await caller.process.unless_called(tell())
         if said:
             await caller.session.front.words("\n")
-        alone = len(notices) == 1 and said == notices[0]  # to a person in a crisis nobody else speaks
-        source: Source = "system" if alone else "character"
-        return text(said, source=source, ref=room.name, title=room.name, note=note(caller, notices))
+        return text(
+            said, source=making.source, ref=room.name, title=room.name, note=note(caller, notices),
+            sources=making.sources,
+        )  # fmt: skip
 
     async def _change(self, caller: Caller, inverse: str, character: Character, room: Room) -> None:
         await change(caller, inverse, character.name, (KIND, room.id, room.to_json()))

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from llmasos.core.base.clock import Clock
 from llmasos.core.base.errors import CutOff, SyscallError
@@ -13,6 +14,7 @@ from llmasos.core.kernel.store import Store
 from llmasos.services.characters.cast import Cast, Character
 from llmasos.services.characters.conversation import Conversations
 from llmasos.services.characters.events import Event
+from llmasos.services.characters.making import Maker, Making
 from llmasos.services.rooms import turns
 from llmasos.services.rooms.room import KIND, Room, load
 from llmasos.services.rooms.turns import Member
@@ -119,7 +121,7 @@ class Talk:
         character = self._cast.get(id)
         if character is None:
             return
-        name, said = character.card.called, ""
+        name, said, making = character.card.called, "", Making()
         others = [other for other in self.inside(room) if other.id != id]
         company = self._conversations.company(character, room.owner, others)
         async with self._conversations.turns[id]:
@@ -131,6 +133,7 @@ class Talk:
                             yield Piece("", piece)
                             return
                         said += piece
+                        making.add(piece)
                         yield Piece(name, piece)
             except SyscallError as error:
                 if error.code not in ("EBUSY", "ECANCELED"):
@@ -140,9 +143,11 @@ class Talk:
                 yield Piece("", f"({error.what})")
             finally:
                 if said.strip():
-                    await self._keep(room, id, said.strip())
+                    await self._keep(room, id, said.strip(), sorted(making.sources), making.maker)
 
-    async def _keep(self, room: Room, speaker: str, text: str, sources: Sequence[str] = ()) -> None:
+    async def _keep(
+        self, room: Room, speaker: str, text: str, sources: Sequence[str] = (), made_by: Maker | Literal[""] = ""
+    ) -> None:
         """All who are there write it down at once; it is kept when this returns."""
         inside = self.inside(room)
         witnesses = (room.owner, *(character.id for character in inside))
@@ -153,7 +158,9 @@ class Talk:
         try:
             with self._store.transaction():
                 for id, log in logs.items():
-                    log.keep(at, speaker, text, witnesses, vector if id != speaker else "", sources=sources)
+                    log.keep(
+                        at, speaker, text, witnesses, vector if id != speaker else "", sources=sources, made_by=made_by
+                    )
                 if speaker in logs:
                     now = load(self._store, room.owner, room.name)
                     self._store.put(KIND, room.id, replace(now, partner=speaker).to_json())
@@ -161,9 +168,13 @@ class Talk:
             self._cast.reread(logs)
             raise
 
-    def lines(self, room: Room, count: int) -> list[str]:
-        """What was said last that all who are there have heard."""
-        return [f"{self._called(event.speaker)}: {event.text}" for event in self._heard(room)[-count:]]
+    def lines(self, room: Room, count: int) -> tuple[list[str], set[str]]:
+        """What was said last that all who are there have heard, and whose words it is where it isn't the person's."""
+        heard = self._heard(room)[-count:]
+        sources = {source for event in heard for source in event.sources}
+        if any(event.speaker != room.owner and event.is_models for event in heard):
+            sources.add("character")
+        return [f"{self._called(event.speaker)}: {event.text}" for event in heard], sources
 
     def _heard(self, room: Room) -> list[Event]:
         """All that everybody who is there has witnessed, oldest first."""

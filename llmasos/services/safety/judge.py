@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from llmasos.core.base.errors import EngineError
+from llmasos.core.base.errors import EngineError, error_name
 from llmasos.core.engine.base import Choice, Engine
 from llmasos.services.safety.finding import Finding
 from llmasos.services.safety.moderation import Judge
@@ -48,7 +48,7 @@ class SecondOpinion:
                         return said.index == 0
                     return _leans(said) > await self._preference(engine, owner)
             except (EngineError, TimeoutError) as error:  # all sequences are in use, or the machine is busy
-                log.info("no second opinion: %s", error)
+                log.info("no second opinion: %s", error_name(error))
                 return None
 
         return judge

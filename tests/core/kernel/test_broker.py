@@ -434,9 +434,14 @@ async def test_a_real_redirect_to_a_closed_door(tmp_path: Path) -> None:
 async def test_the_log_says_who_fetched_what_and_no_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "llmasos")
     web = Web()
-    asked = Request("https://example.org/now?key=s3cret", headers={"Authorization": "s3cret"}, body=b"s3cret")
+    asked = Request("https://example.org/s3cret/now?key=s3cret", headers={"Authorization": "s3cret"}, body=b"s3cret")
+    moved = Request("https://example.org/x")
     await broker(web).fetch("plugin:weather", asked, GRANTED)
     await refused("EACCES", broker(web, "10.0.0.1").fetch("plugin:weather", asked, GRANTED))
-    assert "net.fetch plugin:weather GET https://example.org/now: 200, 4 bytes" in caplog.text
-    assert "net.fetch plugin:weather GET https://example.org/now: example.org leads to 10.0.0.1" in caplog.text
+    for place in ("https://s3cret@example.org/", "https://example.org/\\s3cret", "ftp://example.org/?s3cret"):
+        said = await refused("EINVAL", broker(Web(x=leads(place))).fetch("plugin:weather", moved, GRANTED))
+        assert "s3cret" in said  # the plugin is told; it sent the request
+    assert "net.fetch plugin:weather GET https://example.org: 200, 4 bytes" in caplog.text
+    assert "net.fetch plugin:weather GET https://example.org: EACCES" in caplog.text
+    assert "net.fetch plugin:weather GET https://example.org: EINVAL" in caplog.text
     assert "s3cret" not in caplog.text

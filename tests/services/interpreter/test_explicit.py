@@ -26,6 +26,18 @@ class Rooms:
     async def classify(self, caller, *, task: str | None = None, text: str):
         """Classify."""
 
+    @syscall("character.create", effect="write")
+    async def create(self, caller, name: str, personality: str | None = None, role: str | None = None):
+        """Create."""
+
+    @syscall("room.go_on", effect="write")
+    async def go_on(self, caller, turns: str = "3", room: str = "social"):
+        """Go on."""
+
+    @syscall("memory.remember", effect="write")
+    async def remember(self, caller, text: str):
+        """Remember."""
+
     @syscall("system.undo", effect="write")
     async def undo(self, caller):
         """Undo."""
@@ -51,6 +63,26 @@ TABLE.add_service(Rooms())
         ("model.classify hello", {"text": "hello"}),
         ("model.classify task=visitors how much is it", {"task": "visitors", "text": "how much is it"}),
         ("device.set lamp value=red setting=colour", {"name": "lamp", "value": "red", "setting": "colour"}),
+        # What is quoted is an argument of its own, the optional ones in order too.
+        ('character.create Edda "quiet, proud"', {"name": "Edda", "personality": "quiet, proud"}),
+        ("character.create Edda 'quiet' \"a cook\"", {"name": "Edda", "personality": "quiet", "role": "a cook"}),
+        ('character.create "Old Edda" quiet and proud', {"name": "Old Edda", "personality": "quiet and proud"}),
+        (
+            'character.create "Old Edda" so quiet "a cook"',
+            {"name": "Old Edda", "personality": "so quiet", "role": "a cook"},
+        ),
+        ('character.create Edda "a cook" personality=shy', {"name": "Edda", "personality": "shy", "role": "a cook"}),
+        ('character.create 阿岚 "温柔"', {"name": "阿岚", "personality": "温柔"}),
+        ('device.set "study lamp" red "colour"', {"name": "study lamp", "value": "red", "setting": "colour"}),
+        ('room.go_on 5 "the kitchen"', {"turns": "5", "room": "the kitchen"}),
+        # Free text with a quote in it stays one text, and so does what has no place of its own.
+        ("character.create Old Edda the Wise", {"name": "Old Edda the Wise"}),
+        ('character.create Old Edda "the Wise"', {"name": "Old Edda the Wise"}),
+        ('memory.remember Bram said "hello" to me', {"text": "Bram said hello to me"}),
+        ('memory.remember Bram "the cook" is here', {"text": "Bram the cook is here"}),
+        ('memory.remember "a" b "c"', {"text": "a b c"}),
+        ('character.create a"b c"', {"name": "ab c"}),
+        ('character.create Edda quiet"ly"', {"name": "Edda quietly"}),
     ],
 )
 def test_written_calls(line, args):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from llmasos.core.base.errors import LlmasosError, SyscallError
+from llmasos.core.base.errors import LlmasosError, SyscallError, error_name
 from llmasos.core.kernel.network import addresses
 from llmasos.core.kernel.network.hosts import Host, Target
 
@@ -135,14 +135,16 @@ class Broker:
             async with asyncio.timeout(self._seconds):
                 fetched = await self._followed(asked, granted, onward)
         except TimeoutError:
-            log.info("net.fetch %s %s %s: ETIMEDOUT", who, asked.method, target.shown)
+            log.info("net.fetch %s %s %s: ETIMEDOUT", who, asked.method, target.origin)
             what = f"{target.origin} took longer than {self._seconds:g} seconds."
             raise SyscallError("ETIMEDOUT", what, "Try again later.") from None
         except LlmasosError as error:
-            log.info("net.fetch %s %s %s: %s", who, asked.method, target.shown, error)
+            # Without its words, which repeat where a redirect leads, query and all.
+            log.info("net.fetch %s %s %s: %s", who, asked.method, target.origin, error_name(error))
             raise
         size = len(fetched.body)
-        log.info("net.fetch %s %s %s: %d, %d bytes", who, asked.method, target.shown, fetched.status, size)
+        # Without the path: some services have keys in it, and what is asked for can be what somebody said.
+        log.info("net.fetch %s %s %s: %d, %d bytes", who, asked.method, target.origin, fetched.status, size)
         return fetched
 
     async def _followed(

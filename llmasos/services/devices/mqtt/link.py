@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from llmasos.core.base.errors import LlmasosError
+from llmasos.core.base.errors import LlmasosError, error_name
 from llmasos.services.calendars.address import Refused, Unreachable
 from llmasos.services.calendars.background import in_background
 from llmasos.services.devices.mqtt.address import Address, resolved
@@ -164,7 +164,7 @@ class Link:
                 except Exception:  # one message's defect is nobody else's; the log has the traceback
                     log.exception("a message of a broker could not be taken")
         except aiomqtt.MqttError as error:
-            log.info("the connection to %s broke: %s", self._address.server, error)
+            log.info("the connection to %s broke: %s", self._address.server, error_name(error))
         finally:
             self.lost.set()
 
