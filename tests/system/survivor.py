@@ -210,7 +210,8 @@ def read(path: Path) -> str:
 
 async def main(first: int, seed: int) -> None:
     """Live."""
-    settings = Settings.load(owner="ada", seed=1, swap_memory=0)
+    # Two hundred lives on a fast machine have more calls than history keeps by itself; none may be lost otherwise.
+    settings = Settings.load(owner="ada", seed=1, swap_memory=0, keep_history=100_000)
     machine = await compose(settings, engines=ScriptedEngines(says=[REPLY]))
     machine.kernel.table.add_service(Outside(settings.home.parent / PRESSED))
     life = Life(machine, Path.cwd(), first, seed)
