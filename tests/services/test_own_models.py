@@ -186,6 +186,7 @@ async def desk(home: Path, workspace: Path) -> AsyncIterator[Desk]:
 
 
 async def test_a_text_is_classified_by_the_model_with_the_adapter(desk: Desk, home: Path) -> None:
+    assert (await desk.ok("model.list"))["empty"].startswith(f"{desk.machine.settings.model} is the model that talks")
     put(home, about())
     fields = (await desk.ok("model.classify", task="visitors", text="which bus goes to the tower?"))["fields"]
     assert fields["label"] == "routes" and fields["probability"] > 0.9

@@ -81,7 +81,10 @@ class Models:
             }
             for one in await asyncio.to_thread(trained.all_of, self._settings.home)
         ]
-        empty = "No task was trained yet; 'llmasos model train' does it."
+        empty = (
+            f"{self._settings.model} is the model that talks; 'llmasos model list' shows which others there are. "
+            "No task was trained yet; 'llmasos model train' does it."
+        )
         return items("task", rows, ["name", "task", "labels", "model", "accuracy"], empty=empty)
 
     @syscall("model.classify", effect="read", spoken=False)
