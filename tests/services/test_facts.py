@@ -53,6 +53,7 @@ def test_both_hold(new: str, old: str) -> None:
 
 def test_frames() -> None:
     assert frame("my dog is called Rex") == frame("Actually, my dog's name is Max") == "dog name"
+    assert frame("我支持申花队。") == frame("我现在支持国安队了。") == "i support"
     assert frame("It rained.") == ""
 
 

@@ -16,7 +16,7 @@ from llmasos.core.engine.scripted import ScriptedEngine
 from llmasos.services.characters import fitting, weighing
 from llmasos.services.characters.kinds import of_another
 from llmasos.services.characters.prompt import DONT_KNOW, DONT_KNOW_CHINESE
-from llmasos.services.memory.retrieval import FAR
+from llmasos.services.memory.retrieval import FAR, Hit, Item
 
 STOVE, DOG = "I feed my stove at noon.", "My dog is called Rex."
 QUESTION = "What name did I give the puppy?"
@@ -172,6 +172,17 @@ async def test_in_chinese_rules_weigh(
 ) -> None:
     said = await in_chinese(tmp_path, question, *lines, near=near)
     assert said == (answer if answer == DONT_KNOW_CHINESE else f"你告诉过我：“{answer}”")
+
+
+def test_what_has_no_time_stands_behind_where_one_is_asked_for() -> None:
+    hits = [
+        Hit(Item(str(n), text, n, ""), score=1.0 - n / 10, relevance=0.5, complete=False)
+        for n, text in enumerate(("我的牙医现在是郑医生。", "我改到星期四去看医生了。", "我星期六休息。"))
+    ]
+    order = fitting.of_its_sort_first("我什么时候要去看医生？", hits)
+    assert [hit.item.order for hit in order] == [1, 2, 0]
+    assert fitting.of_its_sort_first("我的牙医是谁？", hits) == hits
+    assert fitting.of_its_sort_first("When do I see the doctor?", hits) == hits
 
 
 def test_sorts_and_matters() -> None:

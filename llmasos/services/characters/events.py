@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from llmasos.core.kernel.store import Store
 from llmasos.services.characters.facts import Claim, frame
+from llmasos.services.characters.fitting import of_its_sort_first
 from llmasos.services.characters.making import Maker
 from llmasos.services.memory.retrieval import Embedder, Hit, Index, Item
 
@@ -192,7 +193,7 @@ class EventLog:
             return event.number < before and event.known_to(names)
 
         hits = await self._index.search(query, max(BEYOND * limit, 12), where=seen, wide=wide)
-        return current(self._with_newest(hits, seen))[:limit]
+        return of_its_sort_first(query, current(self._with_newest(hits, seen)))[:limit]
 
     async def search(self, query: str, *names: str, limit: int) -> list[Hit]:
         """As `recall`, out of all events, what was corrected included; `complete` hits have all words of the query."""

@@ -30,6 +30,7 @@ _FRAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"我(?:现在|其实)?(?:在.{1,12}(?:工作|上班)|的工作)", "i work"),
         (r"我(?:现在|今年|已经)*[\d一二三四五六七八九十百两]+岁", "i age"),
         (r"我(?:现在)?(?:叫|的名字)", "i name"),
+        (r"我(?:现在|其实|改)?支持.{1,8}队", "i support"),
     )
 )
 _OWNED = re.compile(

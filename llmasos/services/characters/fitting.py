@@ -89,6 +89,11 @@ def answering(question: str, hits: Sequence[Hit]) -> list[Hit]:
     return [hits[at] for at in order if worth[at] >= ANSWERS]
 
 
+def of_its_sort_first(question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits as they stand, but last those that have no number or no time where a Chinese question asks for one."""
+    return sorted(hits, key=lambda hit: of_another_sort(question, hit.item.text))
+
+
 def fit(question: str, hit: Hit, hits: Sequence[Hit]) -> float:
     """How well one of some memories fits a question."""
     above = hit.above or 0.0
