@@ -120,6 +120,16 @@ class Ledger:
         place.cells = place.cells[:start]
         del place.live.tokens[start:]
 
+    def cut_idle(self, sequence: LiveSequence, start: int) -> None:
+        """As `cut`, of a sequence that serves no request.
+
+        Raises:
+            EngineError: It is closed or busy.
+        """
+        place = self.enter(sequence)
+        self.cut(place, start)
+        place.busy = False
+
     def fork(self, sequence: LiveSequence, owner: int) -> LiveSequence:
         """A copy that goes its own way.
 

@@ -227,9 +227,7 @@ class ScriptedEngine:
         Raises:
             EngineError: The sequence is closed or busy.
         """
-        place = self._ledger.enter(sequence)
-        self._ledger.cut(place, length)
-        place.busy = False
+        self._ledger.cut_idle(sequence, length)
 
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence and its cells; closing twice is fine."""

@@ -1,6 +1,6 @@
 """Which memory answers a question in Chinese, by rule: what stands out, beside what sort of thing is asked for.
 
-The tiny model, which weighs English ones (weighing.py), doesn't know Chinese. What stands out counts here, and how far
+The tiny model, which weighs English ones (weighing.py), learned English. What stands out counts here, and how far
 ahead of the next one it is. A memory that has no number where one is asked for, or no time, counts less; one that
 speaks of the same matter in other words counts more (航班 where 飞机 is asked for).
 

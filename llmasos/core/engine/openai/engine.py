@@ -237,9 +237,7 @@ class OpenAIEngine:
         Raises:
             EngineError: The sequence is closed or busy.
         """
-        place = self._ledger.enter(sequence)
-        self._ledger.cut(place, length)
-        place.busy = False
+        self._ledger.cut_idle(sequence, length)
 
     async def close(self, sequence: LiveSequence) -> None:
         """Free the sequence; a request that is under way ends, and its connection."""
