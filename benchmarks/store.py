@@ -38,7 +38,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from json.scanner import make_scanner
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,12 +120,12 @@ class Bare(Plain):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.point = self.db.cursor().execute
-        self.decode = make_scanner(json.JSONDecoder())
+        self.decode = json.JSONDecoder().raw_decode
 
     def get(self, kind: str, id: str, *, subject: str = "person") -> Any:
         """Read one."""
         (value,) = next(self.point(SELECT, (kind, id, subject)))
-        return self.decode(value, 0)[0]
+        return self.decode(value)[0]
 
 
 class Sealed:

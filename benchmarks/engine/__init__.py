@@ -70,8 +70,9 @@ def measured(subjects: Sequence[str], options: Sequence[str]) -> Iterator[tuple[
 
 
 def environment() -> dict[str, str]:
-    """The environment of a subject: without OpenMP settings of whoever measures, so that the engine's own hold."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    """The environment of a subject: without whoever measures' settings of OpenMP and malloc, so that the engine's hold."""
+    foreign = ("OMP_", "GOMP_", "MALLOC_", "GLIBC_TUNABLES")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])}
 
 

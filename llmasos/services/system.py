@@ -288,13 +288,18 @@ def manual(row: Syscall) -> str:
     return "\n".join(lines) + "\n"
 
 
-def resident_mb() -> float:
-    """Memory of this process and its children that is theirs, in MB: PSS, so that shared pages count once."""
+def resident_mb(part: str = "Pss") -> float:
+    """Memory of this process and its children that is theirs, in MB: PSS, so that shared pages count once.
+
+    Args:
+        part: Of which pages, by the kernel's name: all; `Pss_Anon` leaves out those of files, which count for less
+            while another program has the same file open.
+    """
     total = 0
     for pid in [os.getpid(), *_descendants(os.getpid())]:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            total += next(int(line.split()[1]) for line in lines if line.startswith(f"{part}:"))
         except (OSError, StopIteration):
             continue
     return total / 1024

@@ -1,7 +1,7 @@
 """The one place where llama.cpp is brought into the process, silent and with safe processor features.
 
-Everything here must happen before the first model is loaded, in this order: OpenMP's waiting, the import, the
-log, AMX, the backend.
+Everything here must happen before the first model is loaded, in this order: the allocator, OpenMP's waiting, the
+import, the log, AMX, the backend.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmasos.core.engine import models
+from llmasos.core.engine.allocator import return_large_blocks
 from llmasos.core.engine.tiles import answer_faults, has_tiles, trusted
 
 _lock = threading.Lock()
@@ -50,6 +51,7 @@ def native(*, tiles: bool | None = None) -> Native:
 
 
 def _prepare(tiles: bool | None) -> Native:
+    return_large_blocks()
     # A thread that spins at a barrier while another program holds the core stalls every step: with two threads a
     # prompt takes 20 times as long. One that sleeps at once wakes too late: with two threads decode is slower than with
     # one. Spinning for some 20 microseconds first has neither fault. libgomp reads this once, when it is loaded.

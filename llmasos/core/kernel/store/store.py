@@ -12,7 +12,6 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from json.scanner import make_scanner
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812  the module names it like a variable
@@ -47,8 +46,8 @@ _OTHER_TYPES = TypeError, StructError
 # One encoder for all: json.dumps with arguments builds one for each call. Lone surrogates (from file names
 # that are no UTF-8) are kept, and so must be encoded with surrogatepass.
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-# What JSONDecoder.raw_decode calls, whose only care is text that is no JSON: what opens was sealed here.
-_from_json = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed knows one class for both
+# What json.loads calls, without the looks before and behind it: what opens was sealed here.
+_from_json = json.JSONDecoder().raw_decode
 
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM records"
 # New records are the common case, and the conflict clause tells a new one from an old one without a look-up.
@@ -229,7 +228,7 @@ class Store:
                             raise crypto.unopened() from None
                         except _OTHER_TYPES:
                             raise self._changed() from None
-                        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0][3]
+                        return _from_json(body.decode("utf-8", "surrogatepass"))[0][3]
                 # Nothing there: true, unless another process gave the subject a new key since we looked.
                 if not self._scopes.refresh():
                     return None
@@ -551,7 +550,7 @@ class Store:
     def _open(self, scope: Scope, token: bytes, *row: Any) -> Any:
         """The record's [kind, id, subject, value]; the whole row is bound, nothing in it can be swapped."""
         body = self._body(scope, token, row)
-        return _from_json(body.decode("utf-8", "surrogatepass"), 0)[0]
+        return _from_json(body.decode("utf-8", "surrogatepass"))[0]
 
     def _body(self, scope: Scope, token: bytes, row: tuple[int, int, int, bytes]) -> bytes:
         seq, scope_id, rev, sealed = row
