@@ -15,6 +15,7 @@ from llmasos.core.engine.base import Engine, LiveSequence, Sampling
 from llmasos.services.interpreter import notation, once
 from llmasos.services.interpreter.definitions import render, schema_of
 from llmasos.services.interpreter.grammar import MAX_CALLS, alternatives, grammar
+from llmasos.services.interpreter.lead_ins import is_greeting, without_lead_in
 from llmasos.services.interpreter.notation import Exchange
 from llmasos.services.interpreter.sentence import Sentence
 
@@ -23,12 +24,6 @@ log = logging.getLogger(__name__)
 Tool = Mapping[str, Any]
 
 _SAMPLING = Sampling(temperature=0.0, repeat_penalty=1.0, max_tokens=320, copies=True)
-_LEAD_IN = re.compile(
-    r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|please|by the way|(?:just )?wondering|(?:quick|one) question)[,:.! ]+)+"
-    r"|^(?:(?:你好|您好|我有个问题)[,，:：。! ！]+|(?:请问(?:一下)?|我?想问一下|顺便问一[句下])[,，:：。!！ ]*)+",
-    re.IGNORECASE,
-)
-"""What stands before a question and isn't part of it."""
 _WORDS = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 _UNASKED = 3
 """Words behind a question that make it end too early; Chinese characters count as words."""
@@ -156,6 +151,8 @@ def program_of(text: str, words: Sentence, tools: Iterable[Tool]) -> Program:
         log.info("a program was cut off after %d characters", len(text))
         raise NotUnderstood("The sentence is too long to take apart.", "Say it in smaller steps.") from None
     program = tuple(_call(number, name, args, words) for number, (name, args) in enumerate(calls))
+    if len(program) == 2 and is_greeting(str(program[0].args.get("question", ""))):
+        program = program[1:]
     return (_with_whole_question(program[0], words),) if len(program) == 1 else program
 
 
@@ -222,7 +219,7 @@ def _call(number: int, name: str, args: dict[str, Any], words: Sentence) -> Call
             said[argument] = value
         elif value:
             value = _unquoted(words.original(value))
-            said[argument] = _LEAD_IN.sub("", value) or value if argument == "question" else value
+            said[argument] = without_lead_in(value) if argument == "question" else value
     return Call(name, said, frozenset(references))
 
 
