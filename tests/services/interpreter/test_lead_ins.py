@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.interpreter.sets import cases, trained_on
 from llmasos.services.interpreter.decoding import program_of
+from llmasos.services.interpreter.interpreter import ANSWER
 from llmasos.services.interpreter.lead_ins import is_greeting, without_lead_in
 from llmasos.services.interpreter.sentence import read
+from training.compare import plain, same
+from training.files import SENTENCES
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,13 @@ def test_a_greeting_is_no_question_of_its_own() -> None:
     text = "assistant.answer\n question: Good morning\nassistant.answer\n question: Is it healthy to set three alarms\n"
     (call,) = program_of(text, said, [{"name": "assistant.answer", "inputSchema": {"properties": {"question": {}}}}])
     assert call.args["question"] == "Is it healthy to set three alarms"
+
+
+def test_questions_of_development_are_what_is_left_of_their_sentences() -> None:
+    found = cases(SENTENCES.parent / "unseen" / "questions.jsonl")
+    trained = trained_on()
+    assert len(found) == 190
+    assert not [case for case in found if plain(case.utterance) in trained]
+    left = [[(ANSWER, {"question": without_lead_in(case.utterance).rstrip(" .?!。？！")})] for case in found]
+    # 163 without the rule.
+    assert sum(same(one, case.program) for one, case in zip(left, found, strict=True)) >= 175
