@@ -16,7 +16,7 @@ ASKS_BELOW = 0.5
 NOTHING_FROM = 0.7
 """Below this probability of "nothing fits" the likeliest call is taken, where only foreign functions are offered."""
 
-READ_AGAIN_BELOW = 0.8
+READ_AGAIN_BELOW = 0.7
 """Below this confidence several definitions are read again in the opposite order, and the surer program is taken."""
 
 # Weights of: 1, log-probability of the whole text, of its least certain name.
