@@ -35,13 +35,18 @@ from llmasos.core.engine.idle import has_spare_core
 from llmasos.core.engine.lane import Lane, call, outcome
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.places import Places
+from llmasos.core.engine.sequences import Sequences
+from llmasos.core.engine.streams import Streams
+from llmasos.core.engine.unified import Unified
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
 
 T = TypeVar("T")
 _KEPT = 8
+"""Prefixes that a lane keeps at most."""
 _SCRATCH = 16
+"""Options that are scored together, where sequences share a pool of cells."""
 FURTHER_NICE = 5
 """How much less urgent lanes beside the first are: the interpreter, which has a thread of its own and a person who
 waits, gets most of the core that it shares with one of them."""
@@ -55,13 +60,19 @@ class LlamaEngine:
     or where its first request was put (places.py). What a lane has computed for other prompts (prefix.py) it alone
     knows.
 
+    The cells of a lane are one pool (unified.py), which is right for few cells, short sequences and shared beginnings;
+    or `contexts` sequences have their own (streams.py): many long conversations compute three to five times as fast.
+
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
 
     Args:
         model: The loaded model; stays in memory while the engine lives.
-        n_ctx: KV cells for all sequences together; each lane has an equal share.
+        n_ctx: KV cells for all sequences together; each lane has an equal share. With `contexts`, each of them has an
+            equal share, rounded up to a multiple of 256.
         n_seq: Sequences that can be open at once.
+        contexts: Sequences that have something computed at once, each with cells of its own; each lane has an equal
+            share of them. 0 for one pool of cells a lane.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         lanes: How many steps can be computed side by side.
         brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
@@ -73,14 +84,13 @@ class LlamaEngine:
         EngineError: The context can't be made.
     """
 
-    capabilities = Capabilities()
-
     def __init__(
         self,
         model: LlamaModel,
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
+        contexts: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -92,17 +102,19 @@ class LlamaEngine:
         self.threads = threads or 1
         self.lanes = lanes
         self._n_seq = n_seq
+        self._streams = -(-contexts // lanes)
+        self.capabilities = Capabilities(own_cells=bool(contexts))
         self._busy = BusyTime()
         self._numbers = itertools.count(1)
         self._lanes: list[Lane] = []
         try:
             for number in range(lanes):
-                self._lanes.append(self._lane(number, -(-n_ctx // lanes), brisk, adapter))
+                self._lanes.append(self._lane(number, n_ctx, brisk, adapter))
         except BaseException:
             self.stop()
             raise
         context = self._lanes[0].batcher.sequences.context
-        self.n_ctx = context.n_ctx
+        self.n_ctx = self._lanes[0].batcher.sequences.longest
         self.bytes_per_token = model.bytes_per_token
         self.fingerprint = _fingerprint(model, context.adapter)
         self._places = Places(self._lanes, n_seq, self.fingerprint)
@@ -111,7 +123,12 @@ class LlamaEngine:
         self._lanes[0].batcher.call(model.warm)
 
     def _lane(self, number: int, cells: int, brisk: bool, adapter: Path | None) -> Lane:
-        total = self._n_seq + _KEPT + _SCRATCH
+        streams = self._streams
+        if streams:
+            # An equal share of each stream, and not of each lane: lanes can have more streams than were asked for.
+            ids, share = streams, streams * -(-cells // (streams * self.lanes))
+        else:
+            ids, share = self._n_seq + _KEPT + _SCRATCH, -(-cells // self.lanes)
 
         def spare() -> bool:
             """A core that the others of us don't need, either: between two steps they look as if they rested."""
@@ -121,19 +138,23 @@ class LlamaEngine:
         def make() -> Context:
             return Context(
                 self.model,
-                n_ctx=cells,
-                n_sequences=total,
+                n_ctx=share,
+                n_sequences=ids,
+                streams=bool(streams),
                 threads=self.threads,
                 brisk=spare if brisk else None,
                 adapter=adapter,
             )
 
+        def layout(context: Context) -> Sequences:
+            # All sequences may be in one lane: a place costs nothing, cells do.
+            if streams:
+                return Streams(context, n_streams=streams, n_open=self._n_seq, n_kept=_KEPT)
+            return Unified(context, n_open=self._n_seq, n_kept=_KEPT, n_scratch=_SCRATCH)
+
         batcher = Batcher(
             make,
-            # All sequences may be in one lane: a place costs nothing, cells do.
-            n_open=self._n_seq,
-            n_kept=_KEPT,
-            n_scratch=_SCRATCH,
+            layout=layout,
             name=f"engine {self.name}" + (f" {number + 1}" if number else ""),
             busy=self._busy,
             nice=FURTHER_NICE if number else 0,
@@ -147,6 +168,7 @@ class LlamaEngine:
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
+        contexts: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -157,7 +179,15 @@ class LlamaEngine:
 
         def make() -> LlamaEngine:
             return cls(
-                model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, lanes=lanes, brisk=brisk, adapter=adapter, name=name
+                model,
+                n_ctx=n_ctx,
+                n_seq=n_seq,
+                contexts=contexts,
+                threads=threads,
+                lanes=lanes,
+                brisk=brisk,
+                adapter=adapter,
+                name=name,
             )
 
         return await asyncio.to_thread(make)
@@ -346,6 +376,10 @@ class LlamaEngine:
         """End a promise."""
         self._places.release(owner)
 
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """Whether a sequence is in the lane where an owner was promised cells."""
+        return self._places.beside(owner, sequence)
+
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. Each lane's thread asks it about the sequences there."""
         for lane in self._lanes:
@@ -368,8 +402,8 @@ class LlamaEngine:
         computed, steps, seconds = sum(b.computed for b in batchers), sum(b.steps for b in batchers), self._busy.seconds
         return {
             "sequences": len(self._places.homes),
-            "cells_used": sum(s.cells_open() for s in sequences),
-            "cells": sum(s.table.count for s in sequences),
+            "cells_used": sum(s.used(s.open) for s in sequences),
+            "cells": sum(s.count for s in sequences),
             "steps": steps,
             "decoded": sum(b.decoded for b in batchers),
             "prefilled": sum(b.prefilled for b in batchers),

@@ -116,12 +116,15 @@ class Pager:
             sparing: The process that is about to run.
         """
         idle = [p for p in self._live.values() if p.state in _IDLE and p.sequence and p.pid != sparing]
-        tokens = sum(len(p.sequence.tokens) for p in idle if p.sequence)
+        beside = [p for p in idle if p.engine and p.sequence and p.engine.beside(sparing, p.sequence)]
+        tokens = sum(map(_slowing, idle))
+        taken = sum(map(_taken, beside))
         for process in idle:
-            if tokens <= min(self._resident, room):
-                break
-            tokens -= len(process.sequence.tokens) if process.sequence else 0
-            await self.put_out(process)
+            too_slow, in_the_way = tokens > self._resident, taken > room and process in beside
+            if too_slow or in_the_way:
+                tokens -= _slowing(process)
+                taken -= _taken(process) if process in beside else 0
+                await self.put_out(process)
         for going in list(self._going.values()):
             await going.wait()
 
@@ -150,3 +153,16 @@ class Pager:
         process.swapped_bytes = 0
         if self._swap:
             self._swap.drop(process.pid)
+
+
+def _taken(process: Process) -> int:
+    """Cells that an idle process keeps from others."""
+    engine, sequence = process.engine, process.sequence
+    if engine is None or sequence is None:
+        return 0
+    return engine.n_ctx if engine.capabilities.own_cells else len(sequence.tokens)
+
+
+def _slowing(process: Process) -> int:
+    """Cells of an idle process that every step of others reads."""
+    return 0 if process.engine and process.engine.capabilities.own_cells else _taken(process)
