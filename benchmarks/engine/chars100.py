@@ -33,7 +33,7 @@ from llmasos.core.base.errors import LlmasosError
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, LiveSequence, Piece, Sampling
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
-from llmasos.core.engine.sources import LlamaEngines
+from llmasos.core.engine.sources import LlamaEngines, speech_lanes
 from llmasos.core.kernel.process import Process
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.language.context import Message
@@ -42,6 +42,8 @@ from llmasos.services.language.speech import Speaker, Voice
 COUNT, RATE, ZIPF, REPLY = 100, 2.0, 1.1, 40
 SYSTEM, FULL, TRIMMED = 640, 1280, 896
 START = 1024
+CELLS, STREAMS = 1536, 12
+"""Of each conversation that is live, and how many of them are: 35 MB each."""
 SWAP_DISK = 4096
 """Megabytes: a context of the largest size takes 30."""
 GRACE = 60.0
@@ -54,22 +56,18 @@ def rows(run: Run) -> list[Row]:
 
 
 class _Roomy(LlamaEngines):
-    """The real engines, the speaker's with another number of cells and sequences."""
+    """The real engines, the speaker's with cells of their own for as many conversations as the memory allows."""
 
     def __init__(self, settings: Settings, run: Run) -> None:
         super().__init__(settings, ADAPTER)
         self._run = run
 
     async def speech(self) -> Engine:
-        own = await super().speech()
-        assert isinstance(own, LlamaEngine)
-        if not self._run.cells and not self._run.sequences:
-            return own
-        sequences = self._run.sequences or 16
-        model, cells = own.model, self._run.cells or own.n_ctx * own.lanes
-        made = await LlamaEngine.create(model, n_ctx=cells, n_seq=sequences, lanes=own.lanes, brisk=True, name=own.name)
-        await own.shutdown()
-        return made
+        streams = self._run.sequences or STREAMS
+        if streams < 0:
+            return await super().speech()
+        cells = streams * (self._run.cells or CELLS)
+        return await self._speaking(self._settings.model, cells, speech_lanes(self._settings), streams)
 
 
 @dataclass

@@ -61,17 +61,17 @@ class LlamaEngine:
     knows.
 
     The cells of a lane are one pool (unified.py), which is right for few cells, short sequences and shared beginnings;
-    or `contexts` sequences have their own (streams.py): many long conversations compute three to five times as fast.
+    or `streams` sequences have their own (streams.py): many long conversations compute three to five times as fast.
 
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
 
     Args:
         model: The loaded model; stays in memory while the engine lives.
-        n_ctx: KV cells for all sequences together; each lane has an equal share. With `contexts`, each of them has an
+        n_ctx: KV cells for all sequences together; each lane has an equal share. With `streams`, each of them has an
             equal share, rounded up to a multiple of 256.
         n_seq: Sequences that can be open at once.
-        contexts: Sequences that have something computed at once, each with cells of its own; each lane has an equal
+        streams: Sequences that have something computed at once, each with cells of its own; each lane has an equal
             share of them. 0 for one pool of cells a lane.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         lanes: How many steps can be computed side by side.
@@ -90,7 +90,7 @@ class LlamaEngine:
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
-        contexts: int = 0,
+        streams: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -102,8 +102,8 @@ class LlamaEngine:
         self.threads = threads or 1
         self.lanes = lanes
         self._n_seq = n_seq
-        self._streams = -(-contexts // lanes)
-        self.capabilities = Capabilities(own_cells=bool(contexts))
+        self._streams = -(-streams // lanes)
+        self.capabilities = Capabilities(own_cells=bool(streams))
         self._busy = BusyTime()
         self._numbers = itertools.count(1)
         self._lanes: list[Lane] = []
@@ -168,7 +168,7 @@ class LlamaEngine:
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
-        contexts: int = 0,
+        streams: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -182,7 +182,7 @@ class LlamaEngine:
                 model,
                 n_ctx=n_ctx,
                 n_seq=n_seq,
-                contexts=contexts,
+                streams=streams,
                 threads=threads,
                 lanes=lanes,
                 brisk=brisk,

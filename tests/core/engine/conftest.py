@@ -52,7 +52,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
         loaded, lanes = request.getfixturevalue("model"), 2 if "lanes" in request.param else 1
         made: Engine
         if "streams" in request.param:
-            made = await LlamaEngine.create(loaded, n_ctx=N_SEQ * N_CTX, n_seq=N_SEQ, contexts=N_SEQ, lanes=lanes)
+            made = await LlamaEngine.create(loaded, n_ctx=N_SEQ * N_CTX, n_seq=N_SEQ, streams=N_SEQ, lanes=lanes)
         else:
             made = await LlamaEngine.create(loaded, n_ctx=lanes * N_CTX, n_seq=N_SEQ, lanes=lanes)
     else:
