@@ -68,11 +68,11 @@ class LlamaEngine:
 
     Args:
         model: The loaded model; stays in memory while the engine lives.
-        n_ctx: KV cells for all sequences together; each lane has an equal share. With `streams`, each of them has an
-            equal share, rounded up to a multiple of 256.
+        n_ctx: KV cells for all sequences together; each lane has an equal share, or each of the `streams`, rounded up
+            to a multiple of 256.
         n_seq: Sequences that can be open at once.
-        streams: Sequences that have something computed at once, each with cells of its own; each lane has an equal
-            share of them. 0 for one pool of cells a lane.
+        streams: Sequences that have something computed at once, each with cells of its own; the lanes divide them, and
+            each has one at least. 0 for one pool of cells a lane.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         lanes: How many steps can be computed side by side.
         brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
@@ -102,14 +102,13 @@ class LlamaEngine:
         self.threads = threads or 1
         self.lanes = lanes
         self._n_seq = n_seq
-        self._streams = -(-streams // lanes)
         self.capabilities = Capabilities(own_cells=bool(streams))
         self._busy = BusyTime()
         self._numbers = itertools.count(1)
         self._lanes: list[Lane] = []
         try:
             for number in range(lanes):
-                self._lanes.append(self._lane(number, n_ctx, brisk, adapter))
+                self._lanes.append(self._lane(number, n_ctx, streams, brisk, adapter))
         except BaseException:
             self.stop()
             raise
@@ -122,13 +121,12 @@ class LlamaEngine:
         _living.add(self)
         self._lanes[0].batcher.call(model.warm)
 
-    def _lane(self, number: int, cells: int, brisk: bool, adapter: Path | None) -> Lane:
-        streams = self._streams
+    def _lane(self, number: int, n_ctx: int, streams: int, brisk: bool, adapter: Path | None) -> Lane:
         if streams:
-            # An equal share of each stream, and not of each lane: lanes can have more streams than were asked for.
-            ids, share = streams, streams * -(-cells // (streams * self.lanes))
+            ids = len(range(number, streams, self.lanes)) or 1
+            cells = ids * -(-n_ctx // streams)
         else:
-            ids, share = self._n_seq + _KEPT + _SCRATCH, -(-cells // self.lanes)
+            ids, cells = self._n_seq + _KEPT + _SCRATCH, -(-n_ctx // self.lanes)
 
         def spare() -> bool:
             """A core that the others of us don't need, either: between two steps they look as if they rested."""
@@ -138,7 +136,7 @@ class LlamaEngine:
         def make() -> Context:
             return Context(
                 self.model,
-                n_ctx=share,
+                n_ctx=cells,
                 n_sequences=ids,
                 streams=bool(streams),
                 threads=self.threads,
@@ -149,7 +147,7 @@ class LlamaEngine:
         def layout(context: Context) -> Sequences:
             # All sequences may be in one lane: a place costs nothing, cells do.
             if streams:
-                return Streams(context, n_streams=streams, n_open=self._n_seq, n_kept=_KEPT)
+                return Streams(context, n_streams=ids, n_open=self._n_seq, n_kept=_KEPT)
             return Unified(context, n_open=self._n_seq, n_kept=_KEPT, n_scratch=_SCRATCH)
 
         batcher = Batcher(

@@ -52,12 +52,12 @@ class Streams(Sequences):
         super().__init__(context, open=opened, kept=shelves, scratch=scratch, longest=longest)
         self._shelves = shelves
         self._holders: list[list[Slot]] = [[] for _ in range(n_streams)]
-        """Who holds a beginning of each stream; the first one has it, the others share."""
+        """Who holds a beginning of each stream. Who reaches its end has it, the first of several; others share it."""
 
     def taken(self, slots: Iterable[Slot]) -> int:
         """The whole streams of those that have one."""
-        asked = set(map(id, slots))
-        return self.longest * sum(bool(held) and id(held[0]) in asked for held in map(tuple, self._holders))
+        asked = set(slots)
+        return self.longest * sum(max(held, key=_computed) in asked for held in map(tuple, self._holders) if held)
 
     def needed(self, length: int) -> int:
         """A stream."""
@@ -161,3 +161,7 @@ class Streams(Sequences):
         free = [stream for stream, held in enumerate(self._holders) if not held]
         busy = [stream for stream, held in enumerate(self._holders) if any(slot.work for slot in held)]
         return min(free, key=lambda one: (min((abs(one - other) for other in busy), default=0), one), default=None)
+
+
+def _computed(slot: Slot) -> int:
+    return slot.computed
