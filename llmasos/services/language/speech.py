@@ -372,8 +372,8 @@ class Speaker:
     ) -> None:
         """Give the process its base again; a killed process keeps nothing.
 
-        What was said stays behind it, for the next turn to begin with, where that takes nothing from others; what wasn't
-        said never does.
+        What was said stays behind it, for the next turn to begin with, where that takes nothing from others. What was
+        held back never does.
         """
         stays = engine.capabilities.own_cells and live is not base
         if process.alive and stays and await said.ends(engine, live):
