@@ -40,6 +40,15 @@ async def llama(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
     await engine.shutdown()
 
 
+@pytest.fixture(params=["pool", "streams"])
+async def either(request: pytest.FixtureRequest, model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    """One lane, in both layouts of its cells."""
+    streams = N_SEQ if request.param == "streams" else 0
+    engine = await LlamaEngine.create(model, n_ctx=(streams or 1) * N_CTX, n_seq=N_SEQ, streams=streams)
+    yield engine
+    await engine.shutdown()
+
+
 def rambling(text: str) -> str:
     """A reply that depends on the text and on nothing else."""
     words = random.Random(zlib.crc32(text.encode()))
