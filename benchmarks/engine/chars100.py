@@ -42,10 +42,11 @@ from llmasos.services.language.speech import Speaker, Voice
 COUNT, RATE, ZIPF, REPLY = 100, 2.0, 1.1, 40
 SYSTEM, FULL, TRIMMED = 640, 1280, 896
 START = 1024
-CELLS, STREAMS = 1536, 12
-"""Of each conversation that is live, and how many of them are: 35 MB each."""
-SWAP_DISK = 4096
-"""Megabytes: a context of the largest size takes 30."""
+CELLS, STREAMS = 1536, 15
+"""Of each conversation that is live, and how many of them are: 35 MB each, as many as the bar for memory allows."""
+SWAP_MEMORY, SWAP_DISK = 8, 4096
+"""Megabytes: a context of the largest size takes 30. What waits is in files: conversations that are live are worth more
+of the memory."""
 GRACE = 60.0
 
 
@@ -126,7 +127,7 @@ async def _rows(run: Run, folder: Path) -> list[Row]:
 def _swapped() -> dict[str, Any]:
     """Settings that give all characters room on the disk; none in a checkout without swap."""
     if "swap_disk" in {known.name for known in fields(Settings)}:
-        return {"swap_disk": SWAP_DISK}
+        return {"swap_memory": SWAP_MEMORY, "swap_disk": SWAP_DISK}
     note("  There is no swap in this checkout: what has no room is computed again.")
     return {}
 
