@@ -21,6 +21,7 @@ from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message
 from llmasos.services.language.hygiene import Manners
 from llmasos.services.language.speech import Voice
+from llmasos.services.safety.finding import COARSE, Finding
 
 CELLS = 512
 """Of each lane."""
@@ -175,3 +176,14 @@ async def test_what_was_held_back_is_in_no_conversation(engine: LlamaEngine, tmp
             assert kept and said.startswith(kept), "not the sentence behind it, which the model had begun"
         else:
             assert "assistant" not in kept
+
+
+async def test_a_second_opinion_finds_its_cells(engine: LlamaEngine, tmp_path: Path) -> None:
+    """Idle conversations have all that is there, and no promise is for an opinion."""
+    with open_desk(tmp_path, engine=engine) as desk:
+        for number in range(4):
+            await speak(desk, child(desk, f"idle {number}"), [story(engine, number, 60), "Begin."], 1)
+        process = child(desk, "talker")
+        async with desk.speaker._speaking(process, engine, [100] * 40, 200, keep=True):
+            judge = desk.speaker._judge(process, engine)
+            assert await judge("It is so.", Finding("sexual", COARSE, sure=False)) is not None

@@ -28,6 +28,7 @@ from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
 from llmasos.services.language.verbatim import Verbatim, moderated
 from llmasos.services.safety import Moderation, SecondOpinion
+from llmasos.services.safety.moderation import Judge
 
 SAMPLING = Sampling(
     temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200, log_probs=False
@@ -252,7 +253,7 @@ class Speaker:
         async with self._speaking(process, engine, head, need, keep=True) as (base, known):
             live = await self._fork(process, engine, base)
             started, words = live.usage.prefilled, ""
-            judge = self._second_opinion.of(engine, process.pid)
+            judge = self._judge(process, engine)
             reply = self.moderation.reply(process.owner, process.name, judge)
             try:
                 pieces = engine.generate(live, tail, sampling=sampling, constraint=constraint, stop=stop)
@@ -302,7 +303,7 @@ class Speaker:
             seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
         if voice.opening:
             yield voice.opening
-        judge = self._second_opinion.of(engine, process.pid)
+        judge = self._judge(process, engine)
         reply = self.moderation.reply(process.owner, process.name, judge)
         # Without forks the first attempt uses up the base.
         for attempt in range(voice.attempts if engine.capabilities.fork else 1):
@@ -366,6 +367,15 @@ class Speaker:
         self.processes.detach(process)
         self.processes.attach(process, engine, live)
         return live
+
+    def _judge(self, process: Process, engine: Engine) -> Judge:
+        """A second opinion on what a process says; its own sequence is beside what the process was promised."""
+
+        async def room() -> None:
+            if engine.capabilities.own_cells:  # elsewhere some cells are left beside idle contexts
+                await self._pager.make_room(process.pid, beside=True)
+
+        return self._second_opinion.of(engine, process.pid, room)
 
     async def _back(
         self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence, said: _Said
