@@ -16,7 +16,6 @@ import numpy as np
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine import state as saved_state
-from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import (
     GREEDY,
     Capabilities,
@@ -71,8 +70,8 @@ class LlamaEngine:
         n_ctx: KV cells for all sequences together; each lane has an equal share, or each of the `streams`, rounded up
             to a multiple of 256.
         n_seq: Sequences that can be open at once.
-        streams: Sequences that have something computed at once, each with cells of its own; the lanes divide them, and
-            each has one at least. 0 for one pool of cells a lane.
+        streams: Sequences that have something computed at once, each with cells of its own; rounded up to as many in
+            each lane. 0 for one pool of cells a lane.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         lanes: How many steps can be computed side by side.
         brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
@@ -114,8 +113,8 @@ class LlamaEngine:
             raise
         context = self._lanes[0].batcher.sequences.context
         self.n_ctx = self._lanes[0].batcher.sequences.longest
-        self.bytes_per_token = model.bytes_per_token
-        self.fingerprint = _fingerprint(model, context.adapter)
+        self.bytes_per_token = context.bytes_per_token
+        self.fingerprint = _fingerprint(context)
         self._places = Places(self._lanes, n_seq, self.fingerprint)
         self.on_generated: Callable[[Generated], None] | None = None
         _living.add(self)
@@ -123,7 +122,8 @@ class LlamaEngine:
 
     def _lane(self, number: int, n_ctx: int, streams: int, brisk: bool, adapter: Path | None) -> Lane:
         if streams:
-            ids = len(range(number, streams, self.lanes)) or 1
+            # As many in each lane: llama.cpp takes no state from a context that has more streams, or fewer.
+            ids = -(-streams // self.lanes)
             cells = ids * -(-n_ctx // streams)
         else:
             ids, cells = self._n_seq + _KEPT + _SCRATCH, -(-n_ctx // self.lanes)
@@ -139,6 +139,7 @@ class LlamaEngine:
                 n_ctx=cells,
                 n_sequences=ids,
                 streams=bool(streams),
+                small_keys=bool(streams),  # there are many cells, and texts hardly differ (docs/decisions.md)
                 threads=self.threads,
                 brisk=spare if brisk else None,
                 adapter=adapter,
@@ -157,7 +158,7 @@ class LlamaEngine:
             busy=self._busy,
             nice=FURTHER_NICE if number else 0,
         )
-        return Lane(batcher, _fingerprint(self.model, batcher.sequences.context.adapter))
+        return Lane(batcher, _fingerprint(batcher.sequences.context))
 
     @classmethod
     async def create(
@@ -323,7 +324,7 @@ class LlamaEngine:
         return copy
 
     async def save(self, sequence: LiveSequence) -> bytes:
-        """The sequence's state; 22.5 KiB a token for SmolLM2.
+        """The sequence's state; 22.5 KiB a token for SmolLM2, 17.2 with `streams`.
 
         Raises:
             EngineError: The sequence is closed or busy.
@@ -479,8 +480,9 @@ class LlamaEngine:
                 raise
 
 
-def _fingerprint(model: LlamaModel, adapter: Adapter | None) -> str:
-    return model.fingerprint + (f"+{adapter.fingerprint}" if adapter else "")
+def _fingerprint(context: Context) -> str:
+    adapter = f"+{context.adapter.fingerprint}" if context.adapter else ""
+    return context.model.fingerprint + adapter + ("+small keys" if context.small_keys else "")
 
 
 def _abandon(lane: Lane, submitted: Future[Work]) -> None:

@@ -262,12 +262,13 @@ asyncio.run(main())
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
-def test_alone_the_same_bits_whatever_threads_and_chunks(model: LlamaModel) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+def test_alone_the_same_bits_whatever_threads_and_chunks(model: LlamaModel, streams: bool) -> None:
     # What replay token for token rests on.
     prompt = model.tokenize("The ferry left the island at seven, long before the fog had lifted. " * 6)
 
     def computed(threads: int, *chunks: int) -> bytes:
-        context = Context(model, n_ctx=512, n_sequences=1, threads=threads)
+        context = Context(model, n_ctx=512, n_sequences=1, threads=threads, streams=streams, small_keys=streams)
         start = 0
         for count in (*chunks, 1):
             rows = Rows()

@@ -47,6 +47,6 @@ async def test_conversations_have_cells_of_their_own(monkeypatch: pytest.MonkeyP
     assert isinstance(speech, LlamaEngine)
     assert (speech.capabilities.own_cells, further.capabilities.own_cells) == (True, False)
     assert (speech.n_ctx, speech.lanes) == (sources.LANE_CELLS, 2), "as long as without"
-    assert speech.stats()["cells"] == 3 * sources.LANE_CELLS
+    assert speech.stats()["cells"] == 4 * sources.LANE_CELLS, "two in each lane"
     await speech.shutdown()
     await further.shutdown()

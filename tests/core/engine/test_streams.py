@@ -135,8 +135,15 @@ async def read(engine: LlamaEngine, owner: int, length: int = 40) -> LiveSequenc
 async def test_lengths(model: LlamaModel, three: LlamaEngine) -> None:
     assert (three.n_ctx, three.stats()["cells"], three.capabilities.own_cells) == (CELLS, 3 * CELLS, True)
     odd = await LlamaEngine.create(model, n_ctx=3 * 300, n_seq=8, streams=3, lanes=2)
-    assert (odd.n_ctx, odd.stats()["cells"]) == (512, 3 * 512)
-    assert [lane.batcher.sequences.count for lane in odd._lanes] == [1024, 512]
+    assert (odd.n_ctx, odd.stats()["cells"]) == (512, 4 * 512), "as many in each lane"
+    states = [await odd.save(sequence) for sequence in [await read(odd, owner) for owner in range(1, 5)]]
+    for sequence in list(odd._places.homes):
+        await odd.close(LiveSequence(sequence))
+    for lane in range(2):  # whichever lane it came from, it can go to any
+        for owner in (5, 6):
+            assert odd.promise(owner + 2 * lane, 1) is not None
+    for owner, state in zip((5, 6, 7, 8), states, strict=True):
+        assert (await odd.restore(state, owner)).tokens[0] == 196 + owner
     await odd.shutdown()
 
 
@@ -282,7 +289,9 @@ async def test_nobody_fails_in_a_crowd_of_forks(three: LlamaEngine) -> None:
 async def test_a_state_of_another_layout_is_refused(model: LlamaModel, three: LlamaEngine) -> None:
     pool = await LlamaEngine.create(model, n_ctx=CELLS, n_seq=2)
     state = await three.save(await read(three, 1))
-    with pytest.raises(EngineError, match="refused"):
+    with pytest.raises(EngineError, match="another model"):
         await pool.restore(state)
+    assert len(state) == pytest.approx(40 * three.bytes_per_token, rel=0.03)
+    assert three.bytes_per_token < 0.77 * pool.bytes_per_token
     assert pool.stats()["cells_used"] == 0
     await pool.shutdown()
