@@ -271,7 +271,7 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     )
     group.add_argument(
         "--conversations", default=default, metavar="N",
-        help="how many it holds at once with memory of their own, 40 MB each; 0 lets all share 80 MB",
+        help="how many it holds at once with memory of their own, 32 MB each; 0 lets all share 80 MB",
     )  # fmt: skip
     group.add_argument("--policy", default=default, metavar="NAME|FILE", help=POLICIES)
     group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
