@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmasos.core.base.errors import EngineError
@@ -19,13 +19,12 @@ from llmasos.core.engine.base import LiveSequence, Sampling
 from llmasos.core.engine.context import Context
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
 from llmasos.core.engine.sequences import Slot
-from llmasos.core.engine.streams import Streams
+from llmasos.core.engine.streams import Shelf, Streams
 from tests.core.engine.test_contract import SHORT, chat, tokens, told
 
 EACH, COUNT = 8, 3
-STEP = st.tuples(
-    st.sampled_from(["grow", "cut", "fork", "copy", "keep", "revive"]), st.integers(0, 9), st.integers(0, 9)
-)
+KINDS = ["grow", "grow", "cut", "fork", "fork", "copy", "keep", "revive"]
+STEP = st.tuples(st.sampled_from(KINDS), st.integers(0, 4), st.integers(0, 4))
 CELLS = 512
 ENDLESS = "start: /[a-z ]{900}/"
 
@@ -50,7 +49,8 @@ class Paper:
         return True
 
 
-@given(st.lists(STEP, max_size=80))
+@settings(max_examples=300)
+@given(st.lists(STEP, min_size=10, max_size=80))
 def test_each_reads_what_it_wrote(steps: list[tuple[str, int, int]]) -> None:
     paper = Paper()
     account = Streams(cast("Context", paper), n_streams=COUNT, n_open=5, n_kept=2)
@@ -83,6 +83,7 @@ def test_each_reads_what_it_wrote(steps: list[tuple[str, int, int]]) -> None:
         elif kind == "keep" and one.computed and not kept.computed:
             if account.keep(one, kept, one.computed):
                 wrote[kept] = list(wrote[one])
+                assert cast("Shelf", kept).state.tolist() == wrote[kept], "and nothing behind it"
         elif kind == "revive" and kept.computed and not other.computed and account.copy(kept, other, kept.computed):
             wrote[other] = list(wrote[kept])
             account.cut(kept, 0)
