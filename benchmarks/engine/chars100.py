@@ -42,7 +42,7 @@ from llmasos.services.language.speech import Speaker, Voice
 COUNT, RATE, ZIPF, REPLY = 100, 2.0, 1.1, 40
 SYSTEM, FULL, TRIMMED = 640, 1280, 896
 START = 1024
-CELLS, STREAMS = 1536, 18
+CELLS, STREAMS = 1536, 24
 """Of each conversation that is live, and how many of them are: 27 MB each, as many as the bar for memory allows."""
 SWAP_MEMORY, SWAP_DISK = 8, 4096
 """Megabytes: a context of the largest size takes 30. What waits is in files: conversations that are live are worth more
