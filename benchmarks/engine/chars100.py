@@ -242,7 +242,7 @@ class _Run:
         words: float | None = None
         said = ""
         try:
-            async with talk.lock:
+            async with talk.process.turn(talk.lock):
                 talk.first.clear()
                 watching = asyncio.ensure_future(_moment(talk.first))
                 try:

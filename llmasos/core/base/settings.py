@@ -44,8 +44,8 @@ class Settings:
         threads: Threads a model context may use; 0 lets the engine choose.
         lanes: Contexts of the model that talks, computing side by side; 0 for one a core, two at most, and one where
             `threads` are said.
-        conversations: How many the model that talks holds at once with memory of their own each, for many long ones,
-            which are computed three to five times as fast then. 0 lets all share a small one, for few or short ones.
+        conversations: How many the model that talks holds at once with memory of their own each, for many long ones.
+            0 lets all share a small one, for few or short ones.
         swap_memory: Megabytes of memory for conversations that wait.
         swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.
         scheduler: Who gets the model next: `fair`, or to compare `fifo` and `round-robin`.

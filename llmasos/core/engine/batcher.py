@@ -27,7 +27,7 @@ from llmasos.core.engine.work import FEW, Part, Post, Work
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-SHARED_CHUNK = 64
+SHARED_CHUNK = 96
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
 
 PATIENCE, PROMISED = 0.2, 30.0

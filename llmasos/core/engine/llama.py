@@ -60,7 +60,7 @@ class LlamaEngine:
     knows.
 
     The cells of a lane are one pool (unified.py), which is right for few cells, short sequences and shared beginnings;
-    or `streams` sequences have their own (streams.py): many long conversations compute three to five times as fast.
+    or `streams` sequences have their own (streams.py), which is right for many long conversations.
 
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
