@@ -28,6 +28,7 @@ OPTIONS = (
     "quantization",
     "threads",
     "lanes",
+    "conversations",
     "policy",
     "seed",
     "owner",
@@ -268,6 +269,10 @@ def _settings(parser: argparse.ArgumentParser, default: Any) -> None:
     group.add_argument(
         "--lanes", default=default, metavar="N", help="contexts of the model that talks, side by side; 0 chooses"
     )
+    group.add_argument(
+        "--conversations", default=default, metavar="N",
+        help="how many it holds at once with memory of their own, 32 MB each; 0 lets all share 80 MB",
+    )  # fmt: skip
     group.add_argument("--policy", default=default, metavar="NAME|FILE", help=POLICIES)
     group.add_argument("--seed", default=default, metavar="N", help="seed of all sampling; -1 draws one")
     group.add_argument("--owner", default=default, metavar="NAME", help="who the person is")

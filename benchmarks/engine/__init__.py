@@ -35,7 +35,7 @@ SUBJECTS = {
     "load": ("a sentence understood while 32 characters talk", "4 min"),
     "chars100": ("100 characters on one model", "14 min"),
     "step": ("where a step of 16 sequences spends its time", "2 min"),
-    "spike": ("threads, KV layout, LoRA, a busy machine", "10 min"),
+    "spike": ("threads, KV layout, LoRA, a busy machine", "25 min"),
     "scaling": ("more processes, longer contexts", "7 min"),
     "quantization": ("perplexity and speed of three quantizations", "2 min"),
     "width": ("a step of 1 to 128 rows, by quantization and threads", "1 min"),

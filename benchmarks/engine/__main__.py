@@ -20,8 +20,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="seconds a subject, to see that it runs")
     parser.add_argument("--json", action="store_true", help="print rows, not a table")
     parser.add_argument("--minutes", type=float, default=0.0, help="of chars100 (5) and soak (10)")
-    parser.add_argument("--cells", type=int, default=0, help="KV cells of chars100; 0 for the system's own")
-    parser.add_argument("--sequences", type=int, default=0, help="sequences of chars100; 0 for the system's own")
+    parser.add_argument("--cells", type=int, default=0, help="KV cells of each sequence of chars100 (1536)")
+    parser.add_argument(
+        "--sequences", type=int, default=0, help="sequences of chars100 with cells of their own (24); -1 for one pool"
+    )
     parser.add_argument(
         "--quantization", default="auto", choices=("auto", "as-shipped", "q8_0", "q4_0"), help="of the model in batch"
     )

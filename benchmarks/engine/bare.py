@@ -88,6 +88,13 @@ class Bare:
         """Let a sequence begin with all of another; shared in one pool, copied between pools."""
         self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
+    def duplicate(self, source: int, target: int) -> None:
+        """Give an empty sequence what another has, in cells of its own whatever the layout."""
+        size = self._api.llama_state_seq_get_size(self._pointer, source)
+        state = (ctypes.c_uint8 * size)()
+        assert self._api.llama_state_seq_get_data(self._pointer, state, size, source) == size
+        assert self._api.llama_state_seq_set_data(self._pointer, state, size, target) == size
+
     def cut(self, sequence: int, start: int) -> None:
         """Forget a sequence's tokens from a position on."""
         self._api.llama_memory_seq_rm(self._memory, sequence, start, -1)

@@ -33,7 +33,7 @@ from llmasos.core.base.errors import LlmasosError
 from llmasos.core.base.settings import Settings
 from llmasos.core.engine.base import Engine, LiveSequence, Piece, Sampling
 from llmasos.core.engine.llama import LlamaEngine, LlamaModel
-from llmasos.core.engine.sources import LlamaEngines
+from llmasos.core.engine.sources import LlamaEngines, speech_lanes
 from llmasos.core.kernel.process import Process
 from llmasos.services.interpreter.interpreter import ADAPTER
 from llmasos.services.language.context import Message
@@ -42,8 +42,11 @@ from llmasos.services.language.speech import Speaker, Voice
 COUNT, RATE, ZIPF, REPLY = 100, 2.0, 1.1, 40
 SYSTEM, FULL, TRIMMED = 640, 1280, 896
 START = 1024
-SWAP_DISK = 4096
-"""Megabytes: a context of the largest size takes 30."""
+CELLS, STREAMS = 1536, 24
+"""Of each conversation that is live, and how many of them are: 27 MB each, as many as the bar for memory allows."""
+SWAP_MEMORY, SWAP_DISK = 8, 4096
+"""Megabytes: a context of the largest size takes 30. What waits is in files: conversations that are live are worth more
+of the memory."""
 GRACE = 60.0
 
 
@@ -54,22 +57,18 @@ def rows(run: Run) -> list[Row]:
 
 
 class _Roomy(LlamaEngines):
-    """The real engines, the speaker's with another number of cells and sequences."""
+    """The real engines, the speaker's with cells of their own for as many conversations as the memory allows."""
 
     def __init__(self, settings: Settings, run: Run) -> None:
         super().__init__(settings, ADAPTER)
         self._run = run
 
     async def speech(self) -> Engine:
-        own = await super().speech()
-        assert isinstance(own, LlamaEngine)
-        if not self._run.cells and not self._run.sequences:
-            return own
-        sequences = self._run.sequences or 16
-        model, cells = own.model, self._run.cells or own.n_ctx * own.lanes
-        made = await LlamaEngine.create(model, n_ctx=cells, n_seq=sequences, lanes=own.lanes, brisk=True, name=own.name)
-        await own.shutdown()
-        return made
+        streams = self._run.sequences or STREAMS
+        if streams < 0:
+            return await super().speech()
+        cells = streams * (self._run.cells or CELLS)
+        return await self._speaking(self._settings.model, cells, speech_lanes(self._settings), streams)
 
 
 @dataclass
@@ -128,7 +127,7 @@ async def _rows(run: Run, folder: Path) -> list[Row]:
 def _swapped() -> dict[str, Any]:
     """Settings that give all characters room on the disk; none in a checkout without swap."""
     if "swap_disk" in {known.name for known in fields(Settings)}:
-        return {"swap_disk": SWAP_DISK}
+        return {"swap_memory": SWAP_MEMORY, "swap_disk": SWAP_DISK}
     note("  There is no swap in this checkout: what has no room is computed again.")
     return {}
 
@@ -243,7 +242,7 @@ class _Run:
         words: float | None = None
         said = ""
         try:
-            async with talk.lock:
+            async with talk.process.turn(talk.lock):
                 talk.first.clear()
                 watching = asyncio.ensure_future(_moment(talk.first))
                 try:

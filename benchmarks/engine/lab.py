@@ -43,8 +43,8 @@ class Run:
     Attributes:
         quick: Only see that it runs.
         minutes: Of the long subjects; 0 for their own.
-        cells: KV cells of the speech engine, where a subject lets them be chosen; 0 for the system's own.
-        sequences: Its sequences; 0 for the system's own.
+        cells: KV cells of each sequence, where a subject lets them be chosen; 0 for the subject's own.
+        sequences: Sequences with cells of their own; 0 for the subject's own, -1 for the system's pool.
         quantization: Of the model in `batch`; the system's own talks in `auto` and interprets in `q4_0`.
     """
 

@@ -19,7 +19,9 @@ from llmasos.core.kernel.session import FrontEnd
 if TYPE_CHECKING:
     from llmasos.core.engine.sources import Engines
 
-SHARED = ("model", "translator", "interpreter_model", "quantization", "threads", "lanes", "policy", "seed")
+SHARED = (
+    "model", "translator", "interpreter_model", "quantization", "threads", "lanes", "conversations", "policy", "seed",
+)  # fmt: skip
 """Settings that a kernel has once for all its sessions."""
 WAITING, STEP = 60.0, 0.02
 """Seconds that an owner may take for its start before others give up, and between two looks."""

@@ -19,6 +19,9 @@ from llmasos.core.engine.sources import LlamaEngines
 from llmasos.core.kernel.process import Process, State
 from llmasos.core.kernel.swap import Swap
 from llmasos.services.language.context import Message
+from llmasos.services.language.hygiene import Manners
+from llmasos.services.language.speech import Voice
+from llmasos.services.safety.finding import COARSE, Finding
 
 CELLS = 512
 """Of each lane."""
@@ -26,11 +29,12 @@ ENDLESS = "start: /[a-z ]{900}/"
 WORDS = ["river", "stone", "bread", "night", "lamp", "road", "harbour", "salt", "wind", "glass"]
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[LlamaEngine]:
+@pytest.fixture(params=["pools", "streams"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LlamaEngine]:
     whole = await LlamaEngines(Settings.load(home=tmp_path / "settings"), None).speech()
     assert isinstance(whole, LlamaEngine)
-    made = await LlamaEngine.create(whole.model, n_ctx=2 * CELLS, n_seq=8, lanes=2)
+    streams = 4 if request.param == "streams" else 0
+    made = await LlamaEngine.create(whole.model, n_ctx=(streams or 2) * CELLS, n_seq=12, streams=streams, lanes=2)
     yield made
     await made.shutdown()
     await whole.shutdown()
@@ -131,4 +135,55 @@ async def test_nobody_fails_in_a_crowd(engine: LlamaEngine, tmp_path: Path) -> N
                 assert process.state in (State.WAITING, State.SWAPPED)
                 await desk.kernel.processes.kill(process.pid)
         assert engine.stats()["sequences"] == 0
-        assert all(lane.requests == 0 and lane.room() == CELLS for lane in engine._lanes)
+        assert all(lane.requests == 0 and lane.room() == lane.batcher.sequences.count for lane in engine._lanes)
+
+
+async def test_a_reply_is_read_again_where_idle_cells_cost_others(engine: LlamaEngine, tmp_path: Path) -> None:
+    """Where each conversation has its own cells, the next turn goes on behind what was said."""
+    system = Message("system", story(engine, 1, 60))
+    messages = [system, Message("user", "Tell me of it.")]
+    with open_desk(tmp_path, engine=engine) as desk:
+        process = child(desk, "talker")
+        voice = Voice(sampling=Sampling(temperature=0, max_tokens=40), attempts=1, keep=True)
+        said = await desk.speaker.say(process, messages, voice, stable=1)
+        assert said
+        assert process.sequence
+        kept = engine.detokenize(process.sequence.tokens)
+        own = engine.capabilities.own_cells
+        assert kept.endswith(said) == own
+        assert engine.stats()["sequences"] == 1
+        # As long as the reply is what is written in the next prompt: a word of it may have been put together otherwise.
+        before = engine.stats()["prefilled"]
+        more = [*messages, Message("assistant", said), Message("user", "And then?")]
+        await desk.speaker.say(process, more, voice, stable=3)
+        computed = engine.stats()["prefilled"] - before
+        fresh = len(engine.tokenize(said)) + len(engine.tokenize("And then?"))
+        assert (computed < fresh) == own
+
+
+async def test_what_was_held_back_is_in_no_conversation(engine: LlamaEngine, tmp_path: Path) -> None:
+    with open_desk(tmp_path, engine=engine) as desk:
+        process = child(desk, "talker")
+        messages = [Message("system", story(engine, 1, 60)), Message("user", "Tell me of it.")]
+        voice = Voice(
+            sampling=Sampling(temperature=0, max_tokens=60), attempts=1, keep=True, manners=Manners(sentences=1)
+        )
+        said = await desk.speaker.say(process, messages, voice, stable=1)
+        assert process.sequence
+        kept = engine.detokenize(process.sequence.tokens)
+        if engine.capabilities.own_cells:
+            kept = kept.rpartition("assistant\n")[2].strip()
+            assert kept and said.startswith(kept), "not the sentence behind it, which the model had begun"
+        else:
+            assert "assistant" not in kept
+
+
+async def test_a_second_opinion_finds_its_cells(engine: LlamaEngine, tmp_path: Path) -> None:
+    """Idle conversations have all that is there, and no promise is for an opinion."""
+    with open_desk(tmp_path, engine=engine) as desk:
+        for number in range(4):
+            await speak(desk, child(desk, f"idle {number}"), [story(engine, number, 60), "Begin."], 1)
+        process = child(desk, "talker")
+        async with desk.speaker._speaking(process, engine, [100] * 40, 200, keep=True):
+            judge = desk.speaker._judge(process, engine)
+            assert await judge("It is so.", Finding("sexual", COARSE, sure=False)) is not None

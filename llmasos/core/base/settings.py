@@ -19,10 +19,10 @@ from llmasos.core.base.paths import default_home, expanded
 
 FILE = "settings.toml"
 LEAST = {
-    "keep_history": 1, "keep_undo": 0, "keep_undo_mb": 0, "keep_runs": 0, "keep_audit": 1, "keep_trash": 0,
-    "keep_trash_mb": 0,
+    "conversations": 0, "keep_history": 1, "keep_undo": 0, "keep_undo_mb": 0, "keep_runs": 0, "keep_audit": 1,
+    "keep_trash": 0, "keep_trash_mb": 0,
 }  # fmt: skip
-"""What is kept at least."""
+"""The least that some can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Settings:
         threads: Threads a model context may use; 0 lets the engine choose.
         lanes: Contexts of the model that talks, computing side by side; 0 for one a core, two at most, and one where
             `threads` are said.
+        conversations: How many the model that talks holds at once with memory of their own each, for many long ones.
+            0 lets all share a small one, for few or short ones.
         swap_memory: Megabytes of memory for conversations that wait.
         swap_disk: Megabytes of files for those that don't fit there; sealed, and deleted at the end. 0 uses none.
         scheduler: Who gets the model next: `fair`, or to compare `fifo` and `round-robin`.
@@ -80,6 +82,7 @@ class Settings:
     quantization: str = "auto"
     threads: int = 0
     lanes: int = 0
+    conversations: int = 0
     swap_memory: int = 128
     swap_disk: int = 2048
     scheduler: str = "fair"

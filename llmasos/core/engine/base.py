@@ -29,6 +29,8 @@ class Capabilities:
         log_probs: Says how likely tokens and options were; else those of tokens are 0, and of options 0 for the one
             that was taken and minus infinity for the others.
         replay: The same seed, prompt and model draw the same tokens.
+        own_cells: A sequence has `n_ctx` cells to itself as soon as something of it is computed: an idle one takes all
+            of them, and makes no other's steps longer.
     """
 
     fork: bool = True
@@ -36,6 +38,7 @@ class Capabilities:
     grammar: bool = True
     log_probs: bool = True
     replay: bool = True
+    own_cells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,8 @@ class Engine(Protocol):
     n_ctx: int
     """Tokens that one sequence can have, where it is alone in its lane."""
     lanes: int
-    """Pools of `n_ctx` tokens for sequences, each in one of them; several compute side by side."""
+    """Pools of cells for sequences, each in one of them; several compute side by side. One has `n_ctx` cells, or where
+    sequences have their own so many times as many."""
     bytes_per_token: int
     """Of memory, for each token of a live context."""
     capabilities: Capabilities
@@ -297,7 +301,7 @@ class Engine(Protocol):
 
         Args:
             owner: Whose sequences.
-            cells: How many; all of a pool where there are fewer.
+            cells: How many; `n_ctx` where there are fewer, and always where sequences have their own.
             prompt: What is read first, if that is known: a pool that has computed its beginning is preferred.
 
         Returns:
@@ -307,6 +311,9 @@ class Engine(Protocol):
 
     def release(self, owner: int) -> None:
         """End a promise; what its sequences hold they keep. Twice is fine."""
+
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """Whether a sequence is in the pool where an owner was promised cells: only there it can be in the way."""
 
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. It is asked from the engine's own threads, one a lane, about the sequences there."""

@@ -27,7 +27,7 @@ from llmasos.core.engine.work import FEW, Part, Post, Work
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-SHARED_CHUNK = 64
+SHARED_CHUNK = 96
 """Prompt tokens computed in a step in which others write: a long prompt delays them by no more."""
 
 PATIENCE, PROMISED = 0.2, 30.0
@@ -47,9 +47,7 @@ class Batcher:
 
     Args:
         make: Makes the context, in the thread.
-        n_open: Sequences that can be open.
-        n_kept: Prefixes that can be kept.
-        n_scratch: Sequences for scoring options.
+        layout: How its cells are dealt out.
         name: The thread's name.
         busy: Counts the time that is spent in steps.
         nice: How much less urgent than the program the thread is to the operating system; Linux only.
@@ -62,9 +60,7 @@ class Batcher:
         self,
         make: Callable[[], Context],
         *,
-        n_open: int,
-        n_kept: int,
-        n_scratch: int,
+        layout: Callable[[Context], Sequences],
         name: str,
         busy: BusyTime,
         nice: int = 0,
@@ -72,7 +68,7 @@ class Batcher:
         self._make = make
         self._busy = busy
         self._nice = nice
-        self._sizes = n_open, n_kept, n_scratch
+        self._layout = layout
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._changed = threading.Condition()
         self._working: dict[int, Slot] = {}  # by sequence id, in the order of arrival
@@ -147,9 +143,9 @@ class Batcher:
             busy = f"The sequence {work.live.id} is serving another request."
             raise EngineError(busy, "Wait for it, or fork.")
         length = len(work.live.tokens) + len(prompt)
-        if length > self.sequences.table.count:
+        if length > self.sequences.longest:
             raise EngineError(
-                f"The context is full: {length:,} tokens don't fit into {self.sequences.table.count:,}.",
+                f"The context is full: {length:,} tokens don't fit into {self.sequences.longest:,}.",
                 "Shorten the conversation, or use a larger context.",
             )
         if not work.live.tokens:
@@ -185,10 +181,9 @@ class Batcher:
             self._dead = error
             ready.set_exception(error)
             return
-        n_open, n_kept, n_scratch = self._sizes
-        self.sequences = Sequences(context, n_open=n_open, n_kept=n_kept, n_scratch=n_scratch)
+        self.sequences = self._layout(context)
         self.prefixes = PrefixTree(self.sequences)
-        self.promises = Promises(context.n_ctx)
+        self.promises = Promises(self.sequences.count)
         ready.set_result(None)
         try:
             while self._serve_calls():
@@ -281,14 +276,17 @@ class Batcher:
             room -= len(part.rows)
             outputs -= wanted
             planned.append((work, part))
-        self._give_way(lacking if not planned else [])
+        self._give_way(lacking, others_go_on=bool(planned))
         return planned
 
-    def _give_way(self, lacking: Sequence[Work]) -> None:
+    def _give_way(self, lacking: Sequence[Work], *, others_go_on: bool) -> None:
         """Who lacks cells waits for those of others who go on; where nobody does for some time, one fails.
 
         It is the last one that takes more than its owner was promised. What was promised is there, or being cleared.
         """
+        for work in [work for work in lacking if len(work.live.tokens) > self.sequences.longest]:
+            self._fail(work, self.sequences.full())  # whatever others do
+        lacking = [work for work in lacking if work.slot.work] if not others_go_on else []
         now = time.monotonic()
         if not lacking:
             self._stuck = math.inf
@@ -297,12 +295,12 @@ class Batcher:
         else:
             beyond = [work for work in lacking if not self._was_promised(work.live.owner)]
             if now - self._stuck >= (PATIENCE if beyond else PROMISED):
-                self._fail((beyond or lacking)[-1], self._full())
+                self._fail((beyond or lacking)[-1], self.sequences.full())
                 self._stuck = math.inf
 
     def _was_promised(self, owner: int) -> bool:
         """Whether an owner holds less than it was promised."""
-        return self.sequences.cells_open(owner) < self.promises.of(owner)
+        return self.sequences.taken(self.sequences.of(owner)) < self.promises.of(owner)
 
     def _part(self, work: Work, room: int, *, alone: bool = False) -> Part | None:
         while (part := work.plan(room, alone=alone)) is None:
@@ -311,6 +309,8 @@ class Batcher:
         return part
 
     def _compute(self, parts: list[tuple[Work, Part]]) -> None:
+        # By their numbers: of streams, llama.cpp computes those together that follow one another.
+        parts.sort(key=lambda planned: planned[1].slot.id)
         rows = Rows()
         for _, part in parts:
             rows.extend(part.rows)
@@ -330,13 +330,13 @@ class Batcher:
             part.restore()
         if len(parts) == 1:
             work = parts[0][0]
-            reason = self._full() if code == 1 else EngineError(f"llama.cpp failed to compute (code {code}).")
+            reason = self.sequences.full() if code == 1 else EngineError(f"llama.cpp failed to compute (code {code}).")
             self._fail(work, reason)
             return
         for work, _ in parts:
             again = self._part(work, N_BATCH)
             if again is None:
-                self._fail(work, self._full())
+                self._fail(work, self.sequences.full())
             else:
                 self._compute([(work, again)])
 
@@ -388,12 +388,6 @@ class Batcher:
                 slot.work.channel.send(self.gone())
         self._working.clear()
         self.post.deliver()
-
-    def _full(self) -> EngineError:
-        return EngineError(
-            f"The context is full: all {self.sequences.table.count:,} cells are in use.",
-            "Close or swap out other sequences, or use a larger context.",
-        )
 
 
 def _yield_to_others(nice: int) -> None:

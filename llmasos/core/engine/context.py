@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.adapters import Adapter
@@ -63,13 +64,15 @@ class Rows:
 class Context:
     """KV cells and compute buffers for many sequences on one model.
 
-    The cells are one pool ("unified"): sequences share the cells of a common prefix and a fork copies
-    nothing, but every step reads past all cells in use, so only what runs soon should stay resident.
+    The cells are one pool ("unified"), where sequences share the cells of a common prefix and every step reads past all
+    cells in use, or a *stream* for each sequence, where a step reads those of its own sequences alone.
 
     Args:
         model: Kept in memory until the context is closed.
-        n_ctx: Cells; rounded up to a multiple of 256.
+        n_ctx: Cells; rounded up to a multiple of 256, of each stream where there are such.
         n_sequences: Sequence ids.
+        streams: Whether each sequence has a stream of cells, all of them equally long.
+        small_keys: Keep keys in Q8_0 instead of 16 bits, which takes a quarter off the cells.
         threads: Threads of a step.
         brisk: Asked before each step whether there is a core to spare: the step then has a second thread.
         adapter: A LoRA adapter's file.
@@ -81,11 +84,14 @@ class Context:
         *,
         n_ctx: int,
         n_sequences: int,
+        streams: bool = False,
+        small_keys: bool = False,
         threads: int = 1,
         brisk: Callable[[], bool] | None = None,
         adapter: Path | None = None,
     ) -> None:
         self._threads, self._brisk = threads, brisk
+        self.small_keys = small_keys
         self._api = api = native().api
         self.model = model
         pointer = model.acquire()
@@ -102,7 +108,9 @@ class Context:
             parameters.n_seq_max = n_sequences
             parameters.n_outputs_max = max(N_OUTPUTS, n_sequences)  # llama.cpp takes no more sequences than that
             parameters.n_threads = parameters.n_threads_batch = threads
-            parameters.kv_unified = True
+            parameters.kv_unified = not streams
+            if small_keys:  # values can't be smaller without flash attention
+                parameters.type_k = api.GGML_TYPE_Q8_0
             parameters.no_perf = True
             self._pointer = api.llama_init_from_model(pointer, parameters)
             if not self._pointer:
@@ -141,6 +149,12 @@ class Context:
             setattr(batch, name, ctypes.cast(column.ctypes.data, kinds[name]))
         self._llama_batch = batch
 
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes of a cell: half are keys, whose 32 numbers take 34 bytes where they are small and 64 otherwise."""
+        whole = self.model.bytes_per_token
+        return whole // 2 * 34 // 64 + whole // 2 if self.small_keys else whole
+
     def decode(self, rows: Rows) -> int:
         """Compute a batch; llama.cpp's code: 0 done, 1 no free cells, others failed."""
         count = len(rows)
@@ -165,8 +179,8 @@ class Context:
             raise EngineError("llama.cpp has no logits for this row.")
         return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
 
-    def copy(self, source: int, target: int, count: int) -> None:
-        """Let a sequence share the first `count` tokens of another."""
+    def share(self, source: int, target: int, count: int) -> None:
+        """Let a sequence share the first `count` tokens of another; only in one pool of cells."""
         self._api.llama_memory_seq_cp(self._memory, source, target, 0, count)
 
     def cut(self, sequence: int, start: int) -> None:
@@ -182,7 +196,18 @@ class Context:
         target = ctypes.cast(address, ctypes.POINTER(ctypes.c_uint8))
         return int(self._api.llama_state_seq_get_data(self._pointer, target, size, sequence))
 
-    def load(self, sequence: int, state: memoryview) -> bool:
+    def saved(self, sequence: int) -> npt.NDArray[np.uint8]:
+        """A sequence's KV state.
+
+        Raises:
+            EngineError: llama.cpp wrote less than it had announced.
+        """
+        state = np.empty(self.state_size(sequence), np.uint8)
+        if self.save(sequence, state.ctypes.data, len(state)) != len(state):
+            raise EngineError("llama.cpp could not save the sequence.")
+        return state
+
+    def load(self, sequence: int, state: memoryview | npt.NDArray[np.uint8]) -> bool:
         """Put a KV state into an empty sequence; False where llama.cpp refuses it."""
         raw = np.frombuffer(state, np.uint8)
         data = ctypes.cast(raw.ctypes.data, ctypes.POINTER(ctypes.c_uint8))

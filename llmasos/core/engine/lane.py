@@ -55,7 +55,7 @@ class Lane:
             sequence: Whose.
             length: Tokens of the sequence at the end, at most.
         """
-        self._expected[request] = sequence, min(length, self.batcher.sequences.table.count)
+        self._expected[request] = sequence, self.batcher.sequences.needed(length)
         try:
             yield
         finally:
@@ -75,12 +75,12 @@ class Lane:
         Kept prefixes make way.
         """
         sequences, promises = self.batcher.sequences, self.batcher.promises
-        awaited = sum(max(0, cells - sequences.cells_open(owner)) for owner, cells in promises.items())
-        for live, length in list(self._expected.values()):
+        awaited = sum(max(0, cells - sequences.taken(sequences.of(owner))) for owner, cells in promises.items())
+        for live, cells in list(self._expected.values()):
             if live.owner not in promises:
                 slot = sequences.by_id.get(live.id)
-                awaited += max(0, length - (slot.computed if slot else 0))
-        return sequences.table.count - sequences.cells_open() - awaited
+                awaited += max(0, cells - sequences.taken([slot] if slot else []))
+        return sequences.count - sequences.taken(sequences.open) - awaited
 
     # In the lane's thread.
 
@@ -99,7 +99,7 @@ class Lane:
             EngineError: There is no place.
         """
         source, target = self.slot(sequence), self.batcher.sequences.enter(copy)
-        self.batcher.sequences.share(source, target, source.computed)
+        self.batcher.sequences.fork(source, target)
         copy.tokens.extend(sequence.tokens)
 
     def cut(self, sequence: LiveSequence, length: int) -> None:
@@ -143,7 +143,7 @@ class Lane:
         """
         slot = self.slot(sequence)
         try:
-            if len(saved.kv):
+            if saved.computed and len(saved.kv):
                 self._load(slot, saved)
         except EngineError:
             self.batcher.sequences.leave(slot)
@@ -172,6 +172,7 @@ class Lane:
                 )
         if not sequences.context.load(slot.id, saved.kv):
             raise StateError("llama.cpp refused the saved state.", "It is computed anew from its text.")
+        sequences.context.cut(slot.id, saved.computed)  # it may have been saved with what a fork had written behind it
 
 
 async def call(lane: Lane, function: Callable[[], T]) -> T:

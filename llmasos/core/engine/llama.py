@@ -16,7 +16,6 @@ import numpy as np
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine import state as saved_state
-from llmasos.core.engine.adapters import Adapter
 from llmasos.core.engine.base import (
     GREEDY,
     Capabilities,
@@ -35,13 +34,18 @@ from llmasos.core.engine.idle import has_spare_core
 from llmasos.core.engine.lane import Lane, call, outcome
 from llmasos.core.engine.llama_model import LlamaModel
 from llmasos.core.engine.places import Places
+from llmasos.core.engine.sequences import Sequences
+from llmasos.core.engine.streams import Streams
+from llmasos.core.engine.unified import Unified
 from llmasos.core.engine.work import Channel, Choose, Generate, Prefill, Work
 
 __all__ = ["LlamaEngine", "LlamaModel"]
 
 T = TypeVar("T")
 _KEPT = 8
+"""Prefixes that a lane keeps at most."""
 _SCRATCH = 16
+"""Options that are scored together, where sequences share a pool of cells."""
 FURTHER_NICE = 5
 """How much less urgent lanes beside the first are: the interpreter, which has a thread of its own and a person who
 waits, gets most of the core that it shares with one of them."""
@@ -55,13 +59,19 @@ class LlamaEngine:
     or where its first request was put (places.py). What a lane has computed for other prompts (prefix.py) it alone
     knows.
 
+    The cells of a lane are one pool (unified.py), which is right for few cells, short sequences and shared beginnings;
+    or `streams` sequences have their own (streams.py), which is right for many long conversations.
+
     The constructor blocks for some 50 ms a lane while llama.cpp reserves the cells; inside an event loop use
     `create`.
 
     Args:
         model: The loaded model; stays in memory while the engine lives.
-        n_ctx: KV cells for all sequences together; each lane has an equal share.
+        n_ctx: KV cells for all sequences together; each lane has an equal share, or each of the `streams`, rounded up
+            to a multiple of 256.
         n_seq: Sequences that can be open at once.
+        streams: Sequences that have something computed at once, each with cells of its own; rounded up to as many in
+            each lane. 0 for one pool of cells a lane.
         threads: Threads of a step; 0 for one, which is best where cores are few or busy (docs/engine.md).
         lanes: How many steps can be computed side by side.
         brisk: Take a second thread in every step that finds a core to spare, for requests that somebody waits for.
@@ -73,14 +83,13 @@ class LlamaEngine:
         EngineError: The context can't be made.
     """
 
-    capabilities = Capabilities()
-
     def __init__(
         self,
         model: LlamaModel,
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
+        streams: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -92,26 +101,32 @@ class LlamaEngine:
         self.threads = threads or 1
         self.lanes = lanes
         self._n_seq = n_seq
+        self.capabilities = Capabilities(own_cells=bool(streams))
         self._busy = BusyTime()
         self._numbers = itertools.count(1)
         self._lanes: list[Lane] = []
         try:
             for number in range(lanes):
-                self._lanes.append(self._lane(number, -(-n_ctx // lanes), brisk, adapter))
+                self._lanes.append(self._lane(number, n_ctx, streams, brisk, adapter))
         except BaseException:
             self.stop()
             raise
         context = self._lanes[0].batcher.sequences.context
-        self.n_ctx = context.n_ctx
-        self.bytes_per_token = model.bytes_per_token
-        self.fingerprint = _fingerprint(model, context.adapter)
+        self.n_ctx = self._lanes[0].batcher.sequences.longest
+        self.bytes_per_token = context.bytes_per_token
+        self.fingerprint = _fingerprint(context)
         self._places = Places(self._lanes, n_seq, self.fingerprint)
         self.on_generated: Callable[[Generated], None] | None = None
         _living.add(self)
         self._lanes[0].batcher.call(model.warm)
 
-    def _lane(self, number: int, cells: int, brisk: bool, adapter: Path | None) -> Lane:
-        total = self._n_seq + _KEPT + _SCRATCH
+    def _lane(self, number: int, n_ctx: int, streams: int, brisk: bool, adapter: Path | None) -> Lane:
+        if streams:
+            # As many in each lane: llama.cpp takes no state from a context that has more streams, or fewer.
+            ids = -(-streams // self.lanes)
+            cells = ids * -(-n_ctx // streams)
+        else:
+            ids, cells = self._n_seq + _KEPT + _SCRATCH, -(-n_ctx // self.lanes)
 
         def spare() -> bool:
             """A core that the others of us don't need, either: between two steps they look as if they rested."""
@@ -122,23 +137,28 @@ class LlamaEngine:
             return Context(
                 self.model,
                 n_ctx=cells,
-                n_sequences=total,
+                n_sequences=ids,
+                streams=bool(streams),
+                small_keys=bool(streams),  # there are many cells, and texts hardly differ (docs/decisions.md)
                 threads=self.threads,
                 brisk=spare if brisk else None,
                 adapter=adapter,
             )
 
+        def layout(context: Context) -> Sequences:
+            # All sequences may be in one lane: a place costs nothing, cells do.
+            if streams:
+                return Streams(context, n_streams=ids, n_open=self._n_seq, n_kept=_KEPT)
+            return Unified(context, n_open=self._n_seq, n_kept=_KEPT, n_scratch=_SCRATCH)
+
         batcher = Batcher(
             make,
-            # All sequences may be in one lane: a place costs nothing, cells do.
-            n_open=self._n_seq,
-            n_kept=_KEPT,
-            n_scratch=_SCRATCH,
+            layout=layout,
             name=f"engine {self.name}" + (f" {number + 1}" if number else ""),
             busy=self._busy,
             nice=FURTHER_NICE if number else 0,
         )
-        return Lane(batcher, _fingerprint(self.model, batcher.sequences.context.adapter))
+        return Lane(batcher, _fingerprint(batcher.sequences.context))
 
     @classmethod
     async def create(
@@ -147,6 +167,7 @@ class LlamaEngine:
         *,
         n_ctx: int = 4096,
         n_seq: int = 16,
+        streams: int = 0,
         threads: int = 0,
         lanes: int = 1,
         brisk: bool = False,
@@ -157,7 +178,15 @@ class LlamaEngine:
 
         def make() -> LlamaEngine:
             return cls(
-                model, n_ctx=n_ctx, n_seq=n_seq, threads=threads, lanes=lanes, brisk=brisk, adapter=adapter, name=name
+                model,
+                n_ctx=n_ctx,
+                n_seq=n_seq,
+                streams=streams,
+                threads=threads,
+                lanes=lanes,
+                brisk=brisk,
+                adapter=adapter,
+                name=name,
             )
 
         return await asyncio.to_thread(make)
@@ -295,7 +324,7 @@ class LlamaEngine:
         return copy
 
     async def save(self, sequence: LiveSequence) -> bytes:
-        """The sequence's state; 22.5 KiB a token for SmolLM2.
+        """The sequence's state; 22.5 KiB a token for SmolLM2, 17.2 with `streams`.
 
         Raises:
             EngineError: The sequence is closed or busy.
@@ -346,6 +375,10 @@ class LlamaEngine:
         """End a promise."""
         self._places.release(owner)
 
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """Whether a sequence is in the lane where an owner was promised cells."""
+        return self._places.beside(owner, sequence)
+
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs. Each lane's thread asks it about the sequences there."""
         for lane in self._lanes:
@@ -368,8 +401,8 @@ class LlamaEngine:
         computed, steps, seconds = sum(b.computed for b in batchers), sum(b.steps for b in batchers), self._busy.seconds
         return {
             "sequences": len(self._places.homes),
-            "cells_used": sum(s.cells_open() for s in sequences),
-            "cells": sum(s.table.count for s in sequences),
+            "cells_used": sum(s.used(s.open) for s in sequences),
+            "cells": sum(s.count for s in sequences),
             "steps": steps,
             "decoded": sum(b.decoded for b in batchers),
             "prefilled": sum(b.prefilled for b in batchers),
@@ -447,8 +480,9 @@ class LlamaEngine:
                 raise
 
 
-def _fingerprint(model: LlamaModel, adapter: Adapter | None) -> str:
-    return model.fingerprint + (f"+{adapter.fingerprint}" if adapter else "")
+def _fingerprint(context: Context) -> str:
+    adapter = f"+{context.adapter.fingerprint}" if context.adapter else ""
+    return context.model.fingerprint + adapter + ("+small keys" if context.small_keys else "")
 
 
 def _abandon(lane: Lane, submitted: Future[Work]) -> None:

@@ -37,6 +37,7 @@ def perplexity(
     window: int = WINDOW,
     threads: int = 1,
     adapter: Path | None = None,
+    small_keys: bool = False,
     tell: Callable[[int], None] = lambda _done: None,
 ) -> Perplexity:
     """The perplexity of a text, each token given all before it in its window; blocks.
@@ -47,6 +48,7 @@ def perplexity(
         window: Tokens that are read together; no token of a window knows of those before it.
         threads: Threads of a step.
         adapter: A LoRA adapter's file.
+        small_keys: Keep keys in Q8_0, as conversations with cells of their own do.
         tell: Told how many tokens are done.
 
     Raises:
@@ -55,7 +57,7 @@ def perplexity(
     window = min(window, model.info.context or window)
     if len(tokens) < 2:
         raise EngineError("A text of fewer than two tokens has no perplexity.", "Name a longer text.")
-    context = Context(model, n_ctx=window, n_sequences=1, threads=threads, adapter=adapter)
+    context = Context(model, n_ctx=window, n_sequences=1, threads=threads, adapter=adapter, small_keys=small_keys)
     total, count = 0.0, 0
     try:
         for start in range(0, len(tokens) - 1, window):

@@ -72,7 +72,7 @@ class Places:
         if self._promised(owner):
             return None
         for lane in self._order(0, list(prompt), owner):
-            left = lane.batcher.promises.give(owner, cells)
+            left = lane.batcher.promises.give(owner, lane.batcher.sequences.needed(cells))
             if left is not None:
                 return left
         return None
@@ -81,6 +81,11 @@ class Places:
         """End a promise; one that isn't there is fine."""
         for lane in self._lanes:
             lane.batcher.promises.end(owner)
+
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """Whether a sequence lives where an owner was promised cells."""
+        lane = self._promised(owner)
+        return lane is not None and self.homes.get(sequence.id) is lane
 
     def _promised(self, owner: int) -> Lane | None:
         """The lane where an owner was promised cells."""
@@ -160,7 +165,7 @@ class Places:
             StateError: llama.cpp refused the state.
             EngineError: There is no room in any lane.
         """
-        if not len(saved.kv):
+        if not saved.computed or not len(saved.kv):
             return
         failure: EngineError | None = None
         promised = self._promised(sequence.owner)

@@ -1,9 +1,9 @@
 """Prefixes computed once: a prompt that begins like another is forked from it instead of prefilled.
 
 Sources are every open sequence and a few *kept* prefixes. A prefix is kept where somebody asked for it
-(`keep_prefix`), or where a second prompt begins with it. Not every prompt is: in a unified KV every
-resident cell slows every step of everybody, and a closed process should leave nothing behind that only it
-has said.
+(`keep_prefix`), or where a second prompt begins with it. Not every prompt is: in one pool
+every resident cell slows every step of everybody, elsewhere a prefix takes memory, and a closed process should leave
+nothing behind that only it has said.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class PrefixTree:
         if source is None:
             self.misses += not again
             return 0
-        self._sequences.share(source, slot, count)
+        if not self._sequences.copy(source, slot, count):
+            return 0
         if source.id in self._kept:
             self._kept.move_to_end(source.id)
         self.hits += 1
@@ -112,17 +113,20 @@ class PrefixTree:
         if free is None:
             free = self._evict()
         assert free is not None
-        self._sequences.share(slot, free, count)
-        self._kept[free.id] = (free, tokens)
+        if self._sequences.keep(slot, free, count):
+            self._kept[free.id] = (free, tokens)
+        while self._sequences.keeps_too_much:
+            self._evict()
 
     def make_room(self) -> bool:
-        """Drop the least recently used prefix; False where there is none."""
-        return self._evict() is not None
+        """Drop the least recently used prefix that holds cells; False where there is none."""
+        return any(len(slot.cells) for slot, _ in self._kept.values()) and self._evict() is not None
 
     @property
     def cells(self) -> int:
         """Cells that kept prefixes alone hold."""
-        return self._sequences.table.used - self._sequences.cells_open()
+        sequences = self._sequences
+        return sequences.used([*sequences.open, *sequences.kept, *sequences.scratch]) - sequences.used(sequences.open)
 
     def _evict(self) -> Slot | None:
         if not self._kept:

@@ -242,6 +242,10 @@ class ScriptedEngine:
         """End a promise."""
         self._ledger.promises.end(owner)
 
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """There is one pool."""
+        return True
+
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask what runs."""
         self._turns.queue = queue

@@ -1,14 +1,16 @@
-"""The sequences of one context and the cells they hold."""
+"""The sequences of one context and the cells they hold; how cells are dealt out is the layout's, one class each."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llmasos.core.base.errors import EngineError
 from llmasos.core.engine.base import LiveSequence
-from llmasos.core.engine.cells import Cells, CellTable
+from llmasos.core.engine.cells import Cells
 from llmasos.core.engine.context import Context
 
 if TYPE_CHECKING:
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Slot:
-    """One llama.cpp sequence id.
+    """Where one sequence can be.
 
     Attributes:
-        id: llama.cpp's number for it.
+        id: llama.cpp's number for it; good only while it has cells.
         cells: The cell of each computed token, in order.
         live: The sequence that lives here, or None.
         work: The request that is being served.
@@ -33,27 +35,29 @@ class Slot:
 
     @property
     def computed(self) -> int:
-        """Tokens whose KV state is resident; further ones in `live.tokens` are still to be computed."""
+        """Tokens whose KV state is there; further ones in `live.tokens` are still to be computed."""
         return len(self.cells)
 
 
-class Sequences:
+class Sequences(ABC):
     """Slots over a context, with exact account of cells.
 
     Args:
         context: Whose sequences they are.
-        n_open: How many can be open.
-        n_kept: How many prefixes can be kept.
-        n_scratch: How many are for the engine's own short use.
+        open: For sequences that are open.
+        kept: For prefixes that are kept.
+        scratch: For the engine's own short use.
+        longest: Cells that one sequence can have.
     """
 
-    def __init__(self, context: Context, *, n_open: int, n_kept: int, n_scratch: int) -> None:
+    def __init__(
+        self, context: Context, *, open: Sequence[Slot], kept: Sequence[Slot], scratch: Sequence[Slot], longest: int
+    ) -> None:
         self.context = context
-        self.table = CellTable(context.n_ctx)
-        slots = [Slot(number) for number in range(n_open + n_kept + n_scratch)]
-        self.open = slots[:n_open]
-        self.kept = slots[n_open : n_open + n_kept]
-        self.scratch = slots[n_open + n_kept :]
+        self.count: int = context.n_ctx
+        """Cells of all sequences together."""
+        self.open, self.kept, self.scratch = open, kept, scratch
+        self.longest = longest
         self.by_id: dict[int, Slot] = {}
 
     def enter(self, live: LiveSequence) -> Slot:
@@ -77,28 +81,48 @@ class Sequences:
             del self.by_id[slot.live.id]
             slot.live = None
 
+    def of(self, owner: int) -> list[Slot]:
+        """Where an owner's open sequences are; any thread may ask."""
+        return [slot for slot in self.open if (live := slot.live) and live.owner == owner]
+
+    def used(self, slots: Iterable[Slot]) -> int:
+        """Cells that slots hold, shared ones once; any thread may ask."""
+        held = [cells for slot in slots if len(cells := slot.cells)]
+        return len(np.unique(np.concatenate(held))) if held else 0
+
+    @abstractmethod
+    def taken(self, slots: Iterable[Slot]) -> int:
+        """Cells that nobody else can have while slots hold what they hold; any thread may ask."""
+
+    @abstractmethod
+    def needed(self, length: int) -> int:
+        """Cells that nobody else can have once a sequence is so long."""
+
+    @abstractmethod
     def grow(self, slot: Slot, count: int) -> bool:
         """Give a slot cells for tokens about to be computed; False where there aren't enough."""
-        cells = self.table.take(count)
-        if cells is None:
-            return False
-        slot.cells = np.concatenate([slot.cells, cells])
-        return True
 
+    @abstractmethod
     def cut(self, slot: Slot, start: int) -> None:
-        """Forget what a slot computed from a position on."""
-        self.table.drop(slot.cells[start:])
-        slot.cells = slot.cells[:start]
-        self.context.cut(slot.id, start)
+        """Forget what a slot has from a position on."""
 
-    def share(self, source: Slot, target: Slot, count: int) -> None:
-        """Let an empty slot share the first `count` computed tokens of another."""
-        self.table.share(source.cells[:count])
-        target.cells = source.cells[:count].copy()
-        self.context.copy(source.id, target.id, count)
+    @abstractmethod
+    def fork(self, source: Slot, target: Slot) -> None:
+        """Let an empty slot have all that another has computed."""
 
-    def cells_open(self, owner: int | None = None) -> int:
-        """Cells that open sequences hold, all or an owner's, shared ones once; any thread may ask."""
-        lives = [(slot.cells, slot.live) for slot in self.open]
-        held = [cells for cells, live in lives if len(cells) and (owner is None or (live and live.owner == owner))]
-        return len(np.unique(np.concatenate(held))) if held else 0
+    @abstractmethod
+    def copy(self, source: Slot, target: Slot, count: int) -> bool:
+        """Let an empty slot have the first `count` computed tokens of another; False where there is no room."""
+
+    @abstractmethod
+    def keep(self, source: Slot, kept: Slot, count: int) -> bool:
+        """Keep the first `count` computed tokens of a slot in an empty kept one; False where that can't be now."""
+
+    @property
+    def keeps_too_much(self) -> bool:
+        """Whether a kept prefix must go, whoever needs cells."""
+        return False
+
+    @abstractmethod
+    def full(self) -> EngineError:
+        """What to tell who found no cells."""

@@ -28,6 +28,8 @@ LANES = 2
 LANE_CELLS = 1792
 """Of a lane beside others: the longest prompt and its reply fit in (1,536 and 200 tokens). Two take no more memory than
 SPEECH_CELLS in one: a second context costs 18 MB beside its cells."""
+ROOMY_CELLS = 2304
+"""Of a sequence with cells of its own, of models that write longer replies than the default one."""
 FURTHER_CELLS = 1536
 INTERPRETING_CELLS, INTERPRETING_SEQUENCES = 2048, 4
 
@@ -130,8 +132,11 @@ class LlamaEngines:
         Raises:
             ModelError: Missing, broken, or too large; of a server, its address or our key is none.
         """
-        lanes = speech_lanes(self._settings)
+        lanes, streams = speech_lanes(self._settings), self._settings.conversations
         said = self._settings.model
+        if streams:
+            cells = LANE_CELLS if said == DEFAULT else ROOMY_CELLS
+            return await self._speaking(said, streams * cells, lanes, streams)
         cells = lanes * LANE_CELLS
         if lanes == 1 or said != DEFAULT:  # larger models write longer replies, and have a larger budget of memory
             cells = max(cells, SPEECH_CELLS)
@@ -145,7 +150,7 @@ class LlamaEngines:
         """
         return await self._speaking(said, FURTHER_CELLS)
 
-    async def _speaking(self, said: str, cells: int, lanes: int = 1) -> Engine:
+    async def _speaking(self, said: str, cells: int, lanes: int = 1, streams: int = 0) -> Engine:
         if is_remote(said):
             # Imported here: only who talks with a server pays for HTTP and TLS. It isn't asked yet: whether it is there
             # is seen, and told, with each request.
@@ -159,7 +164,8 @@ class LlamaEngines:
             LlamaEngine,
             model,
             n_ctx=cells,
-            n_seq=SPEECH_SEQUENCES,
+            n_seq=SPEECH_SEQUENCES + 2 * streams,  # each conversation has a fork while it is answered
+            streams=streams,
             threads=self._settings.threads,
             lanes=lanes,
             brisk=self._settings.threads == 0,

@@ -154,6 +154,8 @@ class Work(ABC):
         """
         first = self.slot.computed
         count = min(self.waiting, room)
+        if first < self.keep_at:  # where it is kept, nothing of this prompt alone may be computed yet
+            count = min(count, self.keep_at - first)
         if not self.sequences.grow(self.slot, count):
             return None
         rows = Rows()
@@ -382,7 +384,7 @@ class Choose(Work):
             option = self._options[index][:-1]
             if self._round and len(rows) + len(option) > min(room, _SCORED):
                 break
-            self.sequences.share(self.slot, fork, base)
+            self.sequences.fork(self.slot, fork)
             if not self.sequences.grow(fork, len(option)):
                 self.sequences.cut(fork, 0)
                 break

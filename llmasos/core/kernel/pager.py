@@ -101,10 +101,15 @@ class Pager:
                 gone.set()
         return True
 
-    async def make_room(self, sparing: int) -> bool:
-        """Put the longest idle context out, but not one process's; False where there is none."""
+    async def make_room(self, sparing: int, *, beside: bool = False) -> bool:
+        """Put the longest idle context out, but not one process's; False where there is none.
+
+        Args:
+            sparing: The process.
+            beside: Only one that is where that process was promised cells.
+        """
         for pid, process in list(self._live.items()):
-            if pid != sparing and await self.put_out(process):
+            if pid != sparing and (not beside or _is_beside(process, sparing)) and await self.put_out(process):
                 return True
         return False
 
@@ -116,12 +121,15 @@ class Pager:
             sparing: The process that is about to run.
         """
         idle = [p for p in self._live.values() if p.state in _IDLE and p.sequence and p.pid != sparing]
-        tokens = sum(len(p.sequence.tokens) for p in idle if p.sequence)
+        beside = [p for p in idle if _is_beside(p, sparing)]
+        tokens = sum(map(_slowing, idle))
+        taken = sum(map(_taken, beside))
         for process in idle:
-            if tokens <= min(self._resident, room):
-                break
-            tokens -= len(process.sequence.tokens) if process.sequence else 0
-            await self.put_out(process)
+            too_slow, in_the_way = tokens > self._resident, taken > room and process in beside
+            if too_slow or in_the_way:
+                tokens -= _slowing(process)
+                taken -= _taken(process) if process in beside else 0
+                await self.put_out(process)
         for going in list(self._going.values()):
             await going.wait()
 
@@ -150,3 +158,22 @@ class Pager:
         process.swapped_bytes = 0
         if self._swap:
             self._swap.drop(process.pid)
+
+
+def _is_beside(process: Process, owner: int) -> bool:
+    """Whether a process's context is where an owner was promised cells."""
+    engine, sequence = process.engine, process.sequence
+    return engine is not None and sequence is not None and engine.beside(owner, sequence)
+
+
+def _taken(process: Process) -> int:
+    """Cells that an idle process keeps from others."""
+    engine, sequence = process.engine, process.sequence
+    if engine is None or sequence is None:
+        return 0
+    return engine.n_ctx if engine.capabilities.own_cells else len(sequence.tokens)
+
+
+def _slowing(process: Process) -> int:
+    """Cells of an idle process that every step of others reads."""
+    return 0 if process.engine and process.engine.capabilities.own_cells else _taken(process)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -96,6 +97,7 @@ class Process:
         weight: Its share inside the class.
         deadline: Until then it goes before the others of its class, the earliest first; seconds since the epoch.
         virtual_tokens: Tokens computed for it, divided by its weight; the fair scheduler takes the smallest.
+        backlog: Requests that wait for it to be done with another one; where there are some the fair scheduler hurries.
         exit_status: 0 done, above 0 failed, KILLED; None while it lives.
         why: Why it was ended, where that wasn't asked for.
         sequence: Its live context, where it has one.
@@ -121,6 +123,7 @@ class Process:
     deadline: float | None = None
     budget: Budget = field(default_factory=Budget)
     virtual_tokens: float = 0.0
+    backlog: int = 0
     tokens: int = 0
     calls: int = 0
     exit_status: int | None = None
@@ -133,6 +136,19 @@ class Process:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     attention: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def turn(self, lock: asyncio.Lock) -> AsyncIterator[None]:
+        """Hold a lock that makes requests to the process wait for each other; who waits is counted."""
+        self.backlog += 1
+        try:
+            await lock.acquire()
+        finally:
+            self.backlog -= 1
+        try:
+            yield
+        finally:
+            lock.release()
 
     def move(self, state: State) -> None:
         """Change the state; staying where it is is no move.

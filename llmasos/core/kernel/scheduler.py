@@ -1,7 +1,9 @@
 """Who gets the model next: the only queue there is; engines ask it before each step.
 
 Classes first (interactive > normal > background): while one of a higher class runs, the others take part in every
-eighth step only, since a step takes as long as all that is in it. Inside a class those with a deadline that can still
+eighth step only, since a step takes as long as all that is in it. So do, inside a class, those for whose end nobody
+waits while one has a backlog: its next request waits as long as this one takes (the longest queue first: Tassiulas and
+Ephremides 1993). Then those with a deadline that can still
 be kept, the earliest first (EDF: Liu and Layland 1973), then weighted fair share: of the runnable processes the one
 with the fewest virtual tokens, that is tokens divided by weight, as in Linux's CFS. `fifo` and `round-robin` exist to
 be compared with.
@@ -19,13 +21,15 @@ from llmasos.core.kernel.process import Process, ProcessTable, State
 
 Discipline = Literal["fair", "fifo", "round-robin"]
 _RANK = {"interactive": 0, "normal": 1, "background": 2}
-Key = tuple[int, float, float, int]
+Key = tuple[float, float, float, int]
 """What is sorted by: class, deadline, share, and the sequence where all are alike."""
 REMEMBERED = 1024
 """Sequences whose last turn is remembered."""
 COMPANY = 8
 """Of so many steps of a higher class lower ones take part in one. Their prompts and replies make it last, so that they
 still get most of the time, and the other is several times as fast."""
+_OWN, _HURRIED = -1.0, -0.5
+"""Ranks: of the kernel's own sequences; and what is added to a class where there is a backlog."""
 _HALTED = (State.STOPPED, State.SWAPPED, State.ZOMBIE)
 
 
@@ -86,7 +90,7 @@ class Scheduler:
         for sequence in runnable:
             process = self._process(sequence)
             if process is None:
-                ranked.append(((-1, 0.0, 0.0, sequence.id), sequence))
+                ranked.append(((_OWN, 0.0, 0.0, sequence.id), sequence))
             elif process.state not in _HALTED:
                 ranked.append((self._key(process, sequence), sequence))
         ranked.sort(key=lambda pair: pair[0])
@@ -97,8 +101,9 @@ class Scheduler:
         return chosen
 
     def _without_company(self, ranked: list[tuple[Key, LiveSequence]]) -> list[tuple[Key, LiveSequence]]:
-        """The most urgent class; the others too where it is their step, or where all are of one class."""
-        highest = max(0, ranked[0][0][0]) if ranked else 0
+        """The most urgent; the others too where it is their step, or where all are equally urgent."""
+        highest = ranked[0][0][0] if ranked else _OWN
+        highest = _RANK["interactive"] if highest == _OWN else highest
         most = [pair for pair in ranked if pair[0][0] <= highest]
         if len(most) == len(ranked):
             self._lane.alone = 0
@@ -151,4 +156,5 @@ class Scheduler:
         # A deadline that has passed can't be kept any more, and holds up nobody.
         due = process.deadline
         urgent = due if due is not None and due > self._table.now() else math.inf
-        return (_RANK[process.priority], urgent, process.virtual_tokens, sequence.id)
+        rank = _RANK[process.priority] + (_HURRIED if process.backlog else 0.0)
+        return (rank, urgent, process.virtual_tokens, sequence.id)

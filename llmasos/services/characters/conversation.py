@@ -88,8 +88,8 @@ class Conversations:
             raise SyscallError("EINVAL", f"There is nothing to say to {character.name}.")
         if len(line) > LINE:
             raise SyscallError("E2BIG", f"One line has at most {LINE:,} characters; this has {len(line):,}.")
-        async with self.turns[character.id]:
-            process = self.process(character)
+        async with self.process(character).turn(self.turns[character.id]):
+            process = self.process(character)  # another one, if that has ended meanwhile
             check_going(process, character.name)
             log = self._cast.log(character)
             company = self.company(character, person)

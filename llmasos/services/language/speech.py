@@ -28,6 +28,7 @@ from llmasos.services.language.context import Message, fit, split, template_of
 from llmasos.services.language.hygiene import Hygiene, Manners
 from llmasos.services.language.verbatim import Verbatim, moderated
 from llmasos.services.safety import Moderation, SecondOpinion
+from llmasos.services.safety.moderation import Judge
 
 SAMPLING = Sampling(
     temperature=0.7, top_p=0.95, top_k=40, min_p=0.05, repeat_penalty=1.1, max_tokens=200, log_probs=False
@@ -251,17 +252,18 @@ class Speaker:
         need = read + sampling.max_tokens + 16
         async with self._speaking(process, engine, head, need, keep=True) as (base, known):
             live = await self._fork(process, engine, base)
-            started = live.usage.prefilled
-            judge = self._second_opinion.of(engine, process.pid)
+            started, words = live.usage.prefilled, ""
+            judge = self._judge(process, engine)
             reply = self.moderation.reply(process.owner, process.name, judge)
             try:
                 pieces = engine.generate(live, tail, sampling=sampling, constraint=constraint, stop=stop)
                 async with aclosing(moderated(pieces, reply, self.moderation)) as said:  # type: ignore[arg-type]
                     async for part in said:
+                        words += part.text
                         cached = known + len(tail) - (live.usage.prefilled - started)
                         yield replace(part, read=read, cached=max(0, cached))
             finally:
-                await self._back(process, engine, base, live)
+                await self._back(process, engine, base, live, _Said(words, read))
 
     @asynccontextmanager
     async def _speaking(
@@ -301,22 +303,24 @@ class Speaker:
             seed = self._seed if self._seed >= 0 else random.randrange(2**31)  # noqa: S311  no secret depends on it
         if voice.opening:
             yield voice.opening
-        judge = self._second_opinion.of(engine, process.pid)
+        judge = self._judge(process, engine)
         reply = self.moderation.reply(process.owner, process.name, judge)
         # Without forks the first attempt uses up the base.
         for attempt in range(voice.attempts if engine.capabilities.fork else 1):
             hygiene = Hygiene(voice.manners, opened=bool(voice.opening))
             sampling = replace(voice.sampling, seed=(seed + attempt) % 2**31)
             live = await self._fork(process, engine, base)
+            said = _Said("", len(base.tokens) + len(tail))
             try:
                 async with aclosing(_spoken(engine, live, tail, sampling, voice.stop, hygiene)) as pieces:
                     async for piece in pieces:
                         async for words in reply.passed(piece):
+                            said.words += words
                             yield words
                         if reply.ended:
                             break
             finally:
-                await self._back(process, engine, base, live)
+                await self._back(process, engine, base, live, said)
             if hygiene.said or voice.opening or not process.alive:
                 return
 
@@ -364,8 +368,27 @@ class Speaker:
         self.processes.attach(process, engine, live)
         return live
 
-    async def _back(self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence) -> None:
-        """Give the process its base again; a killed process keeps nothing."""
+    def _judge(self, process: Process, engine: Engine) -> Judge:
+        """A second opinion on what a process says; its own sequence is beside what the process was promised."""
+
+        async def room() -> None:
+            if engine.capabilities.own_cells:  # elsewhere some cells are left beside idle contexts
+                await self._pager.make_room(process.pid, beside=True)
+
+        return self._second_opinion.of(engine, process.pid, room)
+
+    async def _back(
+        self, process: Process, engine: Engine, base: LiveSequence, live: LiveSequence, said: _Said
+    ) -> None:
+        """Give the process its base again; a killed process keeps nothing.
+
+        What was said stays behind it, for the next turn to begin with, where that takes nothing from others. What was
+        held back never does.
+        """
+        stays = engine.capabilities.own_cells and live is not base
+        if process.alive and stays and await said.ends(engine, live):
+            await engine.close(base)
+            return
         if process.alive:
             self.processes.detach(process)
             if live is not base:
@@ -373,6 +396,27 @@ class Speaker:
         elif live is not base:
             await engine.close(base)
         await engine.close(live)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What was said of a reply, and how many tokens its sequence had before."""
+
+    words: str
+    start: int
+
+    async def ends(self, engine: Engine, live: LiveSequence) -> bool:
+        """Let a sequence end where its reply isn't any more what was said; False where that is at once."""
+        written = live.tokens[self.start :]
+        while written and not self.words.startswith(engine.detokenize(written).lstrip()):
+            written.pop()
+        if not written:
+            return False
+        try:
+            await engine.cut(live, self.start + len(written))
+        except EngineError:  # it was closed meanwhile
+            return False
+        return True
 
 
 async def _spoken(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from llmasos.core.base.errors import EngineError, error_name
 from llmasos.core.engine.base import Choice, Engine
@@ -32,17 +33,20 @@ class SecondOpinion:
     def __init__(self) -> None:
         self._preferences: dict[str, float] = {}
 
-    def of(self, engine: Engine, owner: int) -> Judge:
+    def of(self, engine: Engine, owner: int, room: Callable[[], Awaitable[object]] | None = None) -> Judge:
         """A judge for one reply.
 
         Args:
             engine: The model.
             owner: The pid whose reply it is.
+            room: Makes room for a sequence that was promised none; awaited before the model is asked.
         """
 
         async def judge(sentence: str, finding: Finding) -> bool | None:
             try:
                 async with asyncio.timeout(PATIENCE):
+                    if room:
+                        await room()
                     said = await _asked(engine, owner, sentence)
                     if not engine.capabilities.log_probs:  # a server names an answer and doesn't say how sure it is
                         return said.index == 0

@@ -40,17 +40,30 @@ async def llama(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
     await engine.shutdown()
 
 
+@pytest.fixture(params=["pool", "streams"])
+async def either(request: pytest.FixtureRequest, model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    """One lane, in both layouts of its cells."""
+    streams = N_SEQ if request.param == "streams" else 0
+    engine = await LlamaEngine.create(model, n_ctx=(streams or 1) * N_CTX, n_seq=N_SEQ, streams=streams)
+    yield engine
+    await engine.shutdown()
+
+
 def rambling(text: str) -> str:
     """A reply that depends on the text and on nothing else."""
     words = random.Random(zlib.crc32(text.encode()))
     return " ".join(words.choice(("river", "日光", "stone", "ünder", "bread")) for _ in range(300))
 
 
-@pytest.fixture(params=["scripted", "llama", "lanes"])
+@pytest.fixture(params=["scripted", "llama", "lanes", "streams", "lanes of streams"])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     if request.param != "scripted":
-        loaded, lanes = request.getfixturevalue("model"), 2 if request.param == "lanes" else 1
-        made: Engine = await LlamaEngine.create(loaded, n_ctx=lanes * N_CTX, n_seq=N_SEQ, lanes=lanes)
+        loaded, lanes = request.getfixturevalue("model"), 2 if "lanes" in request.param else 1
+        made: Engine
+        if "streams" in request.param:
+            made = await LlamaEngine.create(loaded, n_ctx=N_SEQ * N_CTX, n_seq=N_SEQ, streams=N_SEQ, lanes=lanes)
+        else:
+            made = await LlamaEngine.create(loaded, n_ctx=lanes * N_CTX, n_seq=N_SEQ, lanes=lanes)
     else:
         made = ScriptedEngine(rambling, n_ctx=N_CTX, n_seq=N_SEQ)
     yield made

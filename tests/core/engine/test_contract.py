@@ -194,6 +194,8 @@ async def test_what_is_cut_is_as_if_it_had_never_been(engine: Engine) -> None:
 
 
 async def test_no_more_is_promised_than_there_is(engine: Engine) -> None:
+    if engine.capabilities.own_cells:
+        pytest.skip("cells aren't promised one by one")
     pools, half = engine.lanes, engine.n_ctx // 2 + 1
     left = [engine.promise(owner, half) for owner in range(1, pools + 1)]
     assert left == [engine.n_ctx - half] * pools
@@ -203,6 +205,19 @@ async def test_no_more_is_promised_than_there_is(engine: Engine) -> None:
     for owner in (*range(1, 10), 1):
         engine.release(owner)
     assert engine.promise(1, 10 * engine.n_ctx) == 0
+
+
+async def test_no_more_sequences_are_promised_cells_than_have_their_own(engine: Engine) -> None:
+    if not engine.capabilities.own_cells:
+        pytest.skip("cells are promised one by one")
+    contexts = int(engine.stats()["cells"]) // engine.n_ctx
+    left = [engine.promise(owner, 1 if owner % 2 else 10 * engine.n_ctx) for owner in range(1, contexts + 1)]
+    each = contexts // engine.lanes
+    assert sorted(left) == sorted(free * engine.n_ctx for free in range(each) for _ in range(engine.lanes))  # type: ignore[type-var]
+    assert engine.promise(99, 1) is None
+    assert engine.promise(1, 1) is None, "one at a time"
+    engine.release(1)
+    assert engine.promise(99, engine.n_ctx) == 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "empty"])

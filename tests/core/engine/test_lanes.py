@@ -23,9 +23,26 @@ CELLS = 512
 ENDLESS = "start: /[a-z ]{900}/"
 
 
+@pytest.fixture(params=["pools", "streams"])
+async def two(request: pytest.FixtureRequest, model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    streams = 10 if request.param == "streams" else 0
+    engine = await LlamaEngine.create(model, n_ctx=(streams or 2) * CELLS, n_seq=6, streams=streams, lanes=2)
+    yield engine
+    await engine.shutdown()
+
+
 @pytest.fixture
-async def two(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+async def pools(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    """For tests that count cells."""
     engine = await LlamaEngine.create(model, n_ctx=2 * CELLS, n_seq=6, lanes=2)
+    yield engine
+    await engine.shutdown()
+
+
+@pytest.fixture
+async def one_each(model: LlamaModel) -> AsyncIterator[LlamaEngine]:
+    """Two lanes, each with one stream."""
+    engine = await LlamaEngine.create(model, n_ctx=2 * CELLS, n_seq=6, streams=2, lanes=2)
     yield engine
     await engine.shutdown()
 
@@ -49,9 +66,9 @@ async def read(engine: LlamaEngine, count: int, length: int = 40) -> list[LiveSe
     return sequences
 
 
-async def test_it_is_one_engine(two: LlamaEngine) -> None:
-    assert isinstance(two, Engine)
-    assert (two.lanes, two.n_ctx, two.stats()["cells"], two.stats()["lanes"]) == (2, CELLS, 2 * CELLS, 2)
+async def test_it_is_one_engine(pools: LlamaEngine) -> None:
+    assert isinstance(pools, Engine)
+    assert (pools.lanes, pools.n_ctx, pools.stats()["cells"], pools.stats()["lanes"]) == (2, CELLS, 2 * CELLS, 2)
 
 
 async def test_sequences_spread(two: LlamaEngine) -> None:
@@ -108,18 +125,18 @@ async def test_nobody_waits_for_a_lane_that_knows_the_beginning(two: LlamaEngine
     await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_a_prefix_is_kept_in_all_lanes(two: LlamaEngine) -> None:
-    card = two.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 4)
-    await two.keep_prefix(card)
-    assert two.stats()["prefix_cells"] == 2 * len(card)
-    assert two.stats()["sequences"] == 0
-    sequences = [await two.open() for _ in range(2)]
-    await asyncio.gather(*(two.prefill(s, [*card, 300 + n]) for n, s in enumerate(sequences)))
-    assert sizes(two) == [1, 1]
+async def test_a_prefix_is_kept_in_all_lanes(pools: LlamaEngine) -> None:
+    card = pools.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 4)
+    await pools.keep_prefix(card)
+    assert pools.stats()["prefix_cells"] == 2 * len(card)
+    assert pools.stats()["sequences"] == 0
+    sequences = [await pools.open() for _ in range(2)]
+    await asyncio.gather(*(pools.prefill(s, [*card, 300 + n]) for n, s in enumerate(sequences)))
+    assert sizes(pools) == [1, 1]
     assert [s.usage.reused for s in sequences] == [len(card)] * 2
-    computed = two.stats()["prefilled"]
-    await two.keep_prefix(card)
-    assert two.stats()["prefilled"] == computed
+    computed = pools.stats()["prefilled"]
+    await pools.keep_prefix(card)
+    assert pools.stats()["prefilled"] == computed
 
 
 async def test_a_fork_shares_the_cells_of_its_lane(two: LlamaEngine) -> None:
@@ -133,22 +150,53 @@ async def test_a_fork_shares_the_cells_of_its_lane(two: LlamaEngine) -> None:
     assert await told(two, empty, chat(two, "Hello."), sampling=SHORT)
 
 
-async def test_what_was_promised_cells_elsewhere_is_brought_there(two: LlamaEngine) -> None:
-    base = await two.open(owner=5)
-    await two.prefill(base, [100 + n % 50 for n in range(CELLS - 100)])
-    copy = await two.fork(base, owner=6)
-    said = tokens(await told(two, copy, [7], sampling=SHORT))
-    await two.close(copy)
-    assert two.promise(7, 300) is not None
-    assert two.promise(8, 300) is not None
-    assert two.promise(5, 450) is None, "others were promised too much of either lane"
-    two.release(7)
-    assert two.promise(5, 450) == CELLS - 450
-    copy = await two.fork(base, owner=5)
-    assert [lane_of(two, sequence) for sequence in (base, copy)] == [1, 1]
-    assert tokens(await told(two, copy, [7], sampling=SHORT)) == said
+async def test_what_was_promised_cells_elsewhere_is_brought_there(pools: LlamaEngine) -> None:
+    base = await pools.open(owner=5)
+    await pools.prefill(base, [100 + n % 50 for n in range(CELLS - 100)])
+    copy = await pools.fork(base, owner=6)
+    said = tokens(await told(pools, copy, [7], sampling=SHORT))
+    await pools.close(copy)
+    assert pools.promise(7, 300) is not None
+    assert pools.promise(8, 300) is not None
+    assert pools.promise(5, 450) is None, "others were promised too much of either lane"
+    pools.release(7)
+    assert pools.promise(5, 450) == CELLS - 450
+    copy = await pools.fork(base, owner=5)
+    assert [lane_of(pools, sequence) for sequence in (base, copy)] == [1, 1]
+    assert tokens(await told(pools, copy, [7], sampling=SHORT)) == said
     assert (base.usage.prefilled, copy.usage.prefilled) == (CELLS - 100, 1), "it was brought, not computed again"
-    assert sizes(two) == [0, 2]
+    assert sizes(pools) == [0, 2]
+
+
+async def test_what_was_promised_a_stream_elsewhere_is_brought_there(one_each: LlamaEngine) -> None:
+    base = await one_each.open(owner=5)
+    await one_each.prefill(base, [100 + n % 50 for n in range(200)])
+    copy = await one_each.fork(base, owner=5)
+    said = tokens(await told(one_each, copy, [7], sampling=SHORT))
+    await one_each.close(copy)
+    home = lane_of(one_each, base)
+    assert [one_each.promise(owner, 300) for owner in (7, 8, 5)] == [0, 0, None]
+    other = next(owner for owner in (7, 8) if one_each._lanes[1 - home] is one_each._places._promised(owner))
+    one_each.release(other)
+    assert one_each.promise(5, 300) == 0
+    copy = await one_each.fork(base, owner=5)
+    assert [lane_of(one_each, sequence) for sequence in (base, copy)] == [1 - home] * 2
+    assert tokens(await told(one_each, copy, [7], sampling=SHORT)) == said
+    assert (base.usage.prefilled, copy.usage.prefilled) == (200, 1), "it was brought, not computed again"
+
+
+async def test_a_state_is_restored_where_there_is_a_stream(one_each: LlamaEngine) -> None:
+    first, second = await read(one_each, 2)
+    state = await one_each.save(first)
+    with pytest.raises(EngineError, match="full"):
+        await one_each.restore(state)
+    assert sizes(one_each) == [1, 1]
+    home = lane_of(one_each, second)
+    await one_each.close(second)
+    again = await one_each.restore(state)
+    assert lane_of(one_each, again) == home
+    both = [tokens(await told(one_each, sequence, [6], sampling=SHORT)) for sequence in (first, again)]
+    assert both[0] == both[1]
 
 
 async def test_promises_spread_and_stay_where_somebody_lives(two: LlamaEngine) -> None:
@@ -186,33 +234,33 @@ async def test_who_was_promised_cells_does_not_fail_for_others(llama: LlamaEngin
     await reading
 
 
-async def test_a_promise_ends_with_its_lane(two: LlamaEngine) -> None:
-    sequence = await two.open(owner=5)
-    assert two.promise(5, CELLS) == 0
-    assert two.promise(6, CELLS) == 0
-    assert two.promise(7, 1) is None
-    await two.prefill(sequence, [100] * 40)
-    two._lanes[lane_of(two, sequence)].batcher.stop()
-    two.release(6)
-    await two.prefill(sequence, [101] * 40)
-    assert lane_of(two, sequence) == 1
+async def test_a_promise_ends_with_its_lane(pools: LlamaEngine) -> None:
+    sequence = await pools.open(owner=5)
+    assert pools.promise(5, CELLS) == 0
+    assert pools.promise(6, CELLS) == 0
+    assert pools.promise(7, 1) is None
+    await pools.prefill(sequence, [100] * 40)
+    pools._lanes[lane_of(pools, sequence)].batcher.stop()
+    pools.release(6)
+    await pools.prefill(sequence, [101] * 40)
+    assert lane_of(pools, sequence) == 1
     assert len(sequence.tokens) == 80
-    two.release(5)
-    assert two.promise(7, CELLS) == 0
+    pools.release(5)
+    assert pools.promise(7, CELLS) == 0
 
 
-async def test_a_state_is_restored_where_there_is_room(two: LlamaEngine) -> None:
-    first, second = await read(two, 2, CELLS - 150)
-    state = await two.save(first)
+async def test_a_state_is_restored_where_there_is_room(pools: LlamaEngine) -> None:
+    first, second = await read(pools, 2, CELLS - 150)
+    state = await pools.save(first)
     with pytest.raises(EngineError, match="full"):
-        await two.restore(state)
-    assert sizes(two) == [1, 1]
-    assert two.stats()["sequences"] == 2
-    home = lane_of(two, second)
-    await two.close(second)
-    again = await two.restore(state)
-    assert lane_of(two, again) == home
-    both = [tokens(await told(two, sequence, [6], sampling=SHORT)) for sequence in (first, again)]
+        await pools.restore(state)
+    assert sizes(pools) == [1, 1]
+    assert pools.stats()["sequences"] == 2
+    home = lane_of(pools, second)
+    await pools.close(second)
+    again = await pools.restore(state)
+    assert lane_of(pools, again) == home
+    both = [tokens(await told(pools, sequence, [6], sampling=SHORT)) for sequence in (first, again)]
     assert both[0] == both[1]
 
 

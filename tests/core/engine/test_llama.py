@@ -19,21 +19,21 @@ from tests.core.engine.conftest import N_CTX, write_gguf, write_lora
 from tests.core.engine.test_contract import SHORT, chat, tokens, told
 
 
-async def test_one_failing_sequence_leaves_the_others(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    good, bad = await llama.open(), await llama.open()
-    prompt = chat(llama, "What is bread?")
-    expected = tokens(await told(llama, good, prompt, sampling=SHORT))
-    await llama.close(good)
-    good = await llama.open()
+async def test_one_failing_sequence_leaves_the_others(either: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = await either.open(), await either.open()
+    prompt = chat(either, "What is bread?")
+    expected = tokens(await told(either, good, prompt, sampling=SHORT))
+    await either.close(good)
+    good = await either.open()
     real = Context.decode
 
     def decode(self: Context, rows: Rows) -> int:
-        return -3 if llama._lanes[0].slot(bad).id in rows.sequences else real(self, rows)
+        return -3 if either._lanes[0].slot(bad).id in rows.sequences else real(self, rows)
 
     monkeypatch.setattr(Context, "decode", decode)
     fine, failed = await asyncio.gather(
-        told(llama, good, prompt, sampling=SHORT),
-        told(llama, bad, prompt, sampling=SHORT),
+        told(either, good, prompt, sampling=SHORT),
+        told(either, bad, prompt, sampling=SHORT),
         return_exceptions=True,
     )
     assert isinstance(failed, EngineError)
@@ -42,22 +42,22 @@ async def test_one_failing_sequence_leaves_the_others(llama: LlamaEngine, monkey
     assert tokens(fine) == expected
     assert bad.tokens == []
     monkeypatch.undo()
-    assert tokens(await told(llama, bad, prompt, sampling=SHORT)) == expected
+    assert tokens(await told(either, bad, prompt, sampling=SHORT)) == expected
 
 
-async def test_a_dead_thread_fails_all_waiters(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_thread_fails_all_waiters(either: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(_self: Context, _rows: Rows) -> int:
         raise SystemError("the thread is broken")
 
-    sequences = [await llama.open(), await llama.open()]
+    sequences = [await either.open(), await either.open()]
     monkeypatch.setattr(Context, "decode", decode)
     outcomes = await asyncio.gather(
-        *(told(llama, sequence, chat(llama, "x")) for sequence in sequences), return_exceptions=True
+        *(told(either, sequence, chat(either, "x")) for sequence in sequences), return_exceptions=True
     )
     assert all(isinstance(outcome, EngineError) for outcome in outcomes)
     with pytest.raises(EngineError, match="has stopped"):
-        await llama.open()
-    await llama.close(sequences[0])
+        await either.open()
+    await either.close(sequences[0])
 
 
 async def test_the_account_of_cells_is_llamas_own(llama: LlamaEngine) -> None:
@@ -85,45 +85,45 @@ async def test_kept_prefixes_make_room(llama: LlamaEngine) -> None:
     assert llama.stats()["prefix_cells"] == 0
 
 
-async def test_what_two_prompts_begin_with_is_kept(llama: LlamaEngine) -> None:
-    card = llama.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
+async def test_what_two_prompts_begin_with_is_kept(either: LlamaEngine) -> None:
+    card = either.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
     reused = []
     for line in ("Good evening.", "Who are you?", "What is that?"):
-        sequence = await llama.open()
-        await llama.prefill(sequence, card + llama.tokenize(line))
+        sequence = await either.open()
+        await either.prefill(sequence, card + either.tokenize(line))
         reused.append(sequence.usage.reused)
-        await llama.close(sequence)
+        await either.close(sequence)
     # The first is new, the second shows that it is shared, from the third on it is forked.
     assert reused[:2] == [0, 0]
     assert len(card) - 16 <= reused[2] <= len(card)
 
 
-async def test_a_live_sequence_shares_its_prefix(llama: LlamaEngine) -> None:
-    card = llama.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
-    first, second, alone = await llama.open(), await llama.open(), await llama.open()
-    await llama.prefill(first, card)
-    said = await told(llama, second, card + llama.tokenize("Who are you?"), sampling=SHORT)
+async def test_a_live_sequence_shares_its_prefix(either: LlamaEngine) -> None:
+    card = either.tokenize("You are the keeper of a lighthouse far out in the northern sea. " * 5)
+    first, second, alone = await either.open(), await either.open(), await either.open()
+    await either.prefill(first, card)
+    said = await told(either, second, card + either.tokenize("Who are you?"), sampling=SHORT)
     assert second.usage.reused == len(card)
-    await llama.close(first)
-    await llama.close(second)
-    expected = await told(llama, alone, card + llama.tokenize("Who are you?"), sampling=SHORT)
+    await either.close(first)
+    await either.close(second)
+    expected = await told(either, alone, card + either.tokenize("Who are you?"), sampling=SHORT)
     assert tokens(said) == tokens(expected)
 
 
-async def first_piece(llama: LlamaEngine, sequence: LiveSequence) -> Piece:
+async def first_piece(either: LlamaEngine, sequence: LiveSequence) -> Piece:
     greedy = Sampling(temperature=0, max_tokens=1)
-    pieces = [piece async for piece in llama.generate(sequence, [], sampling=greedy)]
+    pieces = [piece async for piece in either.generate(sequence, [], sampling=greedy)]
     return pieces[0]
 
 
-async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) -> None:
-    card = llama.tokenize("You are a lighthouse keeper who has seen many ships and tells of them gladly. " * 8)
-    lines = [llama.tokenize(f"Number {n} asks about the sea, and the keeper says:") for n in range(4)]
-    sequences = [await llama.open() for _ in lines]
+async def test_what_begins_alike_at_once_is_computed_once(either: LlamaEngine) -> None:
+    card = either.tokenize("You are a lighthouse keeper who has seen many ships and tells of them gladly. " * 8)
+    lines = [either.tokenize(f"Number {n} asks about the sea, and the keeper says:") for n in range(4)]
+    sequences = [await either.open() for _ in lines]
     gate = threading.Event()
-    llama._lanes[0].batcher.call(gate.wait)  # all of them are there before the first step
+    either._lanes[0].batcher.call(gate.wait)  # all of them are there before the first step
     pairs = zip(sequences, lines, strict=True)
-    reading = [asyncio.create_task(llama.prefill(s, [*card, *line])) for s, line in pairs]
+    reading = [asyncio.create_task(either.prefill(s, [*card, *line])) for s, line in pairs]
     await asyncio.sleep(0.1)
     gate.set()
     await asyncio.gather(*reading)
@@ -131,35 +131,35 @@ async def test_what_begins_alike_at_once_is_computed_once(llama: LlamaEngine) ->
     own = sum(map(len, lines))
     assert len(card) <= sum(prefilled) <= len(card) + own + 8, prefilled
     assert sum(sequence.usage.reused for sequence in sequences) >= 3 * (len(card) - 2)
-    together = [await first_piece(llama, sequence) for sequence in sequences]
+    together = [await first_piece(either, sequence) for sequence in sequences]
     for sequence in sequences:
-        await llama.close(sequence)
+        await either.close(sequence)
     for line, piece in zip(lines, together, strict=True):
-        alone = await llama.open()
-        llama._lanes[0].batcher.prefixes._seen.clear()
-        await llama.prefill(alone, [*card, *line])
-        expected = await first_piece(llama, alone)
-        await llama.close(alone)
+        alone = await either.open()
+        either._lanes[0].batcher.prefixes._seen.clear()
+        await either.prefill(alone, [*card, *line])
+        expected = await first_piece(either, alone)
+        await either.close(alone)
         # In company the sums run over cells elsewhere; a prefix that wasn't there would be off by far more.
         assert piece.log_probs[0] == pytest.approx(expected.log_probs[0], abs=0.3)
         assert piece.tokens[0] == expected.tokens[0]
 
 
-async def test_a_long_prompt_lets_others_write(llama: LlamaEngine) -> None:
-    writer, reader = await llama.open(), await llama.open()
+async def test_a_long_prompt_lets_others_write(either: LlamaEngine) -> None:
+    writer, reader = await either.open(), await either.open()
     order: list[str] = []
     begun = asyncio.Event()
 
     async def write() -> None:
-        endless = llama.constrain("start: /[a-z ]{60}/")
-        async for _ in llama.generate(writer, chat(llama, "Hello."), constraint=endless):
+        endless = either.constrain("start: /[a-z ]{60}/")
+        async for _ in either.generate(writer, chat(either, "Hello."), constraint=endless):
             order.append("w")
             begun.set()
 
     writing = asyncio.create_task(write())
     await begun.wait()
     before = len(order)
-    await llama.prefill(reader, [100] * 600)
+    await either.prefill(reader, [100] * 600)
     # 600 tokens are at least nine chunks, and after each of them the writer has its token.
     assert len(order) - before >= 6 or writing.done()
     await writing
@@ -221,24 +221,24 @@ async def test_engines_share_a_model_and_outlive_its_owner(model: LlamaModel) ->
         LlamaEngine(own, n_ctx=256)
 
 
-async def test_streamed_text_is_the_tokens_text(llama: LlamaEngine) -> None:
-    sequence = await llama.open()
-    constraint = llama.constrain("start: /[你好世界🐧ü]{40}/")
+async def test_streamed_text_is_the_tokens_text(either: LlamaEngine) -> None:
+    sequence = await either.open()
+    constraint = either.constrain("start: /[你好世界🐧ü]{40}/")
     sampling = Sampling(temperature=1.5, top_k=0, top_p=1.0, min_p=0.0, seed=4, max_tokens=400)
-    pieces = await told(llama, sequence, chat(llama, "你好"), sampling=sampling, constraint=constraint)
+    pieces = await told(either, sequence, chat(either, "你好"), sampling=sampling, constraint=constraint)
     said = "".join(piece.text for piece in pieces)
-    assert said == llama.detokenize(tokens(pieces))
+    assert said == either.detokenize(tokens(pieces))
     assert len(said) == 40
     assert "\ufffd" not in said
 
 
-async def test_log_probs_are_the_models(llama: LlamaEngine) -> None:
-    sequence = await llama.open()
-    constraint = llama.constrain('start: "x" | "y"')
-    pieces = await told(llama, sequence, chat(llama, "Say x or y."), constraint=constraint)
+async def test_log_probs_are_the_models(either: LlamaEngine) -> None:
+    sequence = await either.open()
+    constraint = either.constrain('start: "x" | "y"')
+    pieces = await told(either, sequence, chat(either, "Say x or y."), constraint=constraint)
     taken = pieces[-1].text or pieces[0].text
-    other = await llama.open()
-    choice = await llama.choose(other, chat(llama, "Say x or y."), ["x", "y"])
+    other = await either.open()
+    choice = await either.choose(other, chat(either, "Say x or y."), ["x", "y"])
     weights = np.exp(choice.log_probs)
     share = weights["xy".index(taken)] / weights.sum()
     assert np.exp(pieces[0].log_probs[0]) == pytest.approx(share, rel=0.05)
@@ -262,12 +262,13 @@ asyncio.run(main())
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
-def test_alone_the_same_bits_whatever_threads_and_chunks(model: LlamaModel) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+def test_alone_the_same_bits_whatever_threads_and_chunks(model: LlamaModel, streams: bool) -> None:
     # What replay token for token rests on.
     prompt = model.tokenize("The ferry left the island at seven, long before the fog had lifted. " * 6)
 
     def computed(threads: int, *chunks: int) -> bytes:
-        context = Context(model, n_ctx=512, n_sequences=1, threads=threads)
+        context = Context(model, n_ctx=512, n_sequences=1, threads=threads, streams=streams, small_keys=streams)
         start = 0
         for count in (*chunks, 1):
             rows = Rows()

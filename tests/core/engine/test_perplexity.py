@@ -52,6 +52,13 @@ def test_an_adapter_changes_it(model: LlamaModel, tmp_path: Path) -> None:
     assert bare.value != changed.value
 
 
+def test_small_keys_hardly_change_it(model: LlamaModel) -> None:
+    tokens = model.tokenize(SAMPLE.read_text(encoding="utf-8"))[:600]
+    whole, small = perplexity(model, tokens), perplexity(model, tokens, small_keys=True)
+    assert whole.value != small.value
+    assert small.value == pytest.approx(whole.value, rel=0.01)
+
+
 def test_no_text(model: LlamaModel) -> None:
     with pytest.raises(EngineError, match="fewer than two tokens"):
         perplexity(model, model.tokenize(""))

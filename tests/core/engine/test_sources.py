@@ -38,3 +38,15 @@ async def test_two_lanes_take_no_more_cells(monkeypatch: pytest.MonkeyPatch, hom
     assert speech.stats()["cells"] <= sources.SPEECH_CELLS
     await speech.shutdown()
     await further.shutdown()
+
+
+async def test_conversations_have_cells_of_their_own(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setattr(sources, "cores", lambda: 2)
+    engines = sources.LlamaEngines(Settings.load(home=home, conversations=3), None)
+    speech, further = await engines.speech(), await engines.named("smollm2")
+    assert isinstance(speech, LlamaEngine)
+    assert (speech.capabilities.own_cells, further.capabilities.own_cells) == (True, False)
+    assert (speech.n_ctx, speech.lanes) == (sources.LANE_CELLS, 2), "as long as without"
+    assert speech.stats()["cells"] == 4 * sources.LANE_CELLS, "two in each lane"
+    await speech.shutdown()
+    await further.shutdown()

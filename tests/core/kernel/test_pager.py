@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,27 @@ async def test_only_the_idle_go_and_the_longest_idle_first(desk: Desk) -> None:
     assert one.state is State.WAITING
     await desk.pager.settle(50, sparing=0)
     assert one.state is State.SWAPPED
+
+
+async def test_who_has_cells_of_its_own_stays_until_somebody_needs_them(desk: Desk) -> None:
+    desk.engine.capabilities = replace(desk.engine.capabilities, own_cells=True)  # type: ignore[misc]
+    processes = [await desk.spawn(name, tokens=90) for name in "abcd"]
+    await desk.pager.settle(4 * 1000, sparing=0)
+    assert [p.state for p in processes] == [State.WAITING] * 4, "although they have more tokens than may stay elsewhere"
+    await desk.pager.settle(3 * 1000 - 1, sparing=0)
+    assert [p.state for p in processes] == [State.SWAPPED] * 2 + [State.WAITING] * 2, "each takes a whole context"
+
+
+async def test_only_who_is_in_the_way_goes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, three = [await desk.spawn(name, tokens=40) for name in "abc"]
+    assert two.sequence
+    elsewhere = two.sequence.id
+    monkeypatch.setattr(desk.engine, "beside", lambda owner, sequence: sequence.id != elsewhere)
+    await desk.pager.settle(0, sparing=0)
+    assert [p.state for p in (one, two, three)] == [State.SWAPPED, State.WAITING, State.SWAPPED]
+    assert not await desk.pager.make_room(sparing=0, beside=True)
+    assert await desk.pager.make_room(sparing=0)
+    assert two.state is State.SWAPPED
 
 
 async def test_room_is_made_for_one_but_not_at_its_own_cost(desk: Desk) -> None:

@@ -71,6 +71,45 @@ def test_within_a_class_all_take_part_in_each_step():
     assert all(len(model.run(1, limit=3)) == 2 for _ in range(5))
 
 
+async def test_who_has_others_waiting_behind_is_finished_first():
+    model = Model()
+    asked = model.add("asked")
+    model.add("other")
+    model.add("job", priority="background")
+    lock = asyncio.Lock()
+    async with asked.turn(lock):
+        assert set(model.run(2, limit=3)) == {"asked", "other"}  # nobody waits behind it yet
+        waiting = asyncio.ensure_future(asked.turn(lock).__aenter__())
+        await asyncio.sleep(0)
+        steps = [model.run(1, limit=3) for _ in range(COMPANY * 2)]
+        assert steps.count(["asked"]) == 2 * (COMPANY - 1)
+        assert [sorted(step) for step in steps].count(["asked", "job", "other"]) == 2
+    await waiting
+    assert not asked.backlog
+    assert set(model.run(2, limit=3)) == {"asked", "other"}
+
+
+async def test_a_backlog_is_no_higher_class_than_the_next():
+    model = Model()
+    asked = model.add("asked", priority="normal")
+    model.add("shell", priority="interactive")
+    asked.backlog = 3
+    assert set(model.run(COMPANY - 1)) == {"shell"}
+
+
+async def test_who_gives_up_waiting_is_no_backlog():
+    model = Model()
+    asked = model.add("asked")
+    lock = asyncio.Lock()
+    async with asked.turn(lock):
+        waiting = asyncio.ensure_future(asked.turn(lock).__aenter__())
+        await asyncio.sleep(0)
+        assert asked.backlog == 1
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert asked.backlog == 0
+
+
 def test_shares_follow_the_weights():
     model = Model()
     model.add("one", weight=1)

@@ -256,6 +256,10 @@ class OpenAIEngine:
         """End a promise."""
         self._ledger.promises.end(owner)
 
+    def beside(self, owner: int, sequence: LiveSequence) -> bool:
+        """There is one account of cells."""
+        return True
+
     def set_queue(self, queue: RunQueue) -> None:
         """Whom to ask who may ask the server, and whose words may be taken."""
         self._starts.queue = self._turns.queue = queue
