@@ -70,7 +70,8 @@ async def test_the_text_is_the_same_in_fewer_steps(llama: LlamaEngine, sampling:
     if sampling is GREEDY or not llama.model.tiles:  # with AMX rounding decides what lies close together
         assert (text, done, further) == (same_text, same_done, same_further)
     assert fewer < steps if sampling is GREEDY else fewer <= steps
-    assert llama._lanes[0].batcher.sequences.cells_open() == 0
+    sequences = llama._lanes[0].batcher.sequences
+    assert sequences.used(sequences.open) == 0
 
 
 async def test_in_company_nothing_is_guessed(llama: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
