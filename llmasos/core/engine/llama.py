@@ -46,7 +46,7 @@ _KEPT = 8
 """Prefixes that a lane keeps at most."""
 _SCRATCH = 16
 """Options that are scored together, where sequences share a pool of cells."""
-FURTHER_NICE = 5
+FURTHER_NICE = 10
 """How much less urgent lanes beside the first are: the interpreter, which has a thread of its own and a person who
 waits, gets most of the core that it shares with one of them."""
 _living: weakref.WeakSet[LlamaEngine] = weakref.WeakSet()
