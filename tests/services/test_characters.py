@@ -42,6 +42,11 @@ async def test_it_is_created_listed_shown_and_talks(desk: Desk) -> None:
     assert desk.person.streamed == "Fine."
 
 
+async def test_what_is_its_role_and_its_personality_is_said_once(desk: Desk) -> None:
+    created = await desk.ok("character.create", name="Nora", personality="lighthouse keeper", role="lighthouse keeper")
+    assert created["message"] == "Created Nora (lighthouse keeper)."
+
+
 async def test_the_prompt_begins_with_the_card_and_ends_with_the_line(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice", personality="friendly", role="lighthouse keeper")
     await say(desk, "Alice", "Hello!")

@@ -415,7 +415,7 @@ class Characters(CharacterApi, Remembering, Undo):
 
 
 def _described(card: Card) -> str:
-    words = [w for w in (card.role, str(card.data.get("personality", ""))) if w]
+    words = [w for w in dict.fromkeys((card.role, str(card.data.get("personality", "")))) if w]
     return f" ({', '.join(words)})" if words else ""
 
 
