@@ -47,6 +47,22 @@ async def test_what_is_its_role_and_its_personality_is_said_once(desk: Desk) -> 
     assert created["message"] == "Created Nora (lighthouse keeper)."
 
 
+async def test_a_line_that_waits_for_another_is_a_backlog(desk: Desk) -> None:
+    await desk.ok("character.create", name="Alice")
+    await say(desk, "Alice", "Hello!")
+    alice = desk.characters.cast.find("ada", "Alice")
+    assert alice
+    async with desk.characters.conversations.turns[alice.id]:  # as while an earlier line is answered
+        waiting = asyncio.ensure_future(say(desk, "Alice", "Are you there?"))
+        for _ in range(200):
+            if process_of(desk, "Alice").backlog:
+                break
+            await asyncio.sleep(0.01)
+        assert process_of(desk, "Alice").backlog == 1
+    assert await waiting == "Fine."
+    assert process_of(desk, "Alice").backlog == 0
+
+
 async def test_the_prompt_begins_with_the_card_and_ends_with_the_line(desk: Desk) -> None:
     await desk.ok("character.create", name="Alice", personality="friendly", role="lighthouse keeper")
     await say(desk, "Alice", "Hello!")

@@ -124,7 +124,7 @@ class Talk:
         name, said, making = character.card.called, "", Making()
         others = [other for other in self.inside(room) if other.id != id]
         company = self._conversations.company(character, room.owner, others)
-        async with self._conversations.turns[id]:
+        async with self._conversations.process(character).turn(self._conversations.turns[id]):
             number = self._cast.log(character).next_number - ago
             try:
                 async with aclosing(self._conversations.reply(character, company, number)) as pieces:
